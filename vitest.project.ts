@@ -1,0 +1,16 @@
+import { defineProject } from 'vitest/config'
+
+/** What every package's tests have in common. Workspace packages resolve to their sources. */
+export default defineProject({
+  resolve: { conditions: ['@forksafe/source'] },
+  ssr: { resolve: { conditions: ['@forksafe/source'] } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    // V8's helper threads do not survive a fork; without them a child can compile and collect.
+    execArgv: ['--expose-gc', '--v8-pool-size=0'],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    typecheck: { enabled: true, include: ['test/**/*.test-d.ts'] },
+  },
+})
