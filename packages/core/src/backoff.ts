@@ -1,0 +1,50 @@
+import type { CreateFailure } from './driver.ts'
+import type { ParsedOptions } from './options.ts'
+
+/** What the server's failing means for the next create: a pause, and then one at a time until one succeeds. */
+export class Backoff {
+  /** The last failure, until a create succeeds. */
+  failure: { readonly error: unknown; readonly kind: CreateFailure } | undefined = undefined
+  /** Failed tries in a row. */
+  failures = 0
+  #timer: NodeJS.Timeout | undefined
+  readonly #range: ParsedOptions['backoff']
+  readonly #retry: () => void
+
+  /** `retry` is called at the end of each pause. */
+  constructor(range: ParsedOptions['backoff'], retry: () => void) {
+    this.#range = range
+    this.#retry = retry
+  }
+
+  get pausing(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** Takes note of a failed create and begins a pause; returns its length in milliseconds. */
+  failed(error: unknown, kind: CreateFailure): number {
+    this.failure = { error, kind }
+    // Creates that were begun together and failed together are one failure.
+    if (this.pausing) return 0
+    this.failures++
+    const ceiling = Math.min(
+      this.#range.maxMillis,
+      this.#range.minMillis * 2 ** Math.min(this.failures - 1, 30),
+    )
+    const pauseMillis = Math.ceil(ceiling * Math.random())
+    // Whoever waits holds the process open; nobody waiting, it may end.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#retry()
+    }, pauseMillis).unref()
+    return pauseMillis
+  }
+
+  /** A create succeeded, or what failed is of no more interest. */
+  reset(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.failure = undefined
+    this.failures = 0
+  }
+}

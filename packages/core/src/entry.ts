@@ -1,0 +1,40 @@
+import type { Generation } from './generation.ts'
+import type { PooledLease } from './lease.ts'
+import type { Linked } from './list.ts'
+import type { DestroyReason } from './surface.ts'
+
+export type EntryState =
+  'creating' | 'idle' | 'lent' | 'validating' | 'resetting' | 'destroying' | 'gone'
+
+/** One place in a generation, from the begin of a create to the end of the destroy. generic-pool holds these. */
+export class Entry<R extends object> implements Linked<Entry<R>> {
+  previous: Entry<R> | undefined = undefined
+  next: Entry<R> | undefined = undefined
+  state: EntryState = 'creating'
+  resource: R | undefined = undefined
+  /** Why there is no resource. */
+  failure: { readonly error: unknown } | undefined = undefined
+  lease: PooledLease<R> | undefined = undefined
+  /** How often it has been lent. */
+  uses = 0
+  /** When its life ends, by the monotonic clock. */
+  expiresAt = Infinity
+  /** When it became idle, or a moment before, by each clock. */
+  idleSince = 0
+  idleSinceWall = 0
+  /** When it was last found to work, by the monotonic clock. */
+  provedAt = 0
+  /** When it was lent, by the monotonic clock, and by whom; kept for leak detection alone. */
+  lentAt = 0
+  lentTo: string | undefined = undefined
+  /** Why it is being destroyed. */
+  ending: { readonly reason: DestroyReason; readonly error: unknown } | undefined = undefined
+  /** Ends the wait for the hook in flight, if there is one. */
+  cancel: ((reason: Error) => void) | undefined = undefined
+
+  readonly generation: Generation<R>
+
+  constructor(generation: Generation<R>) {
+    this.generation = generation
+  }
+}

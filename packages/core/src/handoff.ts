@@ -1,0 +1,130 @@
+import type { Entry } from './entry.ts'
+import { type Linked, LinkedList } from './list.ts'
+import type { Lease } from './surface.ts'
+import { startTimer } from './timers.ts'
+
+/** A caller in the queue. */
+export class Waiter<R extends object> implements Linked<Waiter<R>> {
+  previous: Waiter<R> | undefined = undefined
+  next: Waiter<R> | undefined = undefined
+  /** Takes the waiter's ear off its signal. */
+  stopListening: (() => void) | undefined = undefined
+  readonly priority: number
+  /** Both by the monotonic clock. */
+  readonly since: number
+  readonly deadline: number
+  readonly resolve: (lease: Lease<R>) => void
+  readonly reject: (error: unknown) => void
+
+  constructor(
+    priority: number,
+    since: number,
+    timeoutMillis: number,
+    resolve: (lease: Lease<R>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.priority = priority
+    this.since = since
+    this.deadline = since + timeoutMillis
+    this.resolve = resolve
+    this.reject = reject
+  }
+}
+
+interface Lane<R extends object> {
+  readonly priority: number
+  readonly waiters: LinkedList<Waiter<R>>
+}
+
+/** Who holds what next: the idle resources, in the order they came back, and the queue of callers. */
+export class Handoff<R extends object> {
+  readonly idle = new LinkedList<Entry<R>>()
+  waiting = 0
+  /** By priority, lowest first. Each is in the order its callers came. */
+  #lanes: Lane<R>[] = []
+  /** One timer for every deadline, at the earliest of them or before it. */
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Infinity
+  readonly #expired: (waiter: Waiter<R>) => void
+
+  /** `expired` is called with each waiter whose time is up, when it has left the queue. */
+  constructor(expired: (waiter: Waiter<R>) => void) {
+    this.#expired = expired
+  }
+
+  enqueue(waiter: Waiter<R>): void {
+    this.#laneOf(waiter.priority).waiters.push(waiter)
+    this.waiting++
+    // While someone waits the process must not end; the timer is kept, idle, from one wait to the next.
+    if (this.waiting === 1) this.#timer?.ref()
+    if (waiter.deadline < this.#timerAt) this.#setTimer(waiter.deadline, waiter.since)
+  }
+
+  /** The caller whose turn it is. It has left the queue. */
+  next(): Waiter<R> | undefined {
+    for (const lane of this.#lanes) {
+      const waiter = lane.waiters.first
+      if (waiter === undefined) continue
+      this.remove(waiter)
+      return waiter
+    }
+    return undefined
+  }
+
+  remove(waiter: Waiter<R>): void {
+    const lane = this.#laneOf(waiter.priority)
+    lane.waiters.remove(waiter)
+    if (lane.waiters.length === 0 && this.#lanes.length > 1) {
+      this.#lanes.splice(this.#lanes.indexOf(lane), 1)
+    }
+    waiter.stopListening?.()
+    if (--this.waiting === 0) this.#timer?.unref()
+  }
+
+  /** Empties the queue. */
+  rejectAll(error: () => unknown): void {
+    for (let waiter = this.next(); waiter !== undefined; waiter = this.next())
+      waiter.reject(error())
+  }
+
+  /** Ends the timer; the next caller starts it again. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerAt = Infinity
+  }
+
+  #laneOf(priority: number): Lane<R> {
+    let at = 0
+    for (let lane = this.#lanes[0]; lane !== undefined; lane = this.#lanes[++at]) {
+      if (lane.priority === priority) return lane
+      if (lane.priority > priority) break
+    }
+    const lane: Lane<R> = { priority, waiters: new LinkedList() }
+    this.#lanes.splice(at, 0, lane)
+    return lane
+  }
+
+  #setTimer(deadline: number, now: number): void {
+    clearTimeout(this.#timer)
+    // Timers may fire up to a millisecond early.
+    this.#timer = startTimer(() => this.#expire(), Math.ceil(deadline - now))
+    this.#timerAt = deadline
+  }
+
+  #expire(): void {
+    this.stop()
+    const now = performance.now()
+    const late: Waiter<R>[] = []
+    let earliest = Infinity
+    for (const { waiters } of this.#lanes) {
+      for (const waiter of waiters) {
+        if (waiter.deadline <= now) late.push(waiter)
+        else if (waiter.deadline < earliest) earliest = waiter.deadline
+      }
+    }
+    for (const waiter of late) this.remove(waiter)
+    if (earliest < Infinity) this.#setTimer(earliest, now)
+    for (const waiter of late) this.#expired(waiter)
+  }
+}

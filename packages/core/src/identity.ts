@@ -1,0 +1,141 @@
+import { bestSource, type IdentitySource } from './identity-sources.ts'
+
+/** What changed the process: a fork, a start from a snapshot, a restore from a checkpoint, or a long freeze. */
+export type ProcessChangeReason = 'fork' | 'snapshot' | 'restore' | 'thaw'
+
+/** When a pool looks for a change: at every use, at every use until the first change, or only when a hook is called. */
+export type ForkDetection = 'always' | 'once' | 'hooks'
+
+/** What the copies of this module in one process tell each other. Another version of it may be at the other end. */
+interface IdentityCopy {
+  changeSeen(reason: ProcessChangeReason): void
+  hookCalled(reason: ProcessChangeReason): void
+}
+
+/**
+ * Which incarnation of the process this is: one number, raised by whichever source sees a change first. A number and
+ * not a pid, since pids are reused.
+ */
+export class ProcessIdentity implements IdentityCopy {
+  readonly #openSource: () => IdentitySource
+  readonly #copies: Set<IdentityCopy>
+  #source: IdentitySource | undefined
+  #number = 1
+  #seenBeforeHook = false
+  // Weak: a pool that nobody holds any more is not held by this.
+  readonly #watches = new Set<WeakRef<IdentityWatch>>()
+  readonly #collected = new FinalizationRegistry<WeakRef<IdentityWatch>>((watch) => {
+    this.#watches.delete(watch)
+  })
+
+  constructor(openSource: () => IdentitySource = bestSource, copies = new Set<IdentityCopy>()) {
+    this.#openSource = openSource
+    this.#copies = copies.add(this)
+  }
+
+  get number(): number {
+    return this.#number
+  }
+
+  /** Opened at first use: a module that is only imported costs nothing. */
+  get source(): IdentitySource {
+    if (this.#source === undefined) {
+      this.#source = this.#openSource()
+      this.#source.settle()
+    }
+    return this.#source
+  }
+
+  /** Looks for a change. If there is one, every watch has heard of it when this returns. */
+  check(): void {
+    if (this.source.changed()) for (const copy of this.#copies) copy.changeSeen('fork')
+  }
+
+  /** Tells every copy that a hook was called. */
+  announce(reason: ProcessChangeReason): void {
+    for (const copy of this.#copies) copy.hookCalled(reason)
+  }
+
+  changeSeen(reason: ProcessChangeReason): void {
+    this.#raise(reason)
+    this.#seenBeforeHook = true
+  }
+
+  hookCalled(reason: ProcessChangeReason): void {
+    // A use that came before the hook may have seen this very change: what was opened since then is ours.
+    const seen = this.#seenBeforeHook && !this.source.changed()
+    this.#seenBeforeHook = false
+    if (!seen) this.#raise(reason)
+  }
+
+  #raise(reason: ProcessChangeReason): void {
+    this.source.settle()
+    this.#number++
+    for (const watch of this.#watches) watch.deref()?.changed(reason)
+  }
+
+  /** A pool's view of the process, for as long as the pool keeps it. */
+  watch(detection: ForkDetection, listener: (reason: ProcessChangeReason) => void): IdentityWatch {
+    const watch = new IdentityWatch(this, detection, listener)
+    const reference = new WeakRef(watch)
+    this.#watches.add(reference)
+    this.#collected.register(watch, reference)
+    return watch
+  }
+}
+
+export class IdentityWatch {
+  readonly #identity: ProcessIdentity
+  readonly #detection: ForkDetection
+  readonly #listener: (reason: ProcessChangeReason) => void
+  #checking: boolean
+
+  constructor(
+    identity: ProcessIdentity,
+    detection: ForkDetection,
+    listener: (reason: ProcessChangeReason) => void,
+  ) {
+    this.#identity = identity
+    this.#detection = detection
+    this.#listener = listener
+    this.#checking = detection !== 'hooks'
+    // Settles the source in the process that opens the pool, whatever it looks for later.
+    void identity.source
+  }
+
+  /** Which means tells this process from its children. */
+  get sourceName(): IdentitySource['name'] {
+    return this.#identity.source.name
+  }
+
+  /** Looks for a change, as often as `forkDetection` wants. The listener has been called when this returns. */
+  check(): void {
+    if (this.#checking) this.#identity.check()
+  }
+
+  changed(reason: ProcessChangeReason): void {
+    if (this.#detection === 'once') this.#checking = false
+    this.#listener(reason)
+  }
+}
+
+// Two versions of core, or its ES and CommonJS instances, may live in one process: all of them hear each hook.
+const key = Symbol.for('forksafe.processIdentity')
+const shared = globalThis as unknown as Record<symbol, Set<IdentityCopy> | undefined>
+
+/** This process, for every pool of this copy of the module. */
+export const processIdentity = new ProcessIdentity(bestSource, (shared[key] ??= new Set()))
+
+/**
+ * Call it in the child, right after `fork()` and `uv_loop_fork()` and before the event loop runs: every pool lets go of
+ * what it inherited, now. Before `uv_loop_fork()` it would take the parent's sockets out of the event loop that both
+ * share then.
+ */
+export function afterFork(): void {
+  processIdentity.announce('fork')
+}
+
+/** Call it after a restore from a checkpoint or the start of a VM's clone, which no source can see. */
+export function afterRestore(): void {
+  processIdentity.announce('restore')
+}

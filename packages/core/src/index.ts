@@ -1,0 +1,26 @@
+export { defineDriver } from './driver.ts'
+export type { CreateFailure, Driver } from './driver.ts'
+export {
+  AcquireTimeoutError,
+  CreateError,
+  LeaseReleasedError,
+  PoolClosedError,
+  PoolError,
+  QueueFullError,
+  StaleResourceError,
+} from './errors.ts'
+export type { AcquirePhase, PoolErrorOptions } from './errors.ts'
+export { afterFork, afterRestore } from './identity.ts'
+export type { ForkDetection, ProcessChangeReason } from './identity.ts'
+export type { BasePoolOptions, PoolOptions } from './options.ts'
+export { createForkSafePool } from './pool.ts'
+export type { PoolStats } from './stats.ts'
+export type {
+  AcquireOptions,
+  CloseOptions,
+  DestroyReason,
+  ForkSafePool,
+  Lease,
+  PoolEvents,
+  PoolListener,
+} from './surface.ts'

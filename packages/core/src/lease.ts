@@ -1,0 +1,104 @@
+import type { Entry } from './entry.ts'
+import { LeaseReleasedError, type PoolError, StaleResourceError } from './errors.ts'
+import type { Lease } from './surface.ts'
+
+/** What a lease needs of its pool. */
+export interface Lender<R extends object> {
+  readonly name: string
+  /** Looks for a change of process, which ends the leases of the process before. */
+  checkProcess(): void
+  takeBack(entry: Entry<R>): void
+  takeBackBroken(entry: Entry<R>, error: Error | undefined): void
+}
+
+/** How a lease ended: by its holder's hand, or over its holder's head. */
+export type LeaseEnd = 'released' | 'destroyed' | 'lost' | 'close' | 'stale'
+
+/** Ends a lease over its holder's head. Known to the pool alone. */
+export let endLease: <R extends object>(lease: PooledLease<R>, end: LeaseEnd, cause?: Error) => void
+
+export class PooledLease<R extends object> implements Lease<R> {
+  static {
+    endLease = (lease, end, cause) => {
+      lease.#entry = undefined
+      lease.#end = end
+      lease.#cause = cause
+    }
+  }
+
+  readonly #lender: Lender<R>
+  /** Empty once the lease has ended, so that an old one holds on to nothing. */
+  #entry: Entry<R> | undefined
+  #end: LeaseEnd | undefined = undefined
+  #cause: Error | undefined = undefined
+  readonly generation: number
+
+  constructor(lender: Lender<R>, entry: Entry<R>) {
+    this.#lender = lender
+    this.#entry = entry
+    this.generation = entry.generation.number
+  }
+
+  get resource(): R {
+    if (this.#entry !== undefined) this.#lender.checkProcess()
+    const resource = this.#entry?.resource
+    if (resource === undefined) throw this.#endedError('used')
+    return resource
+  }
+
+  release(): void {
+    const entry = this.#entry
+    if (entry === undefined) return this.#endAgain('released')
+    this.#entry = undefined
+    this.#end = 'released'
+    this.#lender.takeBack(entry)
+  }
+
+  destroy(error?: Error): void {
+    const entry = this.#entry
+    if (entry === undefined) return this.#endAgain('destroyed')
+    this.#entry = undefined
+    this.#end = 'destroyed'
+    this.#lender.takeBackBroken(entry, error)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#entry !== undefined) this.release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]()
+  }
+
+  /** A holder may end once what the pool has ended over its head; what it ended itself it may not end again. */
+  #endAgain(end: 'released' | 'destroyed'): void {
+    if (this.#end === 'stale') return
+    if (this.#end === 'lost' || this.#end === 'close') {
+      this.#end = end
+      return
+    }
+    if (this.#end === 'destroyed' && end === 'destroyed') return
+    throw this.#endedError(end)
+  }
+
+  #endedError(attempt: 'used' | 'released' | 'destroyed'): PoolError {
+    const pool = this.#lender.name
+    if (this.#end === 'stale') {
+      return new StaleResourceError(
+        `Pool "${pool}": the lease (generation ${this.generation}) cannot be ${attempt}: its resource belongs to the ` +
+          'process that this one was copied from. Acquire one of your own.',
+        { pool },
+      )
+    }
+    const ended = {
+      released: 'it was released before',
+      destroyed: 'it was destroyed before',
+      lost: 'its resource was lost',
+      close: 'the pool was closed',
+    }[this.#end ?? 'released']
+    return new LeaseReleasedError(
+      `Pool "${pool}": the lease (generation ${this.generation}) cannot be ${attempt}: ${ended}.`,
+      this.#cause === undefined ? { pool } : { pool, cause: this.#cause },
+    )
+  }
+}

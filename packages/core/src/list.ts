@@ -1,0 +1,54 @@
+/** What a member of a `LinkedList` carries: it is in one list at a time. */
+export interface Linked<T> {
+  previous: T | undefined
+  next: T | undefined
+}
+
+/** A doubly linked list through its members: whatever is in it can leave from the middle at once. */
+export class LinkedList<T extends Linked<T>> {
+  first: T | undefined = undefined
+  last: T | undefined = undefined
+  length = 0
+
+  push(member: T): void {
+    const last = this.last
+    member.previous = last
+    if (last === undefined) this.first = member
+    else last.next = member
+    this.last = member
+    this.length++
+  }
+
+  /** Takes out a member, which must be in this list. */
+  remove(member: T): void {
+    const { previous, next } = member
+    if (previous === undefined) this.first = next
+    else previous.next = next
+    if (next === undefined) this.last = previous
+    else next.previous = previous
+    member.previous = undefined
+    member.next = undefined
+    this.length--
+  }
+
+  clear(): void {
+    for (let member = this.first; member !== undefined;) {
+      const { next } = member
+      member.previous = undefined
+      member.next = undefined
+      member = next
+    }
+    this.first = undefined
+    this.last = undefined
+    this.length = 0
+  }
+
+  /** Members from first to last. The one at hand may be removed on the way. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    for (let member = this.first; member !== undefined;) {
+      const { next } = member
+      yield member
+      member = next
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import type { ForkDetection } from './identity.ts'
+
+/** Times are in milliseconds; `Infinity` is no limit. */
+export interface BasePoolOptions {
+  /** In stats, errors and telemetry. Default: the driver's name. */
+  readonly name?: string | undefined
+  /** The least number of resources kept open, also after failures. Default 0. */
+  readonly min?: number | undefined
+  /** The most resources that may exist at once, those being destroyed among them. Default 10. */
+  readonly max?: number | undefined
+  /** How many callers may wait; the next is refused with `QueueFullError`. Default `Infinity`. */
+  readonly maxWaitingClients?: number | undefined
+  /** One deadline for waiting, creating and validating. Default 30,000. */
+  readonly acquireTimeoutMillis?: number | undefined
+  /** The most that one `create` may take. Default 10,000. */
+  readonly createTimeoutMillis?: number | undefined
+  /** The most that one `validate` or `reset` may take. Default 2,000. */
+  readonly validateTimeoutMillis?: number | undefined
+  /** The most that one `destroy` may take; then the resource is let go of without a goodbye. Default 5,000. */
+  readonly destroyTimeoutMillis?: number | undefined
+  /** Idle for longer, a resource is destroyed, down to `min`. Default 60,000. */
+  readonly idleTimeoutMillis?: number | undefined
+  /** The longest life of a resource, less up to a tenth by chance, so that they do not all end at once. Default 1,800,000. */
+  readonly maxLifetimeMillis?: number | undefined
+  /** How often a resource may be lent. Default `Infinity`. */
+  readonly maxUses?: number | undefined
+  /**
+   * Idle for longer, by the wall clock or the monotonic one, a resource is validated before it is lent. Ages are known
+   * to a quarter of this, on the side of validating early. 0 validates always, `Infinity` never. Default 500.
+   */
+  readonly validateAfterIdleMillis?: number | undefined
+  /** Validates a resource in the background each time that it has been idle for so long. Default 0: off. */
+  readonly keepaliveMillis?: number | undefined
+  /** The pause after a failed create: random, up to `minMillis`, doubled with each failure up to `maxMillis`. */
+  readonly backoff?:
+    | {
+        /** Default 50. */
+        readonly minMillis?: number | undefined
+        /** Default 5,000. */
+        readonly maxMillis?: number | undefined
+      }
+    | undefined
+  /** Lends the resource that has been idle for longest, instead of the one that came back last. Default `false`. */
+  readonly fifo?: boolean | undefined
+  /** A lease held for longer is told of by the event `leak`, with the stack of its acquire. Default 0: off. */
+  readonly leakDetectionMillis?: number | undefined
+  /** Whether idle resources let the process end, where the driver has `unref`. Default `true`. */
+  readonly allowExitOnIdle?: boolean | undefined
+  /**
+   * `always` looks for a change of process at every use; `once` stops looking after the first change; `hooks` leaves it
+   * to `afterFork()`. Default `always`.
+   */
+  readonly forkDetection?: ForkDetection | undefined
+}
+
+/** The options of a pool whose driver opens its resources from a `C`. */
+export type PoolOptions<C> = BasePoolOptions &
+  ([C] extends [void]
+    ? { readonly connection?: undefined }
+    : {
+        /** What the driver's `create` is given: a value, or a function that is called before every create. */
+        readonly connection: C | (() => C | Promise<C>)
+      })
+
+/** Every option with its value. */
+export type ParsedOptions = {
+  -readonly [K in keyof Omit<BasePoolOptions, 'backoff'>]-?: Exclude<BasePoolOptions[K], undefined>
+} & { backoff: { minMillis: number; maxMillis: number } }
+
+interface Rule {
+  readonly expected: string
+  readonly accepts: (value: unknown) => boolean
+}
+
+const atLeast = (least: number): Rule => ({
+  expected: `a whole number of at least ${least}`,
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least,
+})
+const limit = (least: number): Rule => ({
+  expected: `a whole number of at least ${least}, or Infinity`,
+  accepts: (value) => value === Infinity || atLeast(least).accepts(value),
+})
+const millisFrom0: Rule = {
+  expected: 'a number of milliseconds of at least 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value >= 0,
+}
+const millisAbove0: Rule = {
+  expected: 'a number of milliseconds above 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value > 0,
+}
+const finiteMillisAbove0: Rule = {
+  expected: 'a finite number of milliseconds above 0',
+  accepts: (value) => Number.isFinite(value) && (value as number) > 0,
+}
+const trueOrFalse: Rule = {
+  expected: 'true or false',
+  accepts: (value) => typeof value === 'boolean',
+}
+
+const optionRules: Record<keyof BasePoolOptions, Rule> = {
+  name: {
+    expected: 'a string of at least one character',
+    accepts: (value) => typeof value === 'string' && value !== '',
+  },
+  min: atLeast(0),
+  max: atLeast(1),
+  maxWaitingClients: limit(0),
+  acquireTimeoutMillis: millisFrom0,
+  createTimeoutMillis: millisAbove0,
+  validateTimeoutMillis: millisAbove0,
+  destroyTimeoutMillis: millisAbove0,
+  idleTimeoutMillis: millisAbove0,
+  maxLifetimeMillis: millisAbove0,
+  maxUses: limit(1),
+  validateAfterIdleMillis: millisFrom0,
+  keepaliveMillis: millisFrom0,
+  backoff: {
+    expected: 'an object { minMillis?, maxMillis? }',
+    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  },
+  fifo: trueOrFalse,
+  leakDetectionMillis: millisFrom0,
+  allowExitOnIdle: trueOrFalse,
+  forkDetection: {
+    expected: "'always', 'once' or 'hooks'",
+    accepts: (value) => value === 'always' || value === 'once' || value === 'hooks',
+  },
+}
+
+const argumentRules = {
+  acquire: {
+    signal: {
+      expected: 'an AbortSignal',
+      accepts: (value: unknown) => value === undefined || value instanceof AbortSignal,
+    },
+    timeoutMillis: millisFrom0,
+    priority: {
+      expected: 'a number',
+      accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
+    },
+  },
+  resize: { min: optionRules.min, max: optionRules.max },
+  close: { deadlineMillis: millisFrom0 },
+} satisfies Record<string, Record<string, Rule>>
+
+const defaults: Omit<ParsedOptions, 'name' | 'backoff'> = {
+  min: 0,
+  max: 10,
+  maxWaitingClients: Infinity,
+  acquireTimeoutMillis: 30_000,
+  createTimeoutMillis: 10_000,
+  validateTimeoutMillis: 2_000,
+  destroyTimeoutMillis: 5_000,
+  idleTimeoutMillis: 60_000,
+  maxLifetimeMillis: 1_800_000,
+  maxUses: Infinity,
+  validateAfterIdleMillis: 500,
+  keepaliveMillis: 0,
+  fifo: false,
+  leakDetectionMillis: 0,
+  allowExitOnIdle: true,
+  forkDetection: 'always',
+}
+
+/**
+ * Checks the options and fills in the defaults. What is `undefined` counts as left out.
+ * @throws {TypeError} for a wrong or unknown option.
+ */
+export function parseOptions(driverName: string, options: unknown): ParsedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(
+      `Pool "${driverName}": expected the options to be an object, got ${show(options)}.`,
+    )
+  }
+  const { connection: _, ...given } = definedOf(options)
+  const named = optionRules.name.accepts(given['name'])
+  const name = named ? (given['name'] as string) : driverName
+  checkEach(`Pool "${name}"`, optionRules, given)
+  const parsed = { ...defaults, ...(given as Partial<ParsedOptions>), name }
+  checkSize(name, parsed)
+  return { ...parsed, backoff: parseBackoff(name, parsed.backoff) }
+}
+
+function parseBackoff(pool: string, given: object = {}): ParsedOptions['backoff'] {
+  const rules = { minMillis: finiteMillisAbove0, maxMillis: finiteMillisAbove0 }
+  const defined = definedOf(given)
+  checkEach(`Pool "${pool}", option \`backoff\``, rules, defined)
+  const backoff = { minMillis: 50, maxMillis: 5_000, ...defined }
+  if (backoff.minMillis <= backoff.maxMillis) return backoff
+  throw new TypeError(
+    `Pool "${pool}": expected \`backoff.minMillis\` to be at most \`backoff.maxMillis\`, ` +
+      `got ${backoff.minMillis} and ${backoff.maxMillis}.`,
+  )
+}
+
+/** @throws {TypeError} when `min` is more than `max`. */
+export function checkSize(pool: string, size: { min: number; max: number }): void {
+  if (size.min <= size.max) return
+  throw new TypeError(
+    `Pool "${pool}": expected \`min\` to be at most \`max\`, got ${size.min} and ${size.max}.`,
+  )
+}
+
+/** Checks what a method of the pool was given. */
+export function checkArguments(
+  pool: string,
+  method: keyof typeof argumentRules,
+  given: unknown,
+): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(
+      `Pool "${pool}", \`${method}\`: expected an object of options, got ${show(given)}.`,
+    )
+  }
+  checkEach(`Pool "${pool}", \`${method}\``, argumentRules[method], definedOf(given))
+}
+
+function checkEach(
+  where: string,
+  rules: Record<string, Rule>,
+  given: Record<string, unknown>,
+): void {
+  for (const [option, value] of Object.entries(given)) {
+    const rule = Object.hasOwn(rules, option) ? rules[option] : undefined
+    if (rule === undefined) {
+      throw new TypeError(
+        `${where}: there is no option \`${option}\`. There are ${Object.keys(rules).join(', ')}.`,
+      )
+    }
+    if (!rule.accepts(value)) {
+      throw new TypeError(
+        `${where}: expected \`${option}\` to be ${rule.expected}, got ${show(value)}.`,
+      )
+    }
+  }
+}
+
+function definedOf(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+/** Tells what came, in an error message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object'
+  if (typeof value === 'function') return 'a function'
+  return `${String(value)} (${typeof value})`
+}

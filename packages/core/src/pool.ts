@@ -1,0 +1,541 @@
+import type { CreateFailure, Driver } from './driver.ts'
+import type { Entry } from './entry.ts'
+import {
+  AcquireTimeoutError,
+  CreateError,
+  PoolClosedError,
+  QueueFullError,
+  StaleResourceError,
+} from './errors.ts'
+import { Handoff, Waiter } from './handoff.ts'
+import { type IdentityWatch, type ProcessChangeReason, processIdentity } from './identity.ts'
+import { endLease, type Lender, PooledLease } from './lease.ts'
+import { Maintenance } from './maintenance.ts'
+import {
+  checkArguments,
+  checkSize,
+  type ParsedOptions,
+  parseOptions,
+  type PoolOptions,
+  show,
+} from './options.ts'
+import type { PoolStats } from './stats.ts'
+import { Stock } from './stock.ts'
+import type {
+  AcquireOptions,
+  CloseOptions,
+  DestroyReason,
+  ForkSafePool,
+  Lease,
+  PoolEvents,
+  PoolListener,
+} from './surface.ts'
+import { Telemetry } from './telemetry.ts'
+import { CoarseClock, startTimer } from './timers.ts'
+
+const CLOSE_DEADLINE_MILLIS = 30_000
+
+/**
+ * Makes a pool of what `driver` opens, with the driver's verbs on it.
+ * @throws {TypeError} for a wrong driver, and for a wrong or unknown option.
+ */
+export function createForkSafePool<R extends object, C, M extends object>(
+  driver: Driver<R, C, M>,
+  options: PoolOptions<C>,
+): ForkSafePool<R> & M {
+  checkDriver(driver)
+  const pool = new Pool<R>(driver as unknown as Driver<R, unknown, object>, options)
+  const methods = driver.methods?.(pool) ?? ({} as M)
+  for (const method of Object.keys(methods)) {
+    if (method in pool) {
+      throw new TypeError(
+        `Pool "${pool.stats.name}": the driver's method \`${method}\` would hide the pool's own.`,
+      )
+    }
+  }
+  return Object.assign(pool, methods)
+}
+
+function checkDriver(driver: unknown): void {
+  const given = (typeof driver === 'object' && driver !== null ? driver : {}) as Record<
+    string,
+    unknown
+  >
+  if (typeof given['name'] !== 'string' || given['name'] === '') {
+    throw new TypeError(`Expected a driver with a \`name\`, got ${show(driver)}.`)
+  }
+  for (const hook of ['create', 'destroy', 'discard']) {
+    if (typeof given[hook] === 'function') continue
+    throw new TypeError(
+      `Driver "${given['name']}": expected \`${hook}\` to be a function, got ${show(given[hook])}.`,
+    )
+  }
+}
+
+/** What each method promises is said at `ForkSafePool`. */
+export class Pool<R extends object> implements ForkSafePool<R> {
+  readonly #options: ParsedOptions
+  readonly #driver: Driver<R, unknown, object>
+  readonly #telemetry: Telemetry
+  readonly #clock = new CoarseClock()
+  readonly #watch: IdentityWatch
+  readonly #handoff: Handoff<R>
+  readonly #stock: Stock<R>
+  readonly #maintenance: Maintenance<R>
+  readonly #lender: Lender<R>
+  /** Idle for longer, a resource is validated before it is lent. */
+  readonly #trustMillis: number
+  readonly #warmUps = new Set<{ resolve: () => void; reject: (error: unknown) => void }>()
+  /** A child that never uses its copy of the pool opens nothing for it, whatever `min` says. */
+  #used = true
+  /** More exist than a lowered `max` allows. */
+  #shrinking = false
+  #state: 'open' | 'closing' | 'closed' = 'open'
+  #closing: Promise<void> | undefined
+  #closed: (() => void) | undefined
+
+  constructor(driver: Driver<R, unknown, object>, options: object, identity = processIdentity) {
+    const parsed = parseOptions(driver.name, options)
+    const { validateAfterIdleMillis: trust } = parsed
+    this.#options = parsed
+    this.#driver = driver
+    this.#trustMillis = driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.#telemetry = new Telemetry(parsed.name)
+    this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
+    this.#handoff = new Handoff((waiter) => this.#timedOut(waiter))
+    this.#lender = {
+      name: parsed.name,
+      checkProcess: () => this.#watch.check(),
+      takeBack: (entry) => this.#takeBack(entry),
+      takeBackBroken: (entry, error) => this.#end(entry, 'broken', error),
+    }
+    this.#stock = new Stock(
+      driver,
+      (options as { connection?: unknown }).connection,
+      parsed,
+      this.#telemetry,
+      {
+        checkProcess: () => this.#watch.check(),
+        ready: (entry) => {
+          this.#clock.read()
+          this.#offer(entry)
+        },
+        failed: (error, kind) => this.#createFailed(error, kind),
+        lost: (entry, error) => this.#endUnderHolder(entry, 'lost', error),
+        changed: () => this.#supply(),
+      },
+    )
+    this.#maintenance = new Maintenance({
+      options: parsed,
+      clock: this.#clock,
+      handoff: this.#handoff,
+      numbers: () => this.stats,
+      entries: () => this.#stock.entries(),
+      destroy: (entry, reason) => this.#end(entry, reason),
+      validate: (entry) => this.#validate(entry),
+      leaked: (entry, heldMillis) => this.#leaked(entry, heldMillis),
+    })
+    this.#supply()
+  }
+
+  acquire(options?: AcquireOptions): Promise<Lease<R>> {
+    this.#watch.check()
+    if (options === undefined && this.#handoff.waiting === 0 && !this.#telemetry.acquireIsWatched) {
+      const entry = this.#takeIdle()
+      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
+    }
+    return this.#acquireOrWait(options)
+  }
+
+  async use<T>(
+    work: (resource: R, lease: Lease<R>) => T | Promise<T>,
+    options?: AcquireOptions,
+  ): Promise<T> {
+    if (typeof work !== 'function') {
+      throw new TypeError(
+        `Pool "${this.#options.name}": expected \`use\` to be given a function, got ${show(work)}.`,
+      )
+    }
+    const lease = await this.acquire(options)
+    try {
+      return await work(lease.resource, lease)
+    } finally {
+      lease[Symbol.dispose]()
+    }
+  }
+
+  async warmUp({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    signal?.throwIfAborted()
+    this.#watch.check()
+    if (this.#state !== 'open') throw this.#closedError()
+    this.#used = true
+    let warmUp!: { resolve: () => void; reject: (error: unknown) => void }
+    const opened = new Promise<void>((resolve, reject) => {
+      warmUp = { resolve, reject }
+    })
+    const abort = (): void => warmUp.reject(signal?.reason)
+    this.#warmUps.add(warmUp)
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#supply()
+    try {
+      await opened
+    } finally {
+      this.#warmUps.delete(warmUp)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  resize(size: { readonly min?: number | undefined; readonly max?: number | undefined }): void {
+    const { name } = this.#options
+    checkArguments(name, 'resize', size)
+    const next = { min: size.min ?? this.#options.min, max: size.max ?? this.#options.max }
+    checkSize(name, next)
+    Object.assign(this.#options, next)
+    this.#shrinking = this.#stock.room < 0
+    let excess = this.#stock.size - this.#stock.destroying - next.max
+    for (const entry of this.#handoff.idle) {
+      if (excess-- <= 0) break
+      this.#end(entry, 'resize')
+    }
+    this.#supply()
+  }
+
+  recycle(): void {
+    this.#watch.check()
+    this.#stock.recycle()
+    for (const entry of this.#handoff.idle) this.#end(entry, 'recycle')
+    this.#supply()
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#watch.check()
+    if (this.#closing === undefined) {
+      checkArguments(this.#options.name, 'close', options)
+      this.#closing = this.#close(options.deadlineMillis ?? CLOSE_DEADLINE_MILLIS)
+    }
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  get stats(): PoolStats {
+    const { name, min, max } = this.#options
+    const stock = this.#stock
+    const idle = this.#handoff.idle.length
+    return {
+      name,
+      generation: stock.generation,
+      min,
+      max,
+      size: stock.size,
+      idle,
+      borrowed: stock.size - stock.inTransit - idle,
+      waiting: this.#handoff.waiting,
+      creating: stock.creating,
+      destroying: stock.destroying,
+      identity: this.#watch.sourceName,
+    }
+  }
+
+  on<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
+    this.#telemetry.events.on(event, listener)
+    return this
+  }
+
+  once<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
+    this.#telemetry.events.once(event, listener)
+    return this
+  }
+
+  off<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
+    this.#telemetry.events.off(event, listener)
+    return this
+  }
+
+  // Lending: from the idle stack, or through the queue.
+
+  /** The idle resource whose turn it is, unless it must be validated first. */
+  #takeIdle(): Entry<R> | undefined {
+    const { idle } = this.#handoff
+    const entry = this.#options.fifo ? idle.first : idle.last
+    if (entry === undefined || this.#state !== 'open') return undefined
+    if (this.#trustMillis !== Infinity) {
+      const clock = this.#clock
+      clock.wall = Date.now()
+      if (clock.wall - entry.idleSinceWall > this.#trustMillis) return undefined
+      if (clock.monotonic - entry.idleSince > this.#trustMillis) return undefined
+    }
+    idle.remove(entry)
+    return entry
+  }
+
+  #lend(entry: Entry<R>): Lease<R> {
+    entry.state = 'lent'
+    entry.uses++
+    entry.lentAt = this.#clock.monotonic
+    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
+    const lease = new PooledLease(this.#lender, entry)
+    entry.lease = lease
+    this.#hold(entry, 'ref')
+    if (!this.#maintenance.awake) this.#maintenance.wake()
+    return lease
+  }
+
+  #acquireOrWait(options?: AcquireOptions): Promise<Lease<R>> {
+    // What is thrown in here rejects.
+    return new Promise((resolve, reject) => {
+      if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
+      const signal = options?.signal
+      const timeoutMillis = options?.timeoutMillis ?? this.#options.acquireTimeoutMillis
+      signal?.throwIfAborted()
+      if (this.#state !== 'open') throw this.#closedError()
+      this.#used = true
+      if (this.#handoff.waiting === 0) {
+        const entry = this.#takeIdle()
+        if (entry !== undefined) return resolve(this.#lend(entry))
+      }
+      this.#refuseHopeless()
+      const waiter = new Waiter<R>(
+        options?.priority ?? 0,
+        performance.now(),
+        timeoutMillis,
+        resolve,
+        reject,
+      )
+      if (signal !== undefined) this.#listen(waiter, signal)
+      this.#handoff.enqueue(waiter)
+      return this.#supply()
+    })
+  }
+
+  #refuseHopeless(): void {
+    const { name, maxWaitingClients } = this.#options
+    const { backoff, coming, mayOpen } = this.#stock
+    if (backoff.pausing && backoff.failure?.kind === 'fatal') {
+      throw this.#createError(backoff.failure.error)
+    }
+    // Who will be served by a resource that is on its way is not in excess.
+    const excess = this.#handoff.waiting - coming
+    if (excess >= maxWaitingClients && !mayOpen && this.#handoff.idle.length === 0) {
+      throw new QueueFullError(
+        `${this.#numbers()}: ${maxWaitingClients} callers may wait, and so many do.`,
+        { pool: name },
+      )
+    }
+  }
+
+  #listen(waiter: Waiter<R>, signal: AbortSignal): void {
+    const abort = (): void => this.#giveUp(waiter, signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    waiter.stopListening = () => signal.removeEventListener('abort', abort)
+  }
+
+  #timedOut(waiter: Waiter<R>): void {
+    const { name } = this.#options
+    const { stats } = this
+    const { failure, coming } = this.#stock
+    const phase = stats.creating > 0 ? 'creating' : coming > 0 ? 'validating' : 'waiting'
+    const waitedMillis = performance.now() - waiter.since
+    const because =
+      failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`
+    this.#giveUp(
+      waiter,
+      new AcquireTimeoutError(
+        `${this.#numbers()}: no resource within ${Math.round(waitedMillis)} ms (${phase}).${because}`,
+        {
+          pool: name,
+          waitedMillis,
+          phase,
+          stats,
+          ...(failure === undefined ? {} : { cause: failure.error }),
+        },
+      ),
+    )
+  }
+
+  #giveUp(waiter: Waiter<R>, reason: unknown): void {
+    this.#handoff.remove(waiter)
+    waiter.reject(reason)
+    this.#supply()
+  }
+
+  // Taking back, and passing on.
+
+  #takeBack(entry: Entry<R>): void {
+    entry.lease = undefined
+    if (entry.uses >= this.#options.maxUses) this.#end(entry, 'uses')
+    else if (this.#clock.monotonic >= entry.expiresAt) this.#end(entry, 'lifetime')
+    else if (entry.generation.retired) this.#end(entry, 'recycle')
+    else if (this.#driver.reset !== undefined) this.#stock.reset(entry)
+    else this.#offer(entry)
+  }
+
+  /** Passes a resource to the next holder, or lays it down as idle. */
+  #offer(entry: Entry<R>): void {
+    if (entry.generation.retired) return this.#end(entry, 'recycle')
+    if (this.#shrinking && this.#stock.room < 0) return this.#end(entry, 'resize')
+    const waiter = this.#handoff.next()
+    if (waiter !== undefined) return waiter.resolve(this.#lend(entry))
+    if (this.#state !== 'open') return this.#end(entry, 'close')
+    entry.state = 'idle'
+    entry.idleSince = this.#clock.monotonic
+    entry.idleSinceWall = this.#clock.wall
+    this.#handoff.idle.push(entry)
+    this.#hold(entry, 'unref')
+    if (!this.#maintenance.awake) this.#maintenance.wake()
+  }
+
+  #validate(entry: Entry<R>): void {
+    this.#handoff.idle.remove(entry)
+    this.#stock.validate(entry)
+  }
+
+  #end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
+    if (entry.state === 'idle') this.#handoff.idle.remove(entry)
+    entry.lease = undefined
+    this.#stock.destroy(entry, reason, error)
+  }
+
+  /** Ends a resource that may be lent: its holder finds out at the next use. */
+  #endUnderHolder(entry: Entry<R>, reason: 'lost' | 'close', error?: Error): void {
+    if (entry.state === 'destroying' || entry.state === 'gone') return
+    if (entry.lease !== undefined) endLease(entry.lease, reason, error)
+    this.#end(entry, reason, error)
+  }
+
+  /** Whether a resource holds the process open: a lent one does, an idle one need not. */
+  #hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
+    if (!this.#options.allowExitOnIdle || this.#driver[hook] === undefined) return
+    try {
+      this.#driver[hook](entry.resource as R)
+    } catch (error) {
+      this.#telemetry.emit('hookError', { generation: entry.generation.number, hook, error })
+    }
+  }
+
+  // Supply: what to open, and when there is nothing left to do.
+
+  /** Called whenever there may be something to open, or to end: it does what is due, and may be called too often. */
+  #supply(): void {
+    const { idle } = this.#handoff
+    const stock = this.#stock
+    for (let wanted = this.#handoff.waiting - stock.coming; wanted > 0; wanted--) {
+      const entry = this.#options.fifo ? idle.first : idle.last
+      if (entry !== undefined) this.#validate(entry)
+      else if (stock.mayOpen) stock.open()
+      else break
+    }
+    if (this.#state === 'open') this.#keepMin()
+    else this.#finishClosing()
+  }
+
+  /** One at a time, unless somebody waits for it. */
+  #keepMin(): void {
+    const stock = this.#stock
+    const { min } = this.#options
+    const kept = (): number => stock.size - stock.destroying
+    if (this.#used) {
+      while (kept() < min && stock.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
+        stock.open()
+      }
+    }
+    if (kept() - stock.creating >= min) for (const { resolve } of this.#warmUps) resolve()
+  }
+
+  #createFailed(error: unknown, kind: CreateFailure): void {
+    for (const { reject } of this.#warmUps) reject(this.#createError(error))
+    if (kind === 'fatal') this.#handoff.rejectAll(() => this.#createError(error))
+  }
+
+  async #close(deadlineMillis: number): Promise<void> {
+    this.#state = 'closing'
+    this.#maintenance.stop()
+    for (const { reject } of this.#warmUps) reject(this.#closedError())
+    const deadline = startTimer(() => this.#closeNow(), deadlineMillis)
+    await new Promise<void>((resolve) => {
+      this.#closed = resolve
+      this.#supply()
+    })
+    this.#state = 'closed'
+    clearTimeout(deadline)
+    this.#handoff.stop()
+    this.#stock.backoff.reset()
+    this.#telemetry.emit('close')
+  }
+
+  #closeNow(): void {
+    this.#handoff.rejectAll(() => this.#closedError())
+    for (const entry of [...this.#stock.entries()]) {
+      if (entry.state !== 'creating') this.#endUnderHolder(entry, 'close')
+    }
+    this.#supply()
+  }
+
+  #finishClosing(): void {
+    if (this.#handoff.waiting > 0) return
+    for (const entry of this.#handoff.idle) this.#end(entry, 'close')
+    this.#stock.cancelCreates('close')
+    if (this.#stock.size === 0) this.#closed?.()
+  }
+
+  /** Every resource belongs to another process, and so does whoever waits. */
+  #processChanged(reason: ProcessChangeReason): void {
+    this.#used = false
+    this.#maintenance.stop()
+    this.#handoff.idle.clear()
+    this.#handoff.stop()
+    const discarded = this.#stock.abandon()
+    const stale = (): Error =>
+      new StaleResourceError(
+        `Pool "${this.#options.name}": the wait was begun in the process that this one was copied from. Acquire again.`,
+        { pool: this.#options.name },
+      )
+    this.#handoff.rejectAll(stale)
+    for (const { reject } of this.#warmUps) reject(stale())
+    this.#clock.read()
+    this.#telemetry.emit('processChange', {
+      reason,
+      generation: this.#stock.generation,
+      discarded,
+    })
+    this.#closed?.()
+  }
+
+  #leaked(entry: Entry<R>, heldMillis: number): void {
+    const stack = entry.lentTo ?? ''
+    entry.lentTo = undefined
+    this.#telemetry.emit('leak', { generation: entry.generation.number, heldMillis, stack })
+  }
+
+  #createError(cause: unknown): CreateError {
+    return new CreateError(`${this.#numbers()}: create failed: ${messageOf(cause)}`, {
+      pool: this.#options.name,
+      cause,
+    })
+  }
+
+  #closedError(): PoolClosedError {
+    return new PoolClosedError(`${this.#numbers()}: the pool is ${this.#state}.`, {
+      pool: this.#options.name,
+    })
+  }
+
+  /** The begin of an error message. */
+  #numbers(): string {
+    const { name, max, size, idle, borrowed, waiting, creating, destroying } = this.stats
+    return (
+      `Pool "${name}" (size ${size} of ${max}, idle ${idle}, borrowed ${borrowed}, ` +
+      `waiting ${waiting}, creating ${creating}, destroying ${destroying})`
+    )
+  }
+}
+
+function stackOfCaller(): string {
+  return new Error('acquired here').stack ?? ''
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
+}

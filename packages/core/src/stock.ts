@@ -1,0 +1,224 @@
+import { AsyncResource } from 'node:async_hooks'
+import { Backoff } from './backoff.ts'
+import type { CreateFailure, Driver } from './driver.ts'
+import type { Entry } from './entry.ts'
+import { Generation, type GenerationHost } from './generation.ts'
+import type { ParsedOptions } from './options.ts'
+import type { DestroyReason } from './surface.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** What the stock asks and tells its pool. */
+export interface StockKeeper<R extends object> {
+  /** Looks for a change of process. */
+  checkProcess(): void
+  /** A resource is open, valid and reset: for the next holder. */
+  ready(entry: Entry<R>): void
+  /** A create failed. */
+  failed(error: unknown, kind: CreateFailure): void
+  /** A resource died by itself. */
+  lost(entry: Entry<R>, error: Error): void
+  /** There may be reason or room to open another. */
+  changed(): void
+}
+
+/** What exists: the generations of a pool, and when a new resource may be opened. */
+export class Stock<R extends object> {
+  readonly backoff: Backoff
+  readonly #driver: Driver<R, unknown, object>
+  readonly #options: ParsedOptions
+  readonly #telemetry: Telemetry
+  readonly #keeper: StockKeeper<R>
+  readonly #host: GenerationHost<R>
+  #generation: Generation<R>
+  /** Recycled ones, until their last resource has ended. */
+  readonly #retired = new Set<Generation<R>>()
+
+  constructor(
+    driver: Driver<R, unknown, object>,
+    connection: unknown,
+    options: ParsedOptions,
+    telemetry: Telemetry,
+    keeper: StockKeeper<R>,
+  ) {
+    this.#driver = driver
+    this.#options = options
+    this.#telemetry = telemetry
+    this.#keeper = keeper
+    this.backoff = new Backoff(options.backoff, () => keeper.changed())
+    this.#host = {
+      driver,
+      connection,
+      options,
+      telemetry,
+      context: new AsyncResource('ForkSafePool'),
+      room: () => this.room,
+      checkProcess: () => keeper.checkProcess(),
+      opened: (entry, durationMillis) => this.#opened(entry, durationMillis),
+      notOpened: (entry, error, durationMillis) => this.#notOpened(entry, error, durationMillis),
+      lost: (entry, error) => keeper.lost(entry, error),
+      ended: (entry) => this.#ended(entry),
+    }
+    this.#generation = new Generation(this.#host, 1)
+  }
+
+  get generation(): number {
+    return this.#generation.number
+  }
+
+  get size(): number {
+    return this.#sum((generation) => generation.entries.size)
+  }
+
+  get creating(): number {
+    return this.#sum((generation) => generation.creating)
+  }
+
+  get destroying(): number {
+    return this.#sum((generation) => generation.destroying)
+  }
+
+  /** Those that are neither lent nor idle, and are on their way to a holder. */
+  get coming(): number {
+    const { creating, validating, resetting } = this.#generation
+    return creating + validating + resetting
+  }
+
+  /** Those that are neither lent nor idle. */
+  get inTransit(): number {
+    return this.#sum(
+      ({ creating, validating, resetting, destroying }) =>
+        creating + validating + resetting + destroying,
+    )
+  }
+
+  get failure(): Backoff['failure'] {
+    return this.backoff.failure
+  }
+
+  get room(): number {
+    return this.#options.max - this.size
+  }
+
+  /** While creates fail, one at a time, after a pause. */
+  get mayOpen(): boolean {
+    if (this.room < 1) return false
+    return (
+      this.backoff.failure === undefined ||
+      (!this.backoff.pausing && this.#generation.creating === 0)
+    )
+  }
+
+  open(): void {
+    this.#generation.open()
+  }
+
+  validate(entry: Entry<R>): void {
+    void entry.generation.validate(entry).then((valid) => {
+      if (entry.state !== 'validating') return
+      if (!valid) return this.destroy(entry, 'invalid')
+      entry.provedAt = performance.now()
+      return this.#keeper.ready(entry)
+    })
+  }
+
+  /** Takes away what the last holder left, and passes the resource on. */
+  reset(entry: Entry<R>): void {
+    const reset = entry.generation.reset(entry)
+    if (typeof reset === 'boolean') return this.#wasReset(entry, reset)
+    void reset.then((done) => this.#wasReset(entry, done))
+  }
+
+  #wasReset(entry: Entry<R>, done: boolean): void {
+    if (entry.state !== 'resetting') return
+    if (done) this.#keeper.ready(entry)
+    else this.destroy(entry, 'reset')
+  }
+
+  destroy(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
+    entry.generation.destroy(entry, reason, error)
+  }
+
+  cancelCreates(why: string): void {
+    this.#generation.cancelCreates(why)
+  }
+
+  /** Begins a new generation; the resources of the one before end as they come back. */
+  recycle(): void {
+    const old = this.#generation
+    old.retired = true
+    this.#retired.add(old)
+    this.#generation = new Generation(this.#host, old.number + 1)
+    old.cancelCreates('recycle')
+    this.backoff.reset()
+    this.#forgetEnded(old)
+  }
+
+  /** Begins a new generation in a process that owns none of the resources. Returns how many it let go of. */
+  abandon(): number {
+    const discarded = this.#sum((generation) => generation.abandon())
+    this.#retired.clear()
+    this.#generation = new Generation(this.#host, this.#generation.number + 1)
+    this.backoff.reset()
+    return discarded
+  }
+
+  /** Every entry, of every generation. */
+  *entries(): Generator<Entry<R>, void, undefined> {
+    yield* this.#generation.entries
+    for (const generation of this.#retired) yield* generation.entries
+  }
+
+  #opened(entry: Entry<R>, durationMillis: number): void {
+    this.backoff.reset()
+    this.#telemetry.emit('create', { generation: entry.generation.number, durationMillis })
+    this.#keeper.ready(entry)
+    // The server answers again: there may be more to open than this one.
+    this.#keeper.changed()
+  }
+
+  #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
+    const { generation } = entry
+    if (!generation.retired) {
+      const kind = this.#classify(error)
+      const retryMillis = this.backoff.failed(error, kind)
+      this.#telemetry.emit('createError', {
+        generation: generation.number,
+        durationMillis,
+        error,
+        kind,
+        failures: this.backoff.failures,
+        retryMillis,
+      })
+      this.#keeper.failed(error, kind)
+    }
+    this.#ended(entry)
+  }
+
+  #classify(error: unknown): CreateFailure {
+    try {
+      return this.#driver.classify?.(error) ?? 'transient'
+    } catch (classifyError) {
+      this.#telemetry.emit('hookError', {
+        generation: this.#generation.number,
+        hook: 'classify',
+        error: classifyError,
+      })
+      return 'transient'
+    }
+  }
+
+  #ended(entry: Entry<R>): void {
+    this.#forgetEnded(entry.generation)
+    this.#keeper.changed()
+  }
+
+  #forgetEnded(generation: Generation<R>): void {
+    if (generation.entries.size === 0) this.#retired.delete(generation)
+  }
+
+  #sum(of: (generation: Generation<R>) => number): number {
+    let sum = of(this.#generation)
+    for (const generation of this.#retired) sum += of(generation)
+    return sum
+  }
+}
