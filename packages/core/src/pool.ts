@@ -44,7 +44,7 @@ export function createForkSafePool<R extends object, C, M extends object>(
   options: PoolOptions<C>,
 ): ForkSafePool<R> & M {
   checkDriver(driver)
-  const pool = new Pool<R>(driver as unknown as Driver<R, unknown, object>, options)
+  const pool = new Pool<R>(driver, options)
   const methods = driver.methods?.(pool) ?? ({} as M)
   for (const method of Object.keys(methods)) {
     if (method in pool) {
@@ -336,7 +336,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const { name } = this.#options
     const { stats } = this
     const { failure, coming } = this.#stock
-    const phase = stats.creating > 0 ? 'creating' : coming > 0 ? 'validating' : 'waiting'
+    const opening = stats.creating > 0 || failure !== undefined
+    const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
     const waitedMillis = performance.now() - waiter.since
     const because =
       failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`
@@ -467,7 +468,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   #closeNow(): void {
     this.#handoff.rejectAll(() => this.#closedError())
-    for (const entry of [...this.#stock.entries()]) {
+    for (const entry of this.#stock.entries()) {
       if (entry.state !== 'creating') this.#endUnderHolder(entry, 'close')
     }
     this.#supply()

@@ -1,0 +1,84 @@
+import { defineDriver } from '@forksafe/core'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import pg, { type Client, type ClientConfig } from 'pg'
+import { classify } from './classify.ts'
+import { pgMethods } from './methods.ts'
+
+/** What `connection` may be: a connection string, or pg's own client configuration. */
+export type PgConnection = string | ClientConfig
+
+/** The bare socket of each client, under TLS and protocol: what a process lets go of. */
+const sockets = new WeakMap<Client, Duplex>()
+
+/** PostgreSQL through pg: `createForkSafePool(pgDriver, { connection })`. */
+export const pgDriver = defineDriver({
+  name: 'pg',
+
+  async create(connection: PgConnection, { signal }): Promise<Client> {
+    const config = typeof connection === 'string' ? { connectionString: connection } : connection
+    const socket = openSocket(config)
+    const client = new pg.Client({ ...config, stream: () => socket })
+    sockets.set(client, socket)
+    // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
+    client.on('error', () => undefined)
+    const letGo = (): void => void socket.destroy()
+    signal.addEventListener('abort', letGo, { once: true })
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      socket.destroy()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', letGo)
+    }
+  },
+
+  async validate(client) {
+    await client.query('SELECT 1')
+    return true
+  },
+
+  /** Rolls back what was left open. A session that is ready and outside a transaction costs no round trip. */
+  reset(client) {
+    if (untyped(client).readyForQuery === true && client.getTransactionStatus() === 'I')
+      return undefined
+    return client.query('ROLLBACK').then(() => undefined)
+  },
+
+  async destroy(client) {
+    await client.end()
+  },
+
+  /** Closes this process's copy of the socket, and nothing above it: neither pg nor TLS gets to say a word. */
+  discard(client) {
+    sockets.get(client)?.destroy()
+  },
+
+  watch(client, lost) {
+    client.on('error', lost)
+    client.on('end', () => lost(new Error('The connection ended.')))
+  },
+
+  ref: (client) => untyped(client).ref(),
+  unref: (client) => untyped(client).unref(),
+  classify,
+  methods: pgMethods,
+})
+
+function openSocket({ stream }: ClientConfig): Duplex {
+  return stream?.() ?? new Socket()
+}
+
+/** What pg-pool uses of a client and pg does not type. */
+interface UntypedClient {
+  ref(): void
+  unref(): void
+  /** Whether the server waits for a query. */
+  readonly readyForQuery?: boolean
+}
+
+function untyped(client: Client): UntypedClient {
+  return client as unknown as UntypedClient
+}

@@ -1,0 +1,3 @@
+export { pgDriver } from './driver.ts'
+export type { PgConnection } from './driver.ts'
+export type { PgMethods } from './methods.ts'
