@@ -1,4 +1,6 @@
 import { mergeConfig } from 'vitest/config'
 import shared from '../../vitest.project.ts'
 
-export default mergeConfig(shared, { test: { name: 'driver-pg' } })
+export default mergeConfig(shared, {
+  test: { name: 'driver-pg', globalSetup: ['test/support/server.ts'] },
+})

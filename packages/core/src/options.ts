@@ -245,5 +245,6 @@ export function show(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object'
   if (typeof value === 'function') return 'a function'
-  return `${String(value as number | boolean | bigint | symbol)} (${typeof value})`
+  // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
+  return `${String(value)} (${typeof value})`
 }

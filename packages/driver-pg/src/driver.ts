@@ -1,7 +1,7 @@
 import { defineDriver } from '@forksafe/core'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import pg, { type Client, type ClientConfig } from 'pg'
+import { Client, type ClientConfig } from 'pg'
 import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
 
@@ -18,7 +18,7 @@ export const pgDriver = defineDriver({
   async create(connection: PgConnection, { signal }): Promise<Client> {
     const config = typeof connection === 'string' ? { connectionString: connection } : connection
     const socket = openSocket(config)
-    const client = new pg.Client({ ...config, stream: () => socket })
+    const client = new Client({ ...config, stream: () => socket })
     sockets.set(client, socket)
     // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
     client.on('error', () => undefined)

@@ -1,0 +1,171 @@
+import { CreateError } from '@forksafe/core'
+import { Client } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { pgDriver } from '../src/index.ts'
+import {
+  backendPid,
+  connectionTo,
+  fill,
+  observe,
+  openPool,
+  openRecordedPool,
+  sessionsAlive,
+  transports,
+} from './support/pools.ts'
+
+const never = new AbortController().signal
+
+async function openClient(): Promise<Client> {
+  const client = await pgDriver.create(connectionTo(), { signal: never })
+  onTestFinished(() => client.end())
+  return client
+}
+
+describe('create', () => {
+  test.each(transports)('opens a session over %s', async (transport) => {
+    const pool = openPool(connectionTo({ transport }))
+    const { rows } = await pool.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')
+    expect(rows).toEqual([{ ssl: transport === 'TLS' }])
+  })
+
+  test('takes a connection string, or a function that gives one', async () => {
+    const { host, port, user, password, database } = connectionTo()
+    const text = `postgres://${user}${password === undefined ? '' : `:${password as string}`}@${host}:${port}/${database}`
+    expect((await openPool(text).query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+    const asked = openPool(async () => text)
+    expect((await asked.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test('uses the stream that the configuration brings', async () => {
+    const { Socket } = await import('node:net')
+    const own = new Socket()
+    const pool = openPool({ ...connectionTo(), stream: () => own }, { max: 1 })
+    await backendPid(pool)
+    expect(own.bytesWritten).toBeGreaterThan(0)
+  })
+
+  test('leaves nothing open when it is aborted half way', async () => {
+    const { pool, proxy } = await openRecordedPool('plain', {
+      createTimeoutMillis: 200,
+      acquireTimeoutMillis: 400,
+      backoff: { minMillis: 5_000 },
+    })
+    await proxy.hold()
+    await expect(pool.query('SELECT 1')).rejects.toThrow('took longer than 200 ms')
+    await expect
+      .poll(async () => (await proxy.connections()).flatMap(({ holders }) => holders))
+      .toEqual([])
+  })
+})
+
+describe('classify', () => {
+  test.each([
+    ['no such database', { database: 'missing' }, '3D000'],
+    ['no such role', { user: 'nobody_at_all' }, '28000'],
+  ])('%s rejects those who wait at once', async (_, change, code) => {
+    const pool = openPool({ ...connectionTo(), ...change }, { acquireTimeoutMillis: 20_000 })
+    const error = await pool.query('SELECT 1').catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(CreateError)
+    expect(error).toMatchObject({ cause: { code } })
+  })
+
+  test.each([
+    [{ code: '28P01' }, 'fatal'],
+    [{ code: '53300' }, 'full'],
+    [{ code: '57P03' }, 'transient'],
+    [{ code: 'ECONNREFUSED' }, 'transient'],
+    [new Error('no code'), 'transient'],
+    [undefined, 'transient'],
+  ])('%o is %s', (error, kind) => {
+    expect(pgDriver.classify?.(error)).toBe(kind)
+  })
+})
+
+describe('validate', () => {
+  test('tells a live session from a dead one', async () => {
+    const client = await openClient()
+    expect(await pgDriver.validate?.(client)).toBe(true)
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    await observe('SELECT pg_terminate_backend($1)', [rows[0]!.pid])
+    await expect(async () => pgDriver.validate?.(client)).rejects.toThrow()
+  })
+})
+
+describe('reset', () => {
+  test('costs no round trip when the session is clean', async () => {
+    const client = await openClient()
+    await client.query('BEGIN')
+    await client.query('COMMIT')
+    expect(pgDriver.reset?.(client)).toBeUndefined()
+  })
+
+  test.each(['BEGIN', 'BEGIN; SELECT 1/0'])('rolls back what `%s` left open', async (left) => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const pid = await pool.use(async (client) => {
+      await client.query(left).catch(() => undefined)
+      return (await client.query('SELECT pg_backend_pid() AS pid').catch(() => undefined))?.rows
+    })
+    const after = await pool.use(async (client) => ({
+      status: client.getTransactionStatus(),
+      rows: (await client.query('SELECT pg_backend_pid() AS pid')).rows as unknown,
+    }))
+    expect(after.status).toBe('I')
+    if (pid !== undefined) expect(after.rows).toEqual(pid)
+  })
+
+  test('lets a query finish that its holder did not wait for', async () => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    let late: unknown
+    await pool.use((client) => {
+      void client.query('SELECT pg_sleep(0.2), 7 AS seven').then(({ rows }) => {
+        late = (rows[0] as { seven: number }).seven
+      })
+    })
+    expect((await pool.query('SELECT 8 AS eight')).rows).toEqual([{ eight: 8 }])
+    expect(late).toBe(7)
+  })
+})
+
+describe('destroy', () => {
+  test('says goodbye to the server', async () => {
+    const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+    const pid = await backendPid(pool)
+    const mark = await proxy.mark()
+    await pool.close()
+    const [goodbye] = await proxy.records({ since: mark })
+    expect(goodbye).toMatchObject({ direction: 'fromClient', bytes: Buffer.from('X\0\0\0\u0004') })
+    expect(await sessionsAlive([pid])).toEqual([])
+  })
+})
+
+describe('discard', () => {
+  test('is synchronous, and harmless when repeated', async () => {
+    const client = await openClient()
+    expect(pgDriver.discard(client)).toBeUndefined()
+    expect(pgDriver.discard(client)).toBeUndefined()
+    await expect(client.query('SELECT 1')).rejects.toThrow()
+  })
+})
+
+describe('watch', () => {
+  test('an idle session that the server ends is replaced, and the process lives', async () => {
+    const pool = openPool(connectionTo(), { max: 2 })
+    const pids = await fill(pool, 2)
+    const reasons: string[] = []
+    pool.on('destroy', ({ reason }) => reasons.push(reason))
+    await observe('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [pids])
+    await expect.poll(() => pool.stats.size).toBe(0)
+    expect(reasons).toEqual(['lost', 'lost'])
+    expect(pids).not.toContain(await backendPid(pool))
+  })
+
+  test('a lent session that the server ends frees its place, also when its holder never gives it back', async () => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const lease = await pool.acquire()
+    const { rows } = await lease.resource.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    await observe('SELECT pg_terminate_backend($1)', [rows[0]!.pid])
+    expect(await backendPid(pool)).not.toBe(rows[0]!.pid)
+    expect(() => lease.resource).toThrow('its resource was lost')
+    lease.release()
+  })
+})
