@@ -51,20 +51,17 @@ export async function openRecordedPool(
   return { pool: openPool(connectionTo({ transport, proxy }), options), proxy }
 }
 
-export async function backendPid(pool: PgPool): Promise<number> {
-  const { rows } = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-  return rows[0]!.pid
+/** The server's pid of the session behind a client, or behind whichever client the pool takes. */
+export async function backendPid(on: PgPool | Client): Promise<number> {
+  const text = 'SELECT pg_backend_pid() AS pid'
+  const { rows } = await (on instanceof Client ? on.query(text) : on.query(text))
+  return (rows as [{ pid: number }])[0].pid
 }
 
 /** Opens `count` connections, leaves them idle, and tells the server's pid of each, in order of number. */
 export async function fill(pool: PgPool, count: number): Promise<number[]> {
   const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()))
-  const pids = await Promise.all(
-    leases.map(async ({ resource }) => {
-      const { rows } = await resource.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-      return rows[0]!.pid
-    }),
-  )
+  const pids = await Promise.all(leases.map(({ resource }) => backendPid(resource)))
   for (const lease of leases) lease.release()
   return pids.sort((a, b) => a - b)
 }
