@@ -1,0 +1,39 @@
+// @ts-check
+
+/** @typedef {{ passed: number, failed: number, problems: string[] }} Count */
+
+/**
+ * Counts what vitest's JSON reporter wrote so that nothing that went wrong counts as nothing.
+ * @param {string | undefined} report
+ * @param {string | undefined} failure how vitest itself failed, if it did
+ * @returns {Count}
+ */
+export function countTests(report, failure) {
+  if (report === undefined) return one(`vitest wrote no report: ${failure ?? 'exit code 0'}`)
+  /** @type {{ testResults: { name: string, status: string, assertionResults: { status: string }[] }[] }} */
+  const { testResults } = JSON.parse(report)
+  /** @type {Count} */
+  const count = { passed: 0, failed: 0, problems: [] }
+  for (const file of testResults) {
+    const failed = file.assertionResults.filter(({ status }) => status === 'failed').length
+    count.passed += file.assertionResults.filter(({ status }) => status === 'passed').length
+    count.failed += failed
+    if (failed > 0 || file.status !== 'failed') continue
+    // It could not be loaded, or a hook failed.
+    count.failed += 1
+    count.problems.push(`${file.name} failed outside its tests`)
+  }
+  if (count.failed > 0) return count
+  if (failure !== undefined) {
+    return { ...one(`vitest failed although no test did: ${failure}`), passed: count.passed }
+  }
+  return count.passed > 0 ? count : one('vitest ran no test')
+}
+
+/**
+ * @param {string} problem
+ * @returns {Count}
+ */
+function one(problem) {
+  return { passed: 0, failed: 1, problems: [problem] }
+}

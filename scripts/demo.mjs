@@ -1,0 +1,35 @@
+// @ts-check
+import { spawn } from 'node:child_process'
+import { root } from './tools.mjs'
+import { setup } from './setup.mjs'
+
+try {
+  await setup()
+  demo()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
+
+function demo() {
+  const main = `${root}/examples/dist/demo/main.js`
+  // V8's helper threads do not survive a fork, and the demo forks.
+  const args = ['--v8-pool-size=0', main, ...process.argv.slice(2)]
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+
+  /** @param {NodeJS.Signals} signal */
+  const forward = (signal) => {
+    // At a terminal Ctrl-C has reached the demo as well.
+    if (signal === 'SIGINT' && process.stdin.isTTY) return
+    child.kill(signal)
+  }
+  process.on('SIGINT', forward)
+  process.on('SIGTERM', forward)
+
+  child.on('exit', (code, signal) => {
+    process.off('SIGINT', forward)
+    process.off('SIGTERM', forward)
+    if (signal) process.kill(process.pid, signal)
+    else process.exitCode = code ?? 1
+  })
+}

@@ -1,0 +1,2 @@
+// @ts-check
+export { startPostgres } from './servers/postgres.mjs'

@@ -1,0 +1,105 @@
+// @ts-check
+// `npm test`: everything there is to check, on every Node there is to check it on.
+//   npm test -- --project core           arguments after -- go to vitest
+//   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22 and 24
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { countTests } from './count-tests.mjs'
+import { nodes } from './nodes.mjs'
+import { build, checkNode, install, turbo } from './setup.mjs'
+import { environment, outcome, root, run } from './tools.mjs'
+
+const total = { passed: 0, failed: 0 }
+/** @type {string[]} */
+const verdicts = []
+
+try {
+  checkNode()
+  if (await step('install', install)) {
+    await step('build', build)
+    await step('lint', () => run('Linting', tool('oxlint/bin/oxlint', '--deny-warnings')))
+    await step('format', () => run('Checking', tool('prettier/bin/prettier.cjs', '--check', '.')))
+    await step('typecheck', async () => run('Type checking', await turbo('typecheck')))
+    for (const { name, find } of nodes()) {
+      await step(`test on Node ${name}`, async () => test(await find()))
+    }
+  }
+} catch (error) {
+  fail(error)
+}
+console.log(`\n${verdicts.join('\n')}\n`)
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed === 0 ? 0 : 1
+
+/**
+ * @param {string} name
+ * @param {() => Promise<void>} work
+ * @returns {Promise<boolean>} whether it went well
+ */
+async function step(name, work) {
+  const started = performance.now()
+  const failedBefore = total.failed
+  try {
+    await work()
+  } catch (error) {
+    fail(error)
+  }
+  const ok = total.failed === failedBefore
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  const verdict = `${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`
+  verdicts.push(verdict)
+  console.log(verdict)
+  return ok
+}
+
+/** @param {unknown} error */
+function fail(error) {
+  total.failed += 1
+  console.error(error instanceof Error ? error.message : error)
+}
+
+/**
+ * @param {string} script
+ * @param {string[]} args
+ */
+function tool(script, ...args) {
+  const path = join(root, 'node_modules', script)
+  return { command: process.execPath, args: [path, ...args], env: environment() }
+}
+
+/** @param {string} node the executable of the Node to test on */
+async function test(node) {
+  const reports = mkdtempSync(join(tmpdir(), 'forksafe-test-'))
+  const report = join(reports, 'vitest.json')
+  const given = process.argv.slice(2).filter((arg, index) => index > 0 || arg !== '--')
+  const args = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--allowOnly=false', // A forgotten .only would hide the other tests.
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...given,
+  ]
+  const child = spawn(node, args, {
+    cwd: root,
+    env: environment(dirname(node)),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  try {
+    const failure = await outcome(child)
+    const { passed, failed, problems } = countTests(readIfThere(report), failure)
+    total.passed += passed
+    total.failed += failed
+    for (const problem of problems) console.error(problem)
+  } finally {
+    rmSync(reports, { recursive: true })
+  }
+}
+
+/** @param {string} path */
+function readIfThere(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
