@@ -12,25 +12,27 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   next: Entry<R> | undefined = undefined
   state: EntryState = 'creating'
   resource: R | undefined = undefined
-  /** Why there is no resource. */
-  failure: { readonly error: unknown } | undefined = undefined
+  /** Its create has failed: there is no resource. */
+  failed = false
   lease: PooledLease<R> | undefined = undefined
   /** How often it has been lent. */
   uses = 0
   /** When its life ends, by the monotonic clock. */
   expiresAt = Infinity
-  /** When it became idle, or a moment before, by each clock. */
+  /** When it became idle, or a moment before, by the monotonic clock. */
   idleSince = 0
-  idleSinceWall = 0
-  /** When it was last found to work, by the monotonic clock. */
-  provedAt = 0
+  /** When it was last known to work, or a moment before, by each clock. */
+  trustedAt = 0
+  trustedAtWall = 0
+  /** It is being validated for its own sake, and goes back to where it was idle. */
+  keptAlive = false
   /** When it was lent, by the monotonic clock, and by whom; kept for leak detection alone. */
   lentAt = 0
   lentTo: string | undefined = undefined
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error: unknown } | undefined = undefined
   /** Ends the wait for the hook in flight, if there is one. */
-  cancel: ((reason: Error) => void) | undefined = undefined
+  giveUp: ((reason: Error) => void) | undefined = undefined
 
   readonly generation: Generation<R>
 

@@ -33,6 +33,9 @@ type Outcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 type Hook = PoolEvents['hookError'][0]['hook']
 
+/** The pool itself has lost interest in what a hook was doing: nobody has to be told. */
+class GivenUp extends Error {}
+
 /**
  * Every resource that was opened under one identity of the process. generic-pool keeps the books: it creates, counts
  * and destroys. It is never asked to lend: each entry is on loan to the pool from its first moment to its last.
@@ -57,8 +60,8 @@ export class Generation<R extends object> {
     this.#pool = genericPool.createPool(
       {
         // It never rejects: generic-pool would try again at once, and for ever.
-        create: () => this.#create(),
-        destroy: (entry) => this.#destroy(entry),
+        create: () => new Promise((resolve) => this.#create(resolve)),
+        destroy: (entry) => new Promise((resolve) => this.#destroy(entry, resolve)),
       },
       { autostart: false },
     )
@@ -70,61 +73,72 @@ export class Generation<R extends object> {
   open(): void {
     const started = performance.now()
     void this.#pool.acquire().then((entry) => {
-      if (entry.failure !== undefined) return this.#pool.destroy(entry)
-      if (!this.abandoned) this.#opened(entry, performance.now() - started)
+      if (entry.failed) return this.#pool.destroy(entry)
+      this.#opened(entry, performance.now() - started)
       return undefined
     })
   }
 
-  /** Whether the resource of an entry still works. Never rejects. */
-  async validate(entry: Entry<R>): Promise<boolean> {
+  /** Finds out whether a resource still works, and calls `done` once. */
+  validate(entry: Entry<R>, done: (valid: boolean) => void): void {
     const { driver, options } = this.#host
     entry.state = 'validating'
     this.validating++
-    const outcome = await this.#bounded(entry, 'validate', options.validateTimeoutMillis, () =>
-      driver.validate?.(entry.resource as R),
+    this.#bounded(
+      entry,
+      'validate',
+      options.validateTimeoutMillis,
+      () => driver.validate?.(entry.resource as R),
+      (outcome) => {
+        this.validating--
+        done(outcome.ok && outcome.value !== false)
+      },
     )
-    if (entry.state === 'validating') this.validating--
-    return outcome.ok && outcome.value !== false
   }
 
-  /** Makes a resource ready for its next holder, at once where the driver can. Never throws or rejects. */
-  reset(entry: Entry<R>): boolean | Promise<boolean> {
+  /** Makes a resource ready for its next holder, and calls `done` once: at once, where the driver is done at once. */
+  reset(entry: Entry<R>, done: (ready: boolean) => void): void {
     const { driver, options } = this.#host
     entry.state = 'resetting'
-    let result: void | Promise<void>
+    let pending: void | Promise<void>
     try {
-      result = this.#call(() => driver.reset?.(entry.resource as R))
+      pending = this.#call(() => driver.reset?.(entry.resource as R))
     } catch (error) {
       this.#hookFailed('reset', error)
-      return false
+      return done(false)
     }
-    if (result === undefined) return true
+    if (pending === undefined) return done(true)
     this.resetting++
-    const pending = result
-    return this.#bounded(entry, 'reset', options.validateTimeoutMillis, () => pending).then(
+    this.#bounded(
+      entry,
+      'reset',
+      options.validateTimeoutMillis,
+      () => pending,
       ({ ok }) => {
-        if (entry.state === 'resetting') this.resetting--
-        return ok
+        this.resetting--
+        done(ok)
       },
     )
   }
 
   /** Closes a resource politely; the host's `ended` follows, however the driver fares. */
   destroy(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
-    if (entry.state === 'validating') this.validating--
-    if (entry.state === 'resetting') this.resetting--
     entry.state = 'destroying'
-    entry.cancel?.(new Error(`Given up: ${reason}`))
     entry.ending = { reason, error }
     this.destroying++
+    entry.giveUp?.(new GivenUp(reason))
     void this.#pool.destroy(entry)
   }
 
+  /** Whether a resource holds the process open. */
+  hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
+    this.#guarded(hook, () => this.#host.driver[hook]?.(entry.resource as R))
+  }
+
   /** Gives up what is being opened. */
-  cancelCreates(why: string): void {
+  cancelCreates(): void {
     for (const entry of this.entries) {
-      if (entry.state === 'creating') entry.cancel?.(new Error(`Given up: ${why}`))
+      if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it any more.'))
     }
   }
 
@@ -144,64 +158,62 @@ export class Generation<R extends object> {
         this.#discard(entry.resource)
         discarded++
       }
-      entry.cancel?.(stale)
+      entry.giveUp?.(stale)
     }
     this.entries.clear()
     return discarded
   }
 
-  async #create(): Promise<Entry<R>> {
+  #create(resolve: (entry: Entry<R>) => void): void {
     const entry = new Entry<R>(this)
     this.entries.add(entry)
     this.creating++
     const started = performance.now()
     const aborter = new AbortController()
-    let opening: Promise<R> | undefined
-    const outcome = await this.#bounded(
+    this.#bounded(
       entry,
       'create',
       this.#host.options.createTimeoutMillis,
-      () => {
-        opening = this.#open(aborter.signal)
-        return opening
+      () => this.#open(entry, aborter.signal),
+      (outcome) => {
+        if (!outcome.ok) this.#notOpened(entry, outcome.error, performance.now() - started)
+        resolve(entry)
       },
       (reason) => aborter.abort(reason),
     )
-    if (outcome.ok) {
-      entry.resource = outcome.value
-      return entry
-    }
-    entry.failure = { error: outcome.error }
-    this.entries.delete(entry)
-    this.creating--
-    // A driver may open it all the same, too late for anyone to want it. If it fails, that is told of already.
-    opening?.then(
-      (resource) => this.#endLate(entry, resource),
-      () => undefined,
-    )
-    if (!this.abandoned) this.#host.notOpened(entry, outcome.error, performance.now() - started)
-    return entry
   }
 
-  async #open(signal: AbortSignal): Promise<R> {
+  async #open(entry: Entry<R>, signal: AbortSignal): Promise<void> {
     const { connection, driver } = this.#host
     const target: unknown = typeof connection === 'function' ? await connection() : connection
     signal.throwIfAborted()
     const resource: unknown = await this.#call(() => driver.create(target, { signal }))
-    if ((typeof resource === 'object' && resource !== null) || typeof resource === 'function') {
-      return resource as R
+    if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
+      throw new TypeError(
+        `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
+      )
     }
-    throw new TypeError(
-      `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
-    )
+    if (signal.aborted) this.#endLate(entry, resource as R)
+    else entry.resource = resource as R
+  }
+
+  #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
+    entry.failed = true
+    this.creating--
+    this.entries.delete(entry)
+    if (this.abandoned) return
+    if (entry.resource !== undefined) this.#endLate(entry, entry.resource)
+    if (error instanceof GivenUp) this.#host.ended(entry)
+    else this.#host.notOpened(entry, error, durationMillis)
   }
 
   #opened(entry: Entry<R>, durationMillis: number): void {
     const { driver, options } = this.#host
-    const jitter = 0.1 * Math.random()
+    this.#host.checkProcess()
+    if (this.abandoned) return
     this.creating--
-    entry.provedAt = performance.now()
-    entry.expiresAt = entry.provedAt + options.maxLifetimeMillis * (1 - jitter)
+    const jitter = 0.1 * Math.random()
+    entry.expiresAt = performance.now() + options.maxLifetimeMillis * (1 - jitter)
     this.#guarded('watch', () =>
       driver.watch?.(entry.resource as R, (error) => this.#host.lost(entry, error)),
     )
@@ -209,39 +221,47 @@ export class Generation<R extends object> {
     if (entry.state === 'creating') this.#host.opened(entry, durationMillis)
   }
 
-  #endLate(entry: Entry<R>, resource: R): void {
+  /** The driver has opened it all the same, too late for anyone to want it. generic-pool has forgotten it by now. */
+  #endLate(opened: Entry<R>, resource: R): void {
+    opened.resource = undefined
     if (this.abandoned) return this.#discard(resource)
+    const entry = new Entry<R>(this)
     entry.resource = resource
     entry.state = 'destroying'
-    entry.failure = undefined
     entry.ending = { reason: 'late', error: undefined }
     this.destroying++
     this.entries.add(entry)
-    void this.#destroy(entry)
+    return this.#destroy(entry)
   }
 
-  async #destroy(entry: Entry<R>): Promise<void> {
-    if (entry.failure !== undefined) return
+  #destroy(entry: Entry<R>, resolve?: () => void): void {
+    if (entry.failed) return resolve?.()
     const { driver, options, telemetry } = this.#host
     const resource = entry.resource as R
     const started = performance.now()
-    const outcome = await this.#bounded(entry, 'destroy', options.destroyTimeoutMillis, () =>
-      driver.destroy(resource),
+    return this.#bounded(
+      entry,
+      'destroy',
+      options.destroyTimeoutMillis,
+      () => driver.destroy(resource),
+      (outcome) => {
+        resolve?.()
+        if (this.abandoned) return
+        // There was no goodbye, but nothing of it stays open.
+        if (!outcome.ok) this.#discard(resource)
+        entry.state = 'gone'
+        this.entries.delete(entry)
+        this.destroying--
+        const { reason, error } = entry.ending ?? { reason: 'broken', error: undefined }
+        telemetry.emit('destroy', {
+          generation: this.number,
+          durationMillis: performance.now() - started,
+          reason,
+          ...(error === undefined ? {} : { error }),
+        })
+        this.#host.ended(entry)
+      },
     )
-    if (this.abandoned) return
-    // There was no goodbye, but nothing of it stays open.
-    if (!outcome.ok) this.#discard(resource)
-    entry.state = 'gone'
-    this.entries.delete(entry)
-    this.destroying--
-    const { reason, error } = entry.ending ?? { reason: 'broken', error: undefined }
-    telemetry.emit('destroy', {
-      generation: this.number,
-      durationMillis: performance.now() - started,
-      reason,
-      ...(error === undefined ? {} : { error }),
-    })
-    this.#host.ended(entry)
   }
 
   #discard(resource: R): void {
@@ -249,55 +269,54 @@ export class Generation<R extends object> {
     this.#host.telemetry.discarded(this.number)
   }
 
-  /** For the hooks that only touch this process: they must not throw, but may. */
+  /** For the hooks that only touch this process: they must not fail, but may. */
   #guarded(hook: Hook, run: () => void): void {
     try {
-      this.#host.context.runInAsyncScope(run)
+      const result: unknown = this.#host.context.runInAsyncScope(run)
+      if (result instanceof Promise) result.catch((error: unknown) => this.#hookFailed(hook, error))
     } catch (error) {
       this.#hookFailed(hook, error)
     }
   }
 
   /**
-   * Waits for a hook until it settles, its time is up, or `entry.cancel` is called; in the last two cases `giveUp` is
-   * called at once. What the hook does after that is of no consequence, a rejection included.
+   * Runs a hook and calls `done` once: when it settles, when its time is up, or when `entry.giveUp` is called. In the
+   * last two cases `giveUp` is called as well, and what the hook does after that is of no consequence, even a rejection.
    */
   #bounded<T>(
     entry: Entry<R>,
     hook: 'create' | 'validate' | 'reset' | 'destroy',
     millis: number,
     run: () => T | Promise<T>,
+    done: (outcome: Outcome<T>) => void,
     giveUp?: (reason: Error) => void,
-  ): Promise<Outcome<T>> {
-    return new Promise((resolve) => {
-      let settled = false
-      const settle = (outcome: Outcome<T>): void => {
-        if (settled) return
-        settled = true
-        clearTimeout(timer)
-        if (entry.cancel === cancel) entry.cancel = undefined
-        resolve(outcome)
-      }
-      const cancel = (error: Error): void => {
-        settle({ ok: false, error })
-        giveUp?.(error)
-      }
-      const fail = (error: unknown): void => {
-        if (!settled && hook !== 'create') this.#hookFailed(hook, error)
-        settle({ ok: false, error })
-      }
-      const timer = startTimer(() => {
-        const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
-        if (hook !== 'create') this.#hookFailed(hook, error)
-        cancel(error)
-      }, millis)
-      entry.cancel = cancel
-      try {
-        Promise.resolve(this.#call(run)).then((value) => settle({ ok: true, value }), fail)
-      } catch (error) {
-        fail(error)
-      }
-    })
+  ): void {
+    let settled = false
+    const settle = (outcome: Outcome<T>): void => {
+      if (settled) return
+      settled = true
+      clearTimeout(timer)
+      entry.giveUp = undefined
+      done(outcome)
+    }
+    const fail = (error: unknown): void => {
+      if (!settled && hook !== 'create') this.#hookFailed(hook, error)
+      settle({ ok: false, error })
+    }
+    const timer = startTimer(() => {
+      const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
+      giveUp?.(error)
+      fail(error)
+    }, millis)
+    entry.giveUp = (error) => {
+      giveUp?.(error)
+      settle({ ok: false, error })
+    }
+    try {
+      Promise.resolve(this.#call(run)).then((value) => settle({ ok: true, value }), fail)
+    } catch (error) {
+      fail(error)
+    }
   }
 
   /**
@@ -319,8 +338,7 @@ export class Generation<R extends object> {
   }
 
   #hookFailed(hook: Hook, error: unknown): void {
-    if (!this.abandoned || hook === 'discard') {
-      this.#host.telemetry.emit('hookError', { generation: this.number, hook, error })
-    }
+    if (this.abandoned && hook !== 'discard') return
+    this.#host.telemetry.emit('hookError', { generation: this.number, hook, error })
   }
 }

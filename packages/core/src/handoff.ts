@@ -1,7 +1,7 @@
 import type { Entry } from './entry.ts'
 import { type Linked, LinkedList } from './list.ts'
 import type { Lease } from './surface.ts'
-import { startTimer } from './timers.ts'
+import { LONGEST_TIMER } from './timers.ts'
 
 /** A caller in the queue. */
 export class Waiter<R extends object> implements Linked<Waiter<R>> {
@@ -9,6 +9,8 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   next: Waiter<R> | undefined = undefined
   /** Takes the waiter's ear off its signal. */
   stopListening: (() => void) | undefined = undefined
+  /** Where it waits. */
+  lane: Lane<R> | undefined = undefined
   readonly priority: number
   /** Both by the monotonic clock. */
   readonly since: number
@@ -40,43 +42,42 @@ interface Lane<R extends object> {
 export class Handoff<R extends object> {
   readonly idle = new LinkedList<Entry<R>>()
   waiting = 0
-  /** By priority, lowest first. Each is in the order its callers came. */
-  #lanes: Lane<R>[] = []
+  /** By priority, lowest first; none is empty. Each is in the order its callers came. */
+  readonly #lanes: Lane<R>[] = []
   /** One timer for every deadline, at the earliest of them or before it. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   readonly #expired: (waiter: Waiter<R>) => void
 
-  /** `expired` is called with each waiter whose time is up, when it has left the queue. */
+  /** `expired` is called with each waiter whose time is up: it is to take it out of the queue. */
   constructor(expired: (waiter: Waiter<R>) => void) {
     this.#expired = expired
   }
 
   enqueue(waiter: Waiter<R>): void {
-    this.#laneOf(waiter.priority).waiters.push(waiter)
-    this.waiting++
+    waiter.lane = this.#laneOf(waiter.priority)
+    waiter.lane.waiters.push(waiter)
     // While someone waits the process must not end; the timer is kept, idle, from one wait to the next.
-    if (this.waiting === 1) this.#timer?.ref()
-    if (waiter.deadline < this.#timerAt) this.#setTimer(waiter.deadline, waiter.since)
+    if (++this.waiting === 1) this.#timer?.ref()
+    if (waiter.deadline < this.#timerAt || this.#timer === undefined) {
+      this.#setTimer(waiter.deadline, waiter.since)
+    }
   }
 
   /** The caller whose turn it is. It has left the queue. */
   next(): Waiter<R> | undefined {
-    for (const lane of this.#lanes) {
-      const waiter = lane.waiters.first
-      if (waiter === undefined) continue
-      this.remove(waiter)
-      return waiter
-    }
-    return undefined
+    const waiter = this.#lanes[0]?.waiters.first
+    if (waiter !== undefined) this.remove(waiter)
+    return waiter
   }
 
+  /** Takes a caller out of the queue; one that is no longer in it stays out. */
   remove(waiter: Waiter<R>): void {
-    const lane = this.#laneOf(waiter.priority)
+    const { lane } = waiter
+    if (lane === undefined) return
+    waiter.lane = undefined
     lane.waiters.remove(waiter)
-    if (lane.waiters.length === 0 && this.#lanes.length > 1) {
-      this.#lanes.splice(this.#lanes.indexOf(lane), 1)
-    }
+    if (lane.waiters.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1)
     waiter.stopListening?.()
     if (--this.waiting === 0) this.#timer?.unref()
   }
@@ -107,8 +108,9 @@ export class Handoff<R extends object> {
 
   #setTimer(deadline: number, now: number): void {
     clearTimeout(this.#timer)
-    // Timers may fire up to a millisecond early.
-    this.#timer = startTimer(() => this.#expire(), Math.ceil(deadline - now))
+    // Also for a caller who waits for ever: the process must not end under it.
+    const millis = Math.min(Math.ceil(deadline - now), LONGEST_TIMER)
+    this.#timer = setTimeout(() => this.#expire(), millis)
     this.#timerAt = deadline
   }
 
@@ -123,8 +125,7 @@ export class Handoff<R extends object> {
         else if (waiter.deadline < earliest) earliest = waiter.deadline
       }
     }
-    for (const waiter of late) this.remove(waiter)
-    if (earliest < Infinity) this.#setTimer(earliest, now)
     for (const waiter of late) this.#expired(waiter)
+    if (this.waiting > 0) this.#setTimer(earliest, now)
   }
 }

@@ -46,9 +46,9 @@ export class ProcessIdentity implements IdentityCopy {
     return this.#source
   }
 
-  /** Looks for a change. If there is one, every watch has heard of it when this returns. */
-  check(): void {
-    if (this.source.changed()) for (const copy of this.#copies) copy.changeSeen('fork')
+  /** A use found out. Every watch has heard of it when this returns. */
+  seen(): void {
+    for (const copy of this.#copies) copy.changeSeen('fork')
   }
 
   /** Tells every copy that a hook was called. */
@@ -62,8 +62,8 @@ export class ProcessIdentity implements IdentityCopy {
   }
 
   hookCalled(reason: ProcessChangeReason): void {
-    // A use that came before the hook may have seen this very change: what was opened since then is ours.
-    const seen = this.#seenBeforeHook && !this.source.changed()
+    // A use that came before the hook may have seen this very fork: what was opened since then is ours.
+    const seen = reason === 'fork' && this.#seenBeforeHook && !this.source.changed()
     this.#seenBeforeHook = false
     if (!seen) this.#raise(reason)
   }
@@ -71,7 +71,9 @@ export class ProcessIdentity implements IdentityCopy {
   #raise(reason: ProcessChangeReason): void {
     this.source.settle()
     this.#number++
-    for (const watch of this.#watches) watch.deref()?.changed(reason)
+    // Of those there are now: a listener may open a pool, which is of the new process.
+    const watches = [...this.#watches]
+    for (const watch of watches) watch.deref()?.changed(reason)
   }
 
   /** A pool's view of the process, for as long as the pool keeps it. */
@@ -88,6 +90,7 @@ export class IdentityWatch {
   readonly #identity: ProcessIdentity
   readonly #detection: ForkDetection
   readonly #listener: (reason: ProcessChangeReason) => void
+  readonly #source: IdentitySource
   #checking: boolean
 
   constructor(
@@ -99,18 +102,17 @@ export class IdentityWatch {
     this.#detection = detection
     this.#listener = listener
     this.#checking = detection !== 'hooks'
-    // Settles the source in the process that opens the pool, whatever it looks for later.
-    void identity.source
+    this.#source = identity.source
   }
 
   /** Which means tells this process from its children. */
   get sourceName(): IdentitySource['name'] {
-    return this.#identity.source.name
+    return this.#source.name
   }
 
   /** Looks for a change, as often as `forkDetection` wants. The listener has been called when this returns. */
   check(): void {
-    if (this.#checking) this.#identity.check()
+    if (this.#checking && this.#source.changed()) this.#identity.seen()
   }
 
   changed(reason: ProcessChangeReason): void {

@@ -19,6 +19,15 @@ export class LinkedList<T extends Linked<T>> {
     this.length++
   }
 
+  unshift(member: T): void {
+    const first = this.first
+    member.next = first
+    if (first === undefined) this.last = member
+    else first.previous = member
+    this.first = member
+    this.length++
+  }
+
   /** Takes out a member, which must be in this list. */
   remove(member: T): void {
     const { previous, next } = member

@@ -2,13 +2,15 @@ import type { Entry } from './entry.ts'
 import type { Handoff } from './handoff.ts'
 import type { ParsedOptions } from './options.ts'
 import type { DestroyReason } from './surface.ts'
-import type { CoarseClock } from './timers.ts'
+import { type CoarseClock, LONGEST_TIMER } from './timers.ts'
 
 /** What upkeep asks of its pool. */
 export interface Upkeep<R extends object> {
   readonly options: ParsedOptions
   readonly clock: CoarseClock
   readonly handoff: Handoff<R>
+  /** Looks for a change of process. */
+  checkProcess(): void
   numbers(): { readonly size: number; readonly destroying: number; readonly borrowed: number }
   entries(): Iterable<Entry<R>>
   destroy(entry: Entry<R>, reason: DestroyReason): void
@@ -19,7 +21,6 @@ export interface Upkeep<R extends object> {
 /** How often the clocks are read while something is lent, when nothing asks for more. */
 const SLOWEST_PACE = 1_000
 const FASTEST_PACE = 5
-const LONGEST_SLEEP = 2 ** 31 - 1
 
 /**
  * The pool's one timer, unref'd. While something is lent it keeps the coarse clock going; otherwise it sleeps until the
@@ -44,9 +45,10 @@ export class Maintenance<R extends object> {
     this.#pace = Math.max(FASTEST_PACE, Math.min(SLOWEST_PACE, shortest / 4))
   }
 
-  /** Something is lent, or has become idle: both want to be looked after. */
+  /** Something is lent, or has become idle: both want to be looked after. Reads the clocks. */
   wake(): void {
     this.awake = true
+    this.#pool.clock.read()
     this.#sleep(this.#pace)
   }
 
@@ -58,12 +60,13 @@ export class Maintenance<R extends object> {
 
   #sleep(millis: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.ceil(millis), LONGEST_SLEEP)).unref()
+    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.ceil(millis), LONGEST_TIMER)).unref()
   }
 
   #tick(): void {
     const { clock } = this.#pool
     clock.read()
+    this.#pool.checkProcess()
     const dueAt = this.#look()
     if (this.#pool.numbers().borrowed > 0) return this.#sleep(this.#pace)
     this.awake = false
@@ -80,7 +83,7 @@ export class Maintenance<R extends object> {
     let dueAt = Infinity
     for (const entry of handoff.idle) {
       const idleUntil = entry.idleSince + options.idleTimeoutMillis
-      const proveAt = Math.max(entry.provedAt, entry.idleSince) + keepalive
+      const proveAt = entry.trustedAt + keepalive
       if (now >= entry.expiresAt) {
         this.#pool.destroy(entry, 'lifetime')
         spare--

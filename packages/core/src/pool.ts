@@ -44,16 +44,7 @@ export function createForkSafePool<R extends object, C, M extends object>(
   options: PoolOptions<C>,
 ): ForkSafePool<R> & M {
   checkDriver(driver)
-  const pool = new Pool<R>(driver, options)
-  const methods = driver.methods?.(pool) ?? ({} as M)
-  for (const method of Object.keys(methods)) {
-    if (method in pool) {
-      throw new TypeError(
-        `Pool "${pool.stats.name}": the driver's method \`${method}\` would hide the pool's own.`,
-      )
-    }
-  }
-  return Object.assign(pool, methods)
+  return new Pool<R>(driver, options) as unknown as ForkSafePool<R> & M
 }
 
 function checkDriver(driver: unknown): void {
@@ -85,10 +76,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   readonly #lender: Lender<R>
   /** Idle for longer, a resource is validated before it is lent. */
   readonly #trustMillis: number
+  /** Idle resources let the process end. */
+  readonly #mayExit: boolean
+  readonly #fifo: boolean
   readonly #warmUps = new Set<{ resolve: () => void; reject: (error: unknown) => void }>()
   /** A child that never uses its copy of the pool opens nothing for it, whatever `min` says. */
   #used = true
-  /** More exist than a lowered `max` allows. */
+  /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closing: Promise<void> | undefined
@@ -100,6 +94,9 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#options = parsed
     this.#driver = driver
     this.#trustMillis = driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.#fifo = parsed.fifo
+    this.#mayExit =
+      parsed.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#telemetry = new Telemetry(parsed.name)
     this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
     this.#handoff = new Handoff((waiter) => this.#timedOut(waiter))
@@ -121,7 +118,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
           this.#offer(entry)
         },
         failed: (error, kind) => this.#createFailed(error, kind),
-        lost: (entry, error) => this.#endUnderHolder(entry, 'lost', error),
+        lost: (entry, error) => this.#lost(entry, error),
         changed: () => this.#supply(),
       },
     )
@@ -129,22 +126,21 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       options: parsed,
       clock: this.#clock,
       handoff: this.#handoff,
+      checkProcess: () => this.#watch.check(),
       numbers: () => this.stats,
       entries: () => this.#stock.entries(),
       destroy: (entry, reason) => this.#end(entry, reason),
-      validate: (entry) => this.#validate(entry),
+      validate: (entry) => this.#validate(entry, true),
       leaked: (entry, heldMillis) => this.#leaked(entry, heldMillis),
     })
+    this.#addMethods(driver.methods?.(this) ?? {})
     this.#supply()
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
     this.#watch.check()
-    if (options === undefined && this.#handoff.waiting === 0 && !this.#telemetry.acquireIsWatched) {
-      const entry = this.#takeIdle()
-      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
-    }
-    return this.#acquireOrWait(options)
+    if (this.#telemetry.acquireIsWatched) return this.#telemetry.acquiring(this.#acquire(options))
+    return this.#acquire(options)
   }
 
   async use<T>(
@@ -191,8 +187,9 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const next = { min: size.min ?? this.#options.min, max: size.max ?? this.#options.max }
     checkSize(name, next)
     Object.assign(this.#options, next)
-    this.#shrinking = this.#stock.room < 0
-    let excess = this.#stock.size - this.#stock.destroying - next.max
+    this.#shrinking = true
+    this.#maintenance.wake()
+    let excess = this.#stock.kept - next.max
     for (const entry of this.#handoff.idle) {
       if (excess-- <= 0) break
       this.#end(entry, 'resize')
@@ -256,39 +253,15 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   // Lending: from the idle stack, or through the queue.
 
-  /** The idle resource whose turn it is, unless it must be validated first. */
-  #takeIdle(): Entry<R> | undefined {
-    const { idle } = this.#handoff
-    const entry = this.#options.fifo ? idle.first : idle.last
-    if (entry === undefined || this.#state !== 'open') return undefined
-    if (this.#trustMillis !== Infinity) {
-      const clock = this.#clock
-      clock.wall = Date.now()
-      if (clock.wall - entry.idleSinceWall > this.#trustMillis) return undefined
-      if (clock.monotonic - entry.idleSince > this.#trustMillis) return undefined
+  #acquire(options?: AcquireOptions): Promise<Lease<R>> {
+    if (options === undefined && this.#handoff.waiting === 0) {
+      const entry = this.#takeIdle()
+      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
     }
-    idle.remove(entry)
-    return entry
-  }
-
-  #lend(entry: Entry<R>): Lease<R> {
-    entry.state = 'lent'
-    entry.uses++
-    entry.lentAt = this.#clock.monotonic
-    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
-    const lease = new PooledLease(this.#lender, entry)
-    entry.lease = lease
-    this.#hold(entry, 'ref')
-    if (!this.#maintenance.awake) this.#maintenance.wake()
-    return lease
-  }
-
-  #acquireOrWait(options?: AcquireOptions): Promise<Lease<R>> {
     // What is thrown in here rejects.
     return new Promise((resolve, reject) => {
       if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
       const signal = options?.signal
-      const timeoutMillis = options?.timeoutMillis ?? this.#options.acquireTimeoutMillis
       signal?.throwIfAborted()
       if (this.#state !== 'open') throw this.#closedError()
       this.#used = true
@@ -300,7 +273,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       const waiter = new Waiter<R>(
         options?.priority ?? 0,
         performance.now(),
-        timeoutMillis,
+        options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
         resolve,
         reject,
       )
@@ -310,20 +283,51 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     })
   }
 
+  /** The idle resource whose turn it is, unless it must be validated first. */
+  #takeIdle(): Entry<R> | undefined {
+    const { idle } = this.#handoff
+    const entry = this.#fifo ? idle.first : idle.last
+    if (entry === undefined || this.#state !== 'open') return undefined
+    const clock = this.#clock
+    if (!this.#maintenance.awake) this.#maintenance.wake()
+    else if (this.#trustMillis !== Infinity) clock.wall = Date.now()
+    if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
+    if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
+    idle.remove(entry)
+    return entry
+  }
+
+  #lend(entry: Entry<R>): Lease<R> {
+    if (!this.#maintenance.awake) this.#stir()
+    entry.state = 'lent'
+    entry.uses++
+    entry.lentAt = this.#clock.monotonic
+    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
+    const lease = new PooledLease(this.#lender, entry)
+    entry.lease = lease
+    if (this.#mayExit) this.#stock.hold(entry, 'ref')
+    return lease
+  }
+
+  /** Upkeep goes on while something is lent or idle, until the pool closes. */
+  #stir(): void {
+    if (this.#state === 'open') this.#maintenance.wake()
+  }
+
   #refuseHopeless(): void {
-    const { name, maxWaitingClients } = this.#options
-    const { backoff, coming, mayOpen } = this.#stock
+    const { backoff } = this.#stock
+    if (this.#handoff.idle.length > 0) return
     if (backoff.pausing && backoff.failure?.kind === 'fatal') {
       throw this.#createError(backoff.failure.error)
     }
+    const { maxWaitingClients } = this.#options
+    if (this.#handoff.waiting < maxWaitingClients || this.#stock.mayOpen) return
     // Who will be served by a resource that is on its way is not in excess.
-    const excess = this.#handoff.waiting - coming
-    if (excess >= maxWaitingClients && !mayOpen && this.#handoff.idle.length === 0) {
-      throw new QueueFullError(
-        `${this.#numbers()}: ${maxWaitingClients} callers may wait, and so many do.`,
-        { pool: name },
-      )
-    }
+    if (this.#handoff.waiting - this.#stock.coming < maxWaitingClients) return
+    throw new QueueFullError(
+      `${this.#numbers()}: ${maxWaitingClients} callers may wait, and so many do.`,
+      { pool: this.#options.name },
+    )
   }
 
   #listen(waiter: Waiter<R>, signal: AbortSignal): void {
@@ -376,19 +380,32 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   /** Passes a resource to the next holder, or lays it down as idle. */
   #offer(entry: Entry<R>): void {
     if (entry.generation.retired) return this.#end(entry, 'recycle')
-    if (this.#shrinking && this.#stock.room < 0) return this.#end(entry, 'resize')
+    if (this.#shrinking && this.#exceeds()) return this.#end(entry, 'resize')
     const waiter = this.#handoff.next()
     if (waiter !== undefined) return waiter.resolve(this.#lend(entry))
     if (this.#state !== 'open') return this.#end(entry, 'close')
+    if (!this.#maintenance.awake) this.#stir()
+    const { wall, monotonic } = this.#clock
+    entry.trustedAt = monotonic
+    entry.trustedAtWall = wall
+    if (entry.keptAlive) this.#handoff.idle.unshift(entry)
+    else {
+      entry.idleSince = monotonic
+      this.#handoff.idle.push(entry)
+    }
+    entry.keptAlive = false
     entry.state = 'idle'
-    entry.idleSince = this.#clock.monotonic
-    entry.idleSinceWall = this.#clock.wall
-    this.#handoff.idle.push(entry)
-    this.#hold(entry, 'unref')
-    if (!this.#maintenance.awake) this.#maintenance.wake()
+    if (this.#mayExit) this.#stock.hold(entry, 'unref')
   }
 
-  #validate(entry: Entry<R>): void {
+  /** Whether more exist than a lowered `max` allows. */
+  #exceeds(): boolean {
+    this.#shrinking = this.#stock.kept > this.#options.max
+    return this.#shrinking
+  }
+
+  #validate(entry: Entry<R>, keptAlive = false): void {
+    entry.keptAlive = keptAlive
     this.#handoff.idle.remove(entry)
     this.#stock.validate(entry)
   }
@@ -399,21 +416,19 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#stock.destroy(entry, reason, error)
   }
 
+  #lost(entry: Entry<R>, error: Error): void {
+    // In a forked child the end of an inherited connection is no concern of ours.
+    this.#watch.check()
+    // A server that accepts and then hangs up is failing, too.
+    if (entry.state !== 'gone' && entry.uses === 0) this.#stock.backoff.failed(error, 'transient')
+    this.#endUnderHolder(entry, 'lost', error)
+  }
+
   /** Ends a resource that may be lent: its holder finds out at the next use. */
   #endUnderHolder(entry: Entry<R>, reason: 'lost' | 'close', error?: Error): void {
     if (entry.state === 'destroying' || entry.state === 'gone') return
     if (entry.lease !== undefined) endLease(entry.lease, reason, error)
     this.#end(entry, reason, error)
-  }
-
-  /** Whether a resource holds the process open: a lent one does, an idle one need not. */
-  #hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
-    if (!this.#options.allowExitOnIdle || this.#driver[hook] === undefined) return
-    try {
-      this.#driver[hook](entry.resource as R)
-    } catch (error) {
-      this.#telemetry.emit('hookError', { generation: entry.generation.number, hook, error })
-    }
   }
 
   // Supply: what to open, and when there is nothing left to do.
@@ -422,27 +437,25 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   #supply(): void {
     const { idle } = this.#handoff
     const stock = this.#stock
-    for (let wanted = this.#handoff.waiting - stock.coming; wanted > 0; wanted--) {
-      const entry = this.#options.fifo ? idle.first : idle.last
+    while (this.#handoff.waiting > stock.coming) {
+      const entry = this.#fifo ? idle.first : idle.last
       if (entry !== undefined) this.#validate(entry)
       else if (stock.mayOpen) stock.open()
       else break
     }
-    if (this.#state === 'open') this.#keepMin()
-    else this.#finishClosing()
+    if (this.#state !== 'open') this.#finishClosing()
+    else if (this.#used && (this.#options.min > 0 || this.#warmUps.size > 0)) this.#keepMin()
   }
 
   /** One at a time, unless somebody waits for it. */
   #keepMin(): void {
     const stock = this.#stock
     const { min } = this.#options
-    const kept = (): number => stock.size - stock.destroying
-    if (this.#used) {
-      while (kept() < min && stock.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
-        stock.open()
-      }
+    const lacking = (): number => min - stock.kept
+    while (lacking() > 0 && stock.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
+      stock.open()
     }
-    if (kept() - stock.creating >= min) for (const { resolve } of this.#warmUps) resolve()
+    if (lacking() + stock.creating <= 0) for (const { resolve } of this.#warmUps) resolve()
   }
 
   #createFailed(error: unknown, kind: CreateFailure): void {
@@ -477,7 +490,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   #finishClosing(): void {
     if (this.#handoff.waiting > 0) return
     for (const entry of this.#handoff.idle) this.#end(entry, 'close')
-    this.#stock.cancelCreates('close')
+    this.#stock.cancelCreates()
     if (this.#stock.size === 0) this.#closed?.()
   }
 
@@ -502,6 +515,16 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       discarded,
     })
     this.#closed?.()
+  }
+
+  #addMethods(methods: object): void {
+    for (const method of Object.keys(methods)) {
+      if (!(method in this)) continue
+      throw new TypeError(
+        `Pool "${this.#options.name}": the driver's method \`${method}\` would hide the pool's own.`,
+      )
+    }
+    Object.assign(this, methods)
   }
 
   #leaked(entry: Entry<R>, heldMillis: number): void {

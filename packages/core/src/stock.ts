@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Backoff } from './backoff.ts'
 import type { CreateFailure, Driver } from './driver.ts'
-import type { Entry } from './entry.ts'
+import type { Entry, EntryState } from './entry.ts'
 import { Generation, type GenerationHost } from './generation.ts'
 import type { ParsedOptions } from './options.ts'
 import type { DestroyReason } from './surface.ts'
@@ -66,7 +66,8 @@ export class Stock<R extends object> {
   }
 
   get size(): number {
-    return this.#sum((generation) => generation.entries.size)
+    const { size } = this.#generation.entries
+    return this.#retired.size === 0 ? size : this.#sum(({ entries }) => entries.size)
   }
 
   get creating(): number {
@@ -75,6 +76,11 @@ export class Stock<R extends object> {
 
   get destroying(): number {
     return this.#sum((generation) => generation.destroying)
+  }
+
+  /** All but those being destroyed. */
+  get kept(): number {
+    return this.size - this.destroying
   }
 
   /** Those that are neither lent nor idle, and are on their way to a holder. */
@@ -113,33 +119,29 @@ export class Stock<R extends object> {
   }
 
   validate(entry: Entry<R>): void {
-    void entry.generation.validate(entry).then((valid) => {
-      if (entry.state !== 'validating') return
-      if (!valid) return this.destroy(entry, 'invalid')
-      entry.provedAt = performance.now()
-      return this.#keeper.ready(entry)
-    })
+    entry.generation.validate(entry, (valid) => this.#pass(entry, 'validating', valid, 'invalid'))
   }
 
   /** Takes away what the last holder left, and passes the resource on. */
   reset(entry: Entry<R>): void {
-    const reset = entry.generation.reset(entry)
-    if (typeof reset === 'boolean') return this.#wasReset(entry, reset)
-    void reset.then((done) => this.#wasReset(entry, done))
+    entry.generation.reset(entry, (ready) => this.#pass(entry, 'resetting', ready, 'reset'))
   }
 
-  #wasReset(entry: Entry<R>, done: boolean): void {
-    if (entry.state !== 'resetting') return
-    if (done) this.#keeper.ready(entry)
-    else this.destroy(entry, 'reset')
+  /** After a hook: on to the next holder, or to its end. In the meantime it may have been lost, or left behind. */
+  #pass(entry: Entry<R>, from: EntryState, good: boolean, otherwise: DestroyReason): void {
+    if (entry.state !== from) return
+    this.#keeper.checkProcess()
+    if (entry.state !== from) return
+    if (good) this.#keeper.ready(entry)
+    else this.destroy(entry, otherwise)
   }
 
   destroy(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
     entry.generation.destroy(entry, reason, error)
   }
 
-  cancelCreates(why: string): void {
-    this.#generation.cancelCreates(why)
+  cancelCreates(): void {
+    this.#generation.cancelCreates()
   }
 
   /** Begins a new generation; the resources of the one before end as they come back. */
@@ -148,7 +150,7 @@ export class Stock<R extends object> {
     old.retired = true
     this.#retired.add(old)
     this.#generation = new Generation(this.#host, old.number + 1)
-    old.cancelCreates('recycle')
+    old.cancelCreates()
     this.backoff.reset()
     this.#forgetEnded(old)
   }
@@ -168,10 +170,15 @@ export class Stock<R extends object> {
     for (const generation of this.#retired) yield* generation.entries
   }
 
+  /** Whether a resource holds the process open: a lent one does, an idle one need not. */
+  hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
+    entry.generation.hold(entry, hook)
+  }
+
   #opened(entry: Entry<R>, durationMillis: number): void {
     this.backoff.reset()
-    this.#telemetry.emit('create', { generation: entry.generation.number, durationMillis })
     this.#keeper.ready(entry)
+    this.#telemetry.emit('create', { generation: entry.generation.number, durationMillis })
     // The server answers again: there may be more to open than this one.
     this.#keeper.changed()
   }
@@ -196,7 +203,8 @@ export class Stock<R extends object> {
 
   #classify(error: unknown): CreateFailure {
     try {
-      return this.#driver.classify?.(error) ?? 'transient'
+      const classify = (): CreateFailure => this.#driver.classify?.(error) ?? 'transient'
+      return this.#host.context.runInAsyncScope(classify)
     } catch (classifyError) {
       this.#telemetry.emit('hookError', {
         generation: this.#generation.number,

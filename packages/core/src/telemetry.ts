@@ -45,8 +45,21 @@ export class Telemetry {
     return channels.acquire.hasSubscribers
   }
 
-  acquired(details: { generation?: number; durationMillis: number; error?: unknown }): void {
-    this.#publish('acquire', details)
+  /** Tells how an `acquire` ends, and passes it on. */
+  acquiring<T extends { readonly generation: number }>(acquired: Promise<T>): Promise<T> {
+    const started = performance.now()
+    const told = (details: object): void =>
+      this.#publish('acquire', { durationMillis: performance.now() - started, ...details })
+    return acquired.then(
+      (lease) => {
+        told({ generation: lease.generation })
+        return lease
+      },
+      (error: unknown) => {
+        told({ error })
+        throw error
+      },
+    )
   }
 
   #publish(name: keyof typeof channels, details: object | undefined): void {

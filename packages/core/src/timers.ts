@@ -1,9 +1,9 @@
 /** The longest that Node's timers can run; what is asked for beyond it is no limit. */
-const LONGEST = 2 ** 31 - 1
+export const LONGEST_TIMER = 2 ** 31 - 1
 
 /** A timer that may be asked for `Infinity`: then there is none. */
 export function startTimer(run: () => void, millis: number): NodeJS.Timeout | undefined {
-  return millis > LONGEST ? undefined : setTimeout(run, millis)
+  return millis > LONGEST_TIMER ? undefined : setTimeout(run, millis)
 }
 
 /** Times that the clocks showed last. Reading them costs as much as the rest of an acquire, so reads are shared. */

@@ -1,0 +1,30 @@
+import { ProcessIdentity } from '../../src/identity.ts'
+import type { BasePoolOptions } from '../../src/index.ts'
+import { Pool } from '../../src/pool.ts'
+import type { FakeDriver, FakeResource } from './fake-driver.ts'
+
+/** A process that forks when the test says so. Only one side is seen: the child's. */
+export class FakeProcess {
+  forked = false
+  readonly identity = new ProcessIdentity(() => ({
+    name: 'page',
+    changed: () => this.forked,
+    settle: () => {
+      this.forked = false
+    },
+  }))
+
+  /** From here on the test runs in the child. Nothing has noticed yet. */
+  fork(): void {
+    this.forked = true
+  }
+
+  /** As `afterFork()` does. */
+  hook(): void {
+    this.identity.announce('fork')
+  }
+
+  pool(driver: FakeDriver, options: BasePoolOptions = {}): Pool<FakeResource> {
+    return new Pool<FakeResource>(driver, options, this.identity)
+  }
+}
