@@ -88,7 +88,7 @@ export class Generation<R extends object> {
       entry,
       'validate',
       options.validateTimeoutMillis,
-      () => driver.validate?.(entry.resource as R),
+      () => this.#call(() => driver.validate?.(entry.resource as R)),
       (outcome) => {
         this.validating--
         done(outcome.ok && outcome.value !== false)
@@ -185,7 +185,10 @@ export class Generation<R extends object> {
 
   async #open(entry: Entry<R>, signal: AbortSignal): Promise<void> {
     const { connection, driver } = this.#host
-    const target: unknown = typeof connection === 'function' ? await connection() : connection
+    const target: unknown =
+      typeof connection === 'function'
+        ? await this.#call(() => connection() as unknown)
+        : connection
     signal.throwIfAborted()
     const resource: unknown = await this.#call(() => driver.create(target, { signal }))
     if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
@@ -243,7 +246,7 @@ export class Generation<R extends object> {
       entry,
       'destroy',
       options.destroyTimeoutMillis,
-      () => driver.destroy(resource),
+      () => this.#call(() => driver.destroy(resource)),
       (outcome) => {
         resolve?.()
         if (this.abandoned) return
@@ -280,14 +283,14 @@ export class Generation<R extends object> {
   }
 
   /**
-   * Runs a hook and calls `done` once: when it settles, when its time is up, or when `entry.giveUp` is called. In the
+   * Starts a hook and calls `done` once: when it settles, when its time is up, or when `entry.giveUp` is called. In the
    * last two cases `giveUp` is called as well, and what the hook does after that is of no consequence, even a rejection.
    */
   #bounded<T>(
     entry: Entry<R>,
     hook: 'create' | 'validate' | 'reset' | 'destroy',
     millis: number,
-    run: () => T | Promise<T>,
+    start: () => T | Promise<T>,
     done: (outcome: Outcome<T>) => void,
     giveUp?: (reason: Error) => void,
   ): void {
@@ -313,7 +316,7 @@ export class Generation<R extends object> {
       settle({ ok: false, error })
     }
     try {
-      Promise.resolve(this.#call(run)).then((value) => settle({ ok: true, value }), fail)
+      Promise.resolve(start()).then((value) => settle({ ok: true, value }), fail)
     } catch (error) {
       fail(error)
     }

@@ -12,9 +12,9 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   /** Where it waits. */
   lane: Lane<R> | undefined = undefined
   readonly priority: number
-  /** Both by the monotonic clock. */
+  /** When it came, by the monotonic clock. */
   readonly since: number
-  readonly deadline: number
+  readonly timeoutMillis: number
   readonly resolve: (lease: Lease<R>) => void
   readonly reject: (error: unknown) => void
 
@@ -27,9 +27,13 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   ) {
     this.priority = priority
     this.since = since
-    this.deadline = since + timeoutMillis
+    this.timeoutMillis = timeoutMillis
     this.resolve = resolve
     this.reject = reject
+  }
+
+  get deadline(): number {
+    return this.since + this.timeoutMillis
   }
 }
 

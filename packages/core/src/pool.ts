@@ -272,7 +272,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       this.#refuseHopeless()
       const waiter = new Waiter<R>(
         options?.priority ?? 0,
-        performance.now(),
+        // A whole number takes no memory of its own.
+        Math.ceil(performance.now()),
         options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
         resolve,
         reject,

@@ -249,20 +249,19 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
 }
 
 /** What a good driver does: when the pool gives up, it stops, and lets go of what comes all the same. */
-async function untilAborted(
-  opening: Promise<FakeResource>,
-  signal: AbortSignal,
-): Promise<FakeResource> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
+function untilAborted(opening: Promise<FakeResource>, signal: AbortSignal): Promise<FakeResource> {
+  return new Promise((resolve, reject) => {
+    let over = false
+    const abort = (): void => {
+      if (!over) reject(signal.reason as Error)
+      over = true
+    }
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
+    opening.then((resource) => {
+      if (over) resource.discards++
+      else resolve(resource)
+      over = true
+    }, reject)
   })
-  opening.then(
-    (resource) => {
-      if (signal.aborted) resource.discards++
-    },
-    () => undefined,
-  )
-  return Promise.race([opening, aborted])
 }

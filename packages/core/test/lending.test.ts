@@ -1,0 +1,750 @@
+import { describe, expect, test, vi } from 'vitest'
+import {
+  AcquireTimeoutError,
+  type Lease,
+  LeaseReleasedError,
+  PoolError,
+  QueueFullError,
+} from '../src/index.ts'
+import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
+import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
+import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+describe('acquire', () => {
+  test('opens a resource with the connection of the pool, and lends it', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const lease = await pool.acquire()
+
+    expect(lease.resource).toBe(driver.resource(1))
+    expect(lease.resource.openedWith).toBe('db')
+    expect(lease.generation).toBe(1)
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0, waiting: 0, creating: 0 })
+  })
+
+  test('lends an idle resource in the same turn, and opens no other', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await openIdle(pool, 1)
+    const lease = pool.acquire()
+    expect(pool.stats).toMatchObject({ borrowed: 1, idle: 0, waiting: 0 })
+    expect(await idOf(lease)).toBe(1)
+    expect(driver.count('create')).toBe(1)
+  })
+
+  test('lends what came back last, so that what is not needed becomes idle', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await openIdle(pool, 3)
+    const leases = await acquireMany(pool, 3)
+    expect(leases.map(({ resource }) => resource.id)).toEqual([3, 2, 1])
+  })
+
+  test('lends what has been idle for longest where the pool is fifo', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { fifo: true })
+    await openIdle(pool, 3)
+    const leases = await acquireMany(pool, 3)
+    expect(leases.map(({ resource }) => resource.id)).toEqual([1, 2, 3])
+  })
+
+  test('opens up to max, and then waits', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 2 })
+    const leases = await acquireMany(pool, 2)
+    const third = follow(pool.acquire())
+    await settled()
+    expect(third.outcome.state).toBe('pending')
+    expect(pool.stats).toMatchObject({ size: 2, borrowed: 2, waiting: 1 })
+
+    leases[0]?.release()
+    await settled()
+    expect(third.outcome.state).toBe('fulfilled')
+    expect(driver.mostAtOnce).toBe(2)
+  })
+
+  test('opens one for each who waits, at the same time', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const pool = openPool(driver, { max: 5 })
+    const leases = acquireMany(pool, 5)
+    expect(pool.stats.creating).toBe(5)
+    await pass(100)
+    expect(await leases).toHaveLength(5)
+  })
+
+  test('gives what comes back to the waiter, and what it had opened for it to the next', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 2 })
+    const first = await pool.acquire()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const waiter = pool.acquire()
+    first.release()
+    expect(await idOf(waiter)).toBe(1)
+
+    await pass(100)
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 1 })
+    expect(await idOf(pool.acquire())).toBe(2)
+  })
+
+  test('never lends one resource to two holders', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 3 })
+    const held = new Set<FakeResource>()
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        pool.use(async (resource) => {
+          expect(held.has(resource)).toBe(false)
+          held.add(resource)
+          if (index % 3 === 0) await settled()
+          held.delete(resource)
+        }),
+      ),
+    )
+    expect(driver.mostAtOnce).toBe(3)
+    expect(pool.stats).toMatchObject({ size: 3, idle: 3, waiting: 0 })
+  })
+})
+
+describe('the queue', () => {
+  test('is served in the order that callers came', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const order: number[] = []
+    const first = await pool.acquire()
+    const served = [1, 2, 3, 4].map((caller) =>
+      pool.use(() => {
+        order.push(caller)
+      }),
+    )
+    first.release()
+    await Promise.all(served)
+    expect(order).toEqual([1, 2, 3, 4])
+  })
+
+  test('serves lower priorities first, and equal ones in the order that they came', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const order: string[] = []
+    const first = await pool.acquire()
+    const served = (
+      [
+        ['default', undefined],
+        ['late', 5],
+        ['default again', 0],
+        ['early', -1.5],
+        ['last', Infinity],
+        ['early again', -1.5],
+        ['first', -Infinity],
+        ['late again', 5],
+      ] as const
+    ).map(([name, priority]) => pool.use(() => order.push(name), { priority }))
+    first.release()
+    await Promise.all(served)
+    expect(order).toEqual([
+      'first',
+      'early',
+      'early again',
+      'default',
+      'default again',
+      'late',
+      'late again',
+      'last',
+    ])
+  })
+
+  test('lets nobody overtake: who comes when a resource comes back goes behind those who wait', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const order: string[] = []
+    const first = await pool.acquire()
+    const waiting = pool.use(() => order.push('waiting'))
+    first.release()
+    const newcomer = pool.use(() => order.push('newcomer'))
+    await Promise.all([waiting, newcomer])
+    expect(order).toEqual(['waiting', 'newcomer'])
+  })
+
+  test('lets nobody overtake who waits for a validation', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 2 })
+    const other = await pool.acquire()
+    await openIdle(pool, 1)
+    await pass(1_000)
+    driver.plans.validate = { afterMillis: 100, then: 'pass' }
+    const order: string[] = []
+    const waiting = pool.use(() => order.push('waiting'))
+    other.release()
+    const newcomer = pool.use(() => order.push('newcomer'))
+    await pass(200)
+    await Promise.all([waiting, newcomer])
+    expect(order).toEqual(['waiting', 'newcomer'])
+  })
+
+  test('lets nobody overtake when a fresh resource is opened', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 50, then: 'pass' }
+    const pool = openPool(driver, { max: 2 })
+    const order: number[] = []
+    const served = [1, 2, 3, 4, 5].map(async (caller) => {
+      await settled()
+      return pool.use(async () => {
+        order.push(caller)
+        await settled()
+      })
+    })
+    await pass(1_000)
+    await Promise.all(served)
+    expect(order).toEqual([1, 2, 3, 4, 5])
+  })
+
+  test('goes on in order when some in the middle give up', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const order: number[] = []
+    const first = await pool.acquire()
+    const aborts = [1, 2, 3, 4, 5].map(() => new AbortController())
+    const served = aborts.map(({ signal }, caller) =>
+      pool.use(() => order.push(caller), { signal }).catch(() => undefined),
+    )
+    aborts[0]?.abort()
+    aborts[2]?.abort()
+    aborts[4]?.abort()
+    expect(pool.stats.waiting).toBe(2)
+    first.release()
+    await Promise.all(served)
+    expect(order).toEqual([1, 3])
+  })
+
+  test('serves each who is left when others run out of time', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const waiters = [10, 1_000, 10, 2_000, 10].map((timeoutMillis) =>
+      follow(pool.use((resource) => resource.id, { timeoutMillis })),
+    )
+    await pass(10)
+    expect(pool.stats.waiting).toBe(2)
+    first.release()
+    await settled()
+    expect(waiters.map(({ outcome }) => outcome.state)).toEqual([
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+    ])
+    expect(pool.stats).toMatchObject({ waiting: 0, idle: 1 })
+  })
+
+  test('refuses at once past maxWaitingClients, telling the numbers', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1, maxWaitingClients: 2, name: 'narrow' })
+    const first = await pool.acquire()
+    const waiters = acquireMany(pool, 2)
+    const refused = follow(pool.acquire())
+    await settled()
+
+    expect(refused.outcome).toMatchObject({
+      state: 'rejected',
+      error: { code: 'FORKSAFE_QUEUE_FULL', pool: 'narrow' },
+    })
+    expect(refused.outcome).toHaveProperty('error', expect.any(QueueFullError))
+    expect(refused.outcome).toHaveProperty('error.message', expect.stringMatching(/waiting 2\b/))
+
+    first.release()
+    const [second] = await Promise.race([waiters, settled().then(() => [first])])
+    expect(second).toBe(first)
+  })
+
+  test('has room again when someone in it was served or gave up', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1, maxWaitingClients: 1 })
+    const first = await pool.acquire()
+    const controller = new AbortController()
+    const aborted = errorOf(pool.acquire({ signal: controller.signal }))
+    expect(await errorOf(pool.acquire())).toBeInstanceOf(QueueFullError)
+    controller.abort()
+    await aborted
+    const waiter = pool.acquire()
+    first.release()
+    await waiter
+    expect(follow(pool.acquire()).outcome.state).toBe('pending')
+    expect(pool.stats.waiting).toBe(1)
+  })
+
+  test('of length 0 still lends what is idle and opens what there is room for', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 10, then: 'pass' }
+    const pool = openPool(driver, { max: 2, maxWaitingClients: 0 })
+    const leases = [pool.acquire(), pool.acquire()]
+    const error = await errorOf(pool.acquire())
+    expect(error).toBeInstanceOf(QueueFullError)
+    await pass(10)
+    for (const lease of await Promise.all(leases)) lease.release()
+    expect(await idOf(pool.acquire())).toBe(2)
+  })
+
+  test('of length 0 still validates what is idle', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { max: 1, maxWaitingClients: 0 })
+    await openIdle(pool, 1)
+    await pass(1_000)
+    expect(await idOf(pool.acquire())).toBe(1)
+    expect(driver.count('validate')).toBe(1)
+  })
+})
+
+describe('a signal', () => {
+  test('that has aborted already rejects with its reason and takes nothing', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await openIdle(pool, 1)
+    const reason = new Error('not any more')
+    const work = vi.fn<() => void>()
+
+    expect(await errorOf(pool.acquire({ signal: AbortSignal.abort(reason) }))).toBe(reason)
+    expect(await errorOf(pool.use(work, { signal: AbortSignal.abort(reason) }))).toBe(reason)
+    expect(work).not.toHaveBeenCalled()
+    expect(pool.stats).toMatchObject({ idle: 1, waiting: 0 })
+  })
+
+  test('that aborts during the wait takes the caller out of the queue at once', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const controller = new AbortController()
+    const aborted = follow(pool.acquire({ signal: controller.signal }))
+    const next = pool.acquire()
+    const reason = { my: 'reason' }
+
+    controller.abort(reason)
+    expect(pool.stats.waiting).toBe(1)
+    await settled()
+    expect(aborted.outcome).toEqual({ state: 'rejected', error: reason })
+
+    first.release()
+    expect(await idOf(next)).toBe(1)
+  })
+
+  test('that aborts without a reason rejects with an AbortError', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const controller = new AbortController()
+    const error = errorOf(pool.acquire({ signal: controller.signal }))
+    controller.abort()
+    expect(await error).toMatchObject({ name: 'AbortError' })
+  })
+
+  test('that aborts during a create leaves the new resource to the next', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const pool = openPool(driver)
+    const controller = new AbortController()
+    const error = errorOf(pool.acquire({ signal: controller.signal }))
+    controller.abort(new Error('no'))
+    expect(await error).toMatchObject({ message: 'no' })
+    expect(driver.signals[0]?.aborted).toBe(false)
+    await pass(100)
+    expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
+  })
+
+  test('that aborts after the resource was lent changes nothing', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const controller = new AbortController()
+    const waiter = pool.acquire({ signal: controller.signal })
+    first.release()
+    const lease = await waiter
+    controller.abort()
+    expect(lease.resource.id).toBe(1)
+    expect(pool.stats).toMatchObject({ borrowed: 1, waiting: 0 })
+  })
+
+  test('is not listened to any longer than the wait', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const controller = new AbortController()
+    const { signal } = controller
+    const add = vi.spyOn(signal, 'addEventListener')
+    const remove = vi.spyOn(signal, 'removeEventListener')
+    const served = pool.acquire({ signal })
+    const late = errorOf(pool.acquire({ signal, timeoutMillis: 10 }))
+    first.release()
+    await served
+    await pass(10)
+    await late
+    expect(add.mock.calls.length).toBe(2)
+    expect(remove.mock.calls.length).toBe(2)
+    for (const [index, [, listener]] of add.mock.calls.entries()) {
+      expect(remove.mock.calls[index]?.[1]).toBe(listener)
+    }
+  })
+
+  test('may end many waits at once', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const controller = new AbortController()
+    const errors = Array.from({ length: 20 }, () =>
+      errorOf(pool.acquire({ signal: controller.signal })),
+    )
+    const other = pool.acquire()
+    controller.abort('enough')
+    expect(pool.stats.waiting).toBe(1)
+    expect(new Set(await Promise.all(errors))).toEqual(new Set(['enough']))
+    first.release()
+    await other
+  })
+})
+
+describe('the time of an acquire', () => {
+  test('is up after acquireTimeoutMillis: the error tells how long, for what, and the numbers', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 250, name: 'busy' })
+    await pool.acquire()
+    const waiter = follow(pool.acquire())
+    await pass(249)
+    expect(waiter.outcome.state).toBe('pending')
+    await pass(2)
+
+    const { outcome } = waiter
+    if (outcome.state !== 'rejected') throw new Error('It still waits.')
+    const { error } = outcome
+    expect(error).toBeInstanceOf(AcquireTimeoutError)
+    expect(error).toBeInstanceOf(PoolError)
+    expect(error).toMatchObject({
+      phase: 'waiting',
+      pool: 'busy',
+      stats: { name: 'busy', borrowed: 1, waiting: 1, size: 1, max: 1 },
+    })
+    if (!(error instanceof AcquireTimeoutError)) return
+    expect(error.waitedMillis).toBeGreaterThanOrEqual(249)
+    expect(error.waitedMillis).toBeLessThan(260)
+    expect(error.cause).toBeUndefined()
+    expect('cause' in error).toBe(false)
+    expect(error.message).toContain('borrowed 1')
+    expect(pool.stats.waiting).toBe(0)
+  })
+
+  test('is 30 seconds where nobody says otherwise', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const waiter = follow(pool.acquire())
+    await pass(29_990)
+    expect(waiter.outcome.state).toBe('pending')
+    await pass(20)
+    expect(waiter.outcome.state).toBe('rejected')
+  })
+
+  test('may be set for each call, shorter or longer', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 100 })
+    await pool.acquire()
+    const waiters = [undefined, 50, 150].map((timeoutMillis) =>
+      follow(pool.acquire({ timeoutMillis })),
+    )
+    const states = () => waiters.map(({ outcome }) => outcome.state)
+    await pass(51)
+    expect(states()).toEqual(['pending', 'rejected', 'pending'])
+    await pass(50)
+    expect(states()).toEqual(['rejected', 'rejected', 'pending'])
+    await pass(50)
+    expect(states()).toEqual(['rejected', 'rejected', 'rejected'])
+  })
+
+  test('is one deadline over waiting, creating and validating', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 1 })
+    const first = await pool.acquire()
+    const waiter = follow(pool.acquire({ timeoutMillis: 100 }))
+    await pass(60)
+    driver.plans.create = { afterMillis: 60, then: 'pass' }
+    first.destroy()
+    await pass(39)
+    expect(waiter.outcome.state).toBe('pending')
+    await pass(2)
+    expect(waiter.outcome).toMatchObject({ state: 'rejected', error: { phase: 'creating' } })
+
+    // What came too late for it serves the next.
+    await pass(60)
+    expect(pool.stats.idle).toBe(1)
+  })
+
+  test('tells that it was a validation that took too long', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 1 })
+    await openIdle(pool, 1)
+    await pass(1_000)
+    driver.plans.validate = 'hang'
+    const waiter = follow(pool.acquire({ timeoutMillis: 100 }))
+    await pass(101)
+    expect(waiter.outcome).toMatchObject({ state: 'rejected', error: { phase: 'validating' } })
+    driver.settle('validate')
+    await settled()
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+  })
+
+  test('tells that it waited for a holder while a resource it could not have got was being opened', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    await pool.acquire()
+    const waiter = follow(pool.acquire({ timeoutMillis: 10 }))
+    await pass(11)
+    expect(waiter.outcome).toMatchObject({ error: { phase: 'waiting' } })
+  })
+
+  test('of 0 takes what is idle, or nothing', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await openIdle(pool, 1)
+    const lease = await pool.acquire({ timeoutMillis: 0 })
+    const waiter = follow(pool.acquire({ timeoutMillis: 0 }))
+    await pass(1)
+    expect(waiter.outcome).toMatchObject({
+      state: 'rejected',
+      error: { code: 'FORKSAFE_ACQUIRE_TIMEOUT' },
+    })
+    lease.release()
+  })
+
+  test.each([Infinity, 2 ** 31, Number.MAX_VALUE])('of %d is no limit', async (timeoutMillis) => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const waiter = follow(pool.acquire({ timeoutMillis }))
+    await pass(3_600_000)
+    expect(waiter.outcome.state).toBe('pending')
+    first.release()
+    await settled()
+    expect(waiter.outcome.state).toBe('fulfilled')
+  })
+
+  test('ends thousands of waits with one timer', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const timers = vi.getTimerCount()
+    const waiters = Array.from({ length: 2_000 }, (_, index) =>
+      follow(pool.acquire({ timeoutMillis: 10 + (index % 50) })),
+    )
+    expect(vi.getTimerCount()).toBe(timers + 1)
+    await pass(100)
+    expect(new Set(waiters.map(({ outcome }) => outcome.state))).toEqual(new Set(['rejected']))
+    expect(pool.stats.waiting).toBe(0)
+  })
+
+  test('leaves nothing to wait for when it ends: the next in the queue is not forgotten', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const first = await pool.acquire()
+    const short = follow(pool.acquire({ timeoutMillis: 10 }))
+    const long = follow(pool.acquire({ timeoutMillis: 1_000 }))
+    await pass(11)
+    expect([short.outcome.state, long.outcome.state]).toEqual(['rejected', 'pending'])
+    expect(pool.stats.waiting).toBe(1)
+    await pass(1_000)
+    expect(long.outcome.state).toBe('rejected')
+    expect(pool.stats.waiting).toBe(0)
+    first.release()
+    expect(pool.stats.idle).toBe(1)
+  })
+})
+
+describe('use', () => {
+  test('gives the resource back when the work is done, and returns what it returns', async () => {
+    const pool = openPool(new FakeDriver())
+    expect(await pool.use((resource) => resource.id)).toBe(1)
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+    expect(await pool.use(async ({ id }, lease) => [id, lease.generation])).toEqual([1, 1])
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+  })
+
+  test.each([
+    ['throws', () => Promise.reject(new Error('mine'))],
+    [
+      'throws synchronously',
+      () => {
+        throw new Error('mine')
+      },
+    ],
+  ])('gives the resource back, alive, when the work %s', async (_how, work) => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    expect(await errorOf(pool.use(work))).toMatchObject({ message: 'mine' })
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0, size: 1 })
+    expect(driver.count('destroy')).toBe(0)
+  })
+
+  test('lets the work give the resource back itself', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await pool.use((_resource, lease) => lease.release())
+    expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
+    await pool.use((_resource, lease) => lease.destroy(new Error('broken')))
+    await settled()
+    expect(pool.stats).toMatchObject({ idle: 0, size: 0 })
+    expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
+  })
+
+  test('rejects as acquire does, without calling the work', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const work = vi.fn<() => void>()
+    const error = errorOf(pool.use(work, { timeoutMillis: 10 }))
+    await pass(11)
+    expect(await error).toBeInstanceOf(AcquireTimeoutError)
+    expect(work).not.toHaveBeenCalled()
+  })
+
+  test('rejects what is no function, and takes no resource for it', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { name: 'strict' })
+    const error = await errorOf(pool.use(5 as never))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toMatchObject({ message: expect.stringMatching(/"strict".*function.*5/) })
+    expect(driver.count('create')).toBe(0)
+  })
+})
+
+describe('a lease', () => {
+  test('is released by using, also when the block throws', async () => {
+    const pool = openPool(new FakeDriver())
+    {
+      using lease = await pool.acquire()
+      expect(lease.resource.id).toBe(1)
+      expect(pool.stats.borrowed).toBe(1)
+    }
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+    const failing = (async () => {
+      using lease = await pool.acquire()
+      throw new Error(`in ${lease.resource.id}`)
+    })()
+    expect(await errorOf(failing)).toMatchObject({ message: 'in 1' })
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+  })
+
+  test('is released by await using', async () => {
+    const pool = openPool(new FakeDriver())
+    {
+      await using lease = await pool.acquire()
+      expect(lease.resource.id).toBe(1)
+    }
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
+  })
+
+  test('may be released in a using block: the end of the block does it no harm', async () => {
+    const pool = openPool(new FakeDriver())
+    {
+      using lease = await pool.acquire()
+      lease.release()
+      using other = await pool.acquire()
+      expect(other.resource.id).toBe(1)
+    }
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0, size: 1 })
+  })
+
+  test('throws at a second release, and the next holder keeps the resource', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1, name: 'twice' })
+    const first = await pool.acquire()
+    first.release()
+    const second = await pool.acquire()
+    const third = follow(pool.acquire())
+
+    expect(() => first.release()).toThrow(LeaseReleasedError)
+    expect(() => first.release()).toThrow(/"twice".*released/)
+    await settled()
+    expect(second.resource.id).toBe(1)
+    expect(third.outcome.state).toBe('pending')
+    expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 1, waiting: 1 })
+    second.release()
+  })
+
+  test('gives nothing after its release', async () => {
+    const pool = openPool(new FakeDriver())
+    const lease = await pool.acquire()
+    lease.release()
+    expect(() => lease.resource).toThrow(LeaseReleasedError)
+    expect(lease.generation).toBe(1)
+  })
+
+  test('can end its resource as broken: another takes its place, and the event has the reason', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    const destroyed = vi.fn<(details: object) => void>()
+    pool.on('destroy', destroyed)
+    const lease = await pool.acquire()
+    const next = pool.acquire()
+    const error = new Error('protocol violation')
+
+    lease.destroy(error)
+    expect(pool.stats).toMatchObject({ destroying: 1, borrowed: 0, size: 1 })
+    expect(() => lease.resource).toThrow(LeaseReleasedError)
+    expect(await idOf(next)).toBe(2)
+    expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
+    expect(destroyed).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ reason: 'broken', error, generation: 1 }),
+    )
+  })
+
+  test('may be destroyed twice, and not released after it', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const lease = await pool.acquire()
+    lease.destroy()
+    lease.destroy(new Error('again'))
+    expect(() => lease.release()).toThrow(LeaseReleasedError)
+    lease[Symbol.dispose]()
+    await settled()
+    expect(driver.count('destroy')).toBe(1)
+    expect(pool.stats.size).toBe(0)
+  })
+
+  test('that was released cannot destroy what another holds', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    const first = await pool.acquire()
+    first.release()
+    const second = await pool.acquire()
+    expect(() => first.destroy()).toThrow(LeaseReleasedError)
+    await settled()
+    expect(second.resource.open).toBe(true)
+    expect(driver.count('destroy')).toBe(0)
+  })
+
+  test('keeps its methods when they are handed around', async () => {
+    const pool = openPool(new FakeDriver())
+    const lease: Lease<FakeResource> = await pool.acquire()
+    const giveBack = (released: Pick<Lease<FakeResource>, 'release'>): void => released.release()
+    giveBack(lease)
+    expect(pool.stats.idle).toBe(1)
+  })
+})
+
+describe('reset', () => {
+  test('runs between two holders, and who waits gets the resource after it', async () => {
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    driver.plans.reset = { afterMillis: 50, then: 'pass' }
+    const pool = openPool(driver, { max: 1 })
+    const first = await pool.acquire()
+    const next = follow(pool.acquire())
+    first.release()
+    await pass(49)
+    expect(next.outcome.state).toBe('pending')
+    expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 0, waiting: 1 })
+    await pass(2)
+    expect(next.outcome.state).toBe('fulfilled')
+    expect(driver.count('reset')).toBe(1)
+  })
+
+  test('is what a newcomer waits for while it runs, instead of opening another', async () => {
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    driver.plans.reset = { afterMillis: 50, then: 'pass' }
+    const pool = openPool(driver, { max: 5 })
+    const first = await pool.acquire()
+    first.release()
+    const next = pool.acquire()
+    await pass(50)
+    expect(await idOf(next)).toBe(1)
+    expect(driver.count('create')).toBe(1)
+  })
+
+  test('is not asked of what ends anyway', async () => {
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    const pool = openPool(driver, { maxUses: 1 })
+    const ends = endsOf(pool)
+    const lease = await pool.acquire()
+    lease.release()
+    await settled()
+    expect(driver.count('reset')).toBe(0)
+    expect(ends).toEqual(['uses'])
+  })
+})

@@ -1,0 +1,236 @@
+import { describe, expect, test, vi } from 'vitest'
+import { LeaseReleasedError } from '../src/index.ts'
+import { FakeDriver } from './support/fake-driver.ts'
+import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
+import { follow, microtasks, pass, settled, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+describe('a resource that dies by itself', () => {
+  test('is never lent again when it was idle', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const destroyed = vi.fn<(details: object) => void>()
+    pool.on('destroy', destroyed)
+    await openIdle(pool, 2)
+    const error = new Error('ECONNRESET')
+
+    driver.resource(2).lose(error)
+
+    expect(pool.stats).toMatchObject({ idle: 1, destroying: 1, borrowed: 0 })
+    expect(await idOf(pool.acquire())).toBe(1)
+    expect(await idOf(pool.acquire())).toBe(3)
+    expect(driver.resource(2)).toMatchObject({ destroys: 1, discards: 0 })
+    expect(destroyed).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ reason: 'lost', error }),
+    )
+  })
+
+  test('frees its place although its holder never gives it back', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    await pool.acquire()
+    const waiter = pool.acquire()
+
+    driver.resource(1).lose()
+
+    expect(await idOf(waiter)).toBe(2)
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, waiting: 0 })
+    expect(driver.resource(1).destroys).toBe(1)
+  })
+
+  test('is known to its holder at the next use, with what killed it as the cause', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const lease = await pool.acquire()
+    const error = new Error('terminating connection')
+    driver.resource(1).lose(error)
+
+    const use = (): unknown => lease.resource
+    expect(use).toThrow(LeaseReleasedError)
+    expect(use).toThrow('lost')
+    expect(use).toThrow(expect.objectContaining({ cause: error }))
+  })
+
+  test.each(['release', 'destroy'] as const)(
+    'makes the %s of its holder harmless, once',
+    async (end) => {
+      const driver = new FakeDriver()
+      const pool = openPool(driver, { max: 1 })
+      const lease = await pool.acquire()
+      driver.resource(1).lose()
+      const next = await pool.acquire()
+
+      lease[end]()
+      expect(() => lease.release()).toThrow(LeaseReleasedError)
+      await settled()
+
+      expect(next.resource.id).toBe(2)
+      expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
+      expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
+    },
+  )
+
+  test('lets a use() end as its work ends', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const result = await pool.use(async (resource) => {
+      resource.lose()
+      await settled()
+      return 'done'
+    })
+    expect(result).toBe('done')
+    expect(pool.stats).toMatchObject({ size: 0, borrowed: 0 })
+  })
+
+  test('may say so as often as it likes, also when it has ended already', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const ends = endsOf(pool)
+    await openIdle(pool, 1)
+    driver.resource(1).lose()
+    driver.resource(1).lose()
+    await settled()
+    driver.resource(1).lose()
+    const lease = await pool.acquire()
+    lease.destroy()
+    driver.resource(2).lose()
+    await settled()
+    driver.resource(2).lose()
+    await settled()
+    expect(ends).toEqual(['lost', 'broken'])
+    expect(driver.count('destroy')).toBe(2)
+    expect(pool.stats).toMatchObject({ size: 0, idle: 0, destroying: 0 })
+  })
+
+  test('while it is validated gives its waiter another', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 1 })
+    const ends = endsOf(pool)
+    await openIdle(pool, 1)
+    await pass(1_000)
+    driver.plans.validate = 'hang'
+    const waiter = pool.acquire()
+    driver.resource(1).lose()
+    expect(await idOf(waiter)).toBe(2)
+    driver.settle('validate')
+    await settled()
+    expect(ends).toEqual(['lost'])
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
+  })
+
+  test('while it is reset gives its waiter another', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
+    const pool = openPool(driver, { max: 1 })
+    const ends = endsOf(pool)
+    driver.plans.reset = 'hang'
+    const lease = await pool.acquire()
+    lease.release()
+    const waiter = pool.acquire()
+    driver.resource(1).lose()
+    expect(await idOf(waiter)).toBe(2)
+    driver.settle('reset')
+    await settled()
+    expect(ends).toEqual(['lost'])
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
+  })
+
+  test('is replaced where min wants it', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 2 })
+    await pool.warmUp()
+    driver.resource(1).lose()
+    await pass(10)
+    expect(pool.stats).toMatchObject({ size: 2, idle: 2 })
+  })
+
+  test('while the pool closes does not keep it from closing', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await pool.acquire()
+    const closed = follow(pool.close())
+    driver.resource(1).lose()
+    await settled()
+    expect(closed.outcome.state).toBe('fulfilled')
+  })
+
+  test('before it is ever lent is not lent, and its like are not opened without a pause', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 3 })
+    driver.onCall = (hook, resource) => {
+      if (hook === 'watch') resource?.lose(new Error('closed by the server'))
+      // Without this, a pool without a pause never lets the event loop turn.
+      if (driver.count('create') > 500) driver.plans.create = 'hang'
+    }
+    const waiter = follow(pool.acquire({ timeoutMillis: 2_000 }))
+    await pass(2_001)
+    expect(waiter.outcome).toMatchObject({
+      state: 'rejected',
+      error: { code: 'FORKSAFE_ACQUIRE_TIMEOUT' },
+    })
+    expect(driver.count('create')).toBeLessThan(50)
+    expect(pool.stats.waiting).toBe(0)
+  })
+
+  test('right after it was opened is not replaced without a pause, over and over, for min', async () => {
+    const driver = new FakeDriver()
+    openPool(driver, { min: 1 })
+    driver.onCall = (hook, resource) => {
+      if (hook === 'watch') setTimeout(() => resource?.lose(), 1)
+    }
+    await pass(2_000)
+    expect(driver.count('create')).toBeLessThan(100)
+  })
+})
+
+describe('however close to another end a loss comes', () => {
+  for (let rounds = 0; rounds <= 12; rounds++) {
+    for (const hook of ['create', 'validate', 'reset', 'destroy'] as const) {
+      test(`${rounds} microtasks after a ${hook}, every count is right afterwards`, async () => {
+        const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
+        const pool = openPool(driver, { max: 2 })
+        if (hook === 'create') {
+          driver.plans.create = 'hang'
+          follow(pool.acquire().then((lease) => lease.release()))
+        } else {
+          const lease = await pool.acquire()
+          driver.plans[hook] = 'hang'
+          if (hook === 'destroy') lease.destroy()
+          else lease.release()
+          if (hook === 'validate') {
+            await pass(1_000)
+            follow(pool.acquire().then((lease) => lease.release()))
+          }
+        }
+        driver.settle(hook)
+        driver.plans[hook] = 'pass'
+        await microtasks(rounds)
+
+        const [resource] = driver.resources
+        try {
+          resource?.lose()
+        } catch {
+          return expect(hook).toBe('create') // Too early: it is not watched yet.
+        }
+        await settled()
+
+        expect(resource?.destroys).toBe(1)
+        const { size, idle, borrowed, waiting, creating, destroying } = pool.stats
+        expect({ borrowed, waiting, creating, destroying }).toEqual({
+          borrowed: 0,
+          waiting: 0,
+          creating: 0,
+          destroying: 0,
+        })
+        expect(size).toBe(idle)
+        // And none is opened in excess later on.
+        const before = driver.count('create') - idle
+        const leases = await acquireMany(pool, 2)
+        expect(pool.stats).toMatchObject({ size: 2, borrowed: 2 })
+        expect(driver.count('create')).toBe(before + 2)
+        for (const lease of leases) expect(lease.resource.open).toBe(true)
+        return undefined
+      })
+    }
+  }
+})
