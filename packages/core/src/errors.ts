@@ -1,13 +1,5 @@
 import type { PoolStats } from './stats.ts'
 
-/** What every error of a pool is made of beside its message. */
-export interface PoolErrorOptions {
-  /** The `name` option of the pool that raises it. */
-  readonly pool: string
-  /** What brought it about, where that was another error. */
-  readonly cause?: unknown
-}
-
 /** The ancestor of every error that a pool itself raises. An error of the driver comes as its `cause`. */
 export abstract class PoolError extends Error {
   /** A word that stays the same when messages change: compare this one. */
@@ -15,9 +7,10 @@ export abstract class PoolError extends Error {
   /** The `name` option of the pool that raised it. */
   readonly pool: string
 
-  constructor(message: string, options: PoolErrorOptions) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
-    this.pool = options.pool
+  /** @internal */
+  constructor(pool: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.pool = pool
   }
 }
 
@@ -34,30 +27,56 @@ export class AcquireTimeoutError extends PoolError {
   /** The pool's numbers at the end, this caller counted as waiting. */
   readonly stats: PoolStats
 
+  /** @internal */
   constructor(
-    message: string,
-    options: PoolErrorOptions & { waitedMillis: number; phase: AcquirePhase; stats: PoolStats },
+    stats: PoolStats,
+    waitedMillis: number,
+    phase: AcquirePhase,
+    failure: { readonly error: unknown } | undefined,
   ) {
-    super(message, options)
-    this.waitedMillis = options.waitedMillis
-    this.phase = options.phase
-    this.stats = options.stats
+    super(
+      stats.name,
+      `${numbersOf(stats)}: no resource within ${Math.round(waitedMillis)} ms (${phase}).` +
+        (failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`),
+      failure === undefined ? undefined : { cause: failure.error },
+    )
+    this.waitedMillis = waitedMillis
+    this.phase = phase
+    this.stats = stats
   }
 }
 
 /** As many callers wait already as `maxWaitingClients` allows. */
 export class QueueFullError extends PoolError {
   readonly code = 'FORKSAFE_QUEUE_FULL'
+
+  /** @internal */
+  constructor(stats: PoolStats, maxWaitingClients: number) {
+    super(
+      stats.name,
+      `${numbersOf(stats)}: ${maxWaitingClients} callers may wait, and so many do already.`,
+    )
+  }
 }
 
 /** A resource could not be created. What the driver said is the `cause`. */
 export class CreateError extends PoolError {
   readonly code = 'FORKSAFE_CREATE_FAILED'
+
+  /** @internal */
+  constructor(stats: PoolStats, cause: unknown) {
+    super(stats.name, `${numbersOf(stats)}: create failed: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** The pool is closing or closed. */
 export class PoolClosedError extends PoolError {
   readonly code = 'FORKSAFE_POOL_CLOSED'
+
+  /** @internal */
+  constructor(stats: PoolStats, state: 'closing' | 'closed') {
+    super(stats.name, `${numbersOf(stats)}: the pool is ${state}.`)
+  }
 }
 
 /** The lease has ended: it was released, destroyed, or its resource was lost (then the `cause` says how). */
@@ -68,6 +87,14 @@ export class LeaseReleasedError extends PoolError {
 /** The resource, or the wait for one, belongs to the process that this one was copied from. */
 export class StaleResourceError extends PoolError {
   readonly code = 'FORKSAFE_STALE_RESOURCE'
+
+  /** @internal */
+  constructor(pool: string, what: string) {
+    super(
+      pool,
+      `Pool "${pool}": ${what} belongs to the process that this one was copied from. Acquire one of your own.`,
+    )
+  }
 }
 
 // On the prototypes, so that the first line of a stack says it too.
@@ -77,3 +104,15 @@ CreateError.prototype.name = 'CreateError'
 PoolClosedError.prototype.name = 'PoolClosedError'
 LeaseReleasedError.prototype.name = 'LeaseReleasedError'
 StaleResourceError.prototype.name = 'StaleResourceError'
+
+function numbersOf(stats: PoolStats): string {
+  const { name, max, size, idle, borrowed, waiting, creating, destroying } = stats
+  return (
+    `Pool "${name}" (size ${size} of ${max}, idle ${idle}, borrowed ${borrowed}, ` +
+    `waiting ${waiting}, creating ${creating}, destroying ${destroying})`
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
+}

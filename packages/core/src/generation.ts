@@ -333,11 +333,7 @@ export class Generation<R extends object> {
   }
 
   #staleError(): StaleResourceError {
-    const { name } = this.#host.options
-    return new StaleResourceError(
-      `Pool "${name}": generation ${this.number} belongs to the process that this one was copied from.`,
-      { pool: name },
-    )
+    return new StaleResourceError(this.#host.options.name, `generation ${this.number}`)
   }
 
   #hookFailed(hook: Hook, error: unknown): void {

@@ -9,7 +9,7 @@ export {
   QueueFullError,
   StaleResourceError,
 } from './errors.ts'
-export type { AcquirePhase, PoolErrorOptions } from './errors.ts'
+export type { AcquirePhase } from './errors.ts'
 export { afterFork, afterRestore } from './identity.ts'
 export type { ForkDetection, ProcessChangeReason } from './identity.ts'
 export type { BasePoolOptions, PoolOptions } from './options.ts'

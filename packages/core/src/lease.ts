@@ -83,13 +83,8 @@ export class PooledLease<R extends object> implements Lease<R> {
 
   #endedError(attempt: 'used' | 'released' | 'destroyed'): PoolError {
     const pool = this.#lender.name
-    if (this.#end === 'stale') {
-      return new StaleResourceError(
-        `Pool "${pool}": the lease (generation ${this.generation}) cannot be ${attempt}: its resource belongs to the ` +
-          'process that this one was copied from. Acquire one of your own.',
-        { pool },
-      )
-    }
+    const lease = `the lease (generation ${this.generation})`
+    if (this.#end === 'stale') return new StaleResourceError(pool, lease)
     const ended = {
       released: 'it was released before',
       destroyed: 'it was destroyed before',
@@ -97,8 +92,9 @@ export class PooledLease<R extends object> implements Lease<R> {
       close: 'the pool was closed',
     }[this.#end ?? 'released']
     return new LeaseReleasedError(
-      `Pool "${pool}": the lease (generation ${this.generation}) cannot be ${attempt}: ${ended}.`,
-      this.#cause === undefined ? { pool } : { pool, cause: this.#cause },
+      pool,
+      `Pool "${pool}": ${lease} cannot be ${attempt}: ${ended}.`,
+      this.#cause === undefined ? undefined : { cause: this.#cause },
     )
   }
 }

@@ -163,7 +163,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   async warmUp({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     signal?.throwIfAborted()
     this.#watch.check()
-    if (this.#state !== 'open') throw this.#closedError()
+    if (this.#state !== 'open') throw this.#refusal()
     this.#used = true
     let warmUp!: { resolve: () => void; reject: (error: unknown) => void }
     const opened = new Promise<void>((resolve, reject) => {
@@ -188,7 +188,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     checkSize(name, next)
     Object.assign(this.#options, next)
     this.#shrinking = true
-    this.#maintenance.wake()
+    this.#stir()
     let excess = this.#stock.kept - next.max
     for (const entry of this.#handoff.idle) {
       if (excess-- <= 0) break
@@ -199,6 +199,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   recycle(): void {
     this.#watch.check()
+    if (this.#state === 'closed') return
     this.#stock.recycle()
     for (const entry of this.#handoff.idle) this.#end(entry, 'recycle')
     this.#supply()
@@ -263,7 +264,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
       const signal = options?.signal
       signal?.throwIfAborted()
-      if (this.#state !== 'open') throw this.#closedError()
+      if (this.#state !== 'open') throw this.#refusal()
       this.#used = true
       if (this.#handoff.waiting === 0) {
         const entry = this.#takeIdle()
@@ -319,16 +320,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const { backoff } = this.#stock
     if (this.#handoff.idle.length > 0) return
     if (backoff.pausing && backoff.failure?.kind === 'fatal') {
-      throw this.#createError(backoff.failure.error)
+      throw new CreateError(this.stats, backoff.failure.error)
     }
     const { maxWaitingClients } = this.#options
     if (this.#handoff.waiting < maxWaitingClients || this.#stock.mayOpen) return
     // Who will be served by a resource that is on its way is not in excess.
     if (this.#handoff.waiting - this.#stock.coming < maxWaitingClients) return
-    throw new QueueFullError(
-      `${this.#numbers()}: ${maxWaitingClients} callers may wait, and so many do.`,
-      { pool: this.#options.name },
-    )
+    throw new QueueFullError(this.stats, maxWaitingClients)
   }
 
   #listen(waiter: Waiter<R>, signal: AbortSignal): void {
@@ -338,27 +336,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   #timedOut(waiter: Waiter<R>): void {
-    const { name } = this.#options
     const { stats } = this
     const { failure, coming } = this.#stock
     const opening = stats.creating > 0 || failure !== undefined
     const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
     const waitedMillis = performance.now() - waiter.since
-    const because =
-      failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`
-    this.#giveUp(
-      waiter,
-      new AcquireTimeoutError(
-        `${this.#numbers()}: no resource within ${Math.round(waitedMillis)} ms (${phase}).${because}`,
-        {
-          pool: name,
-          waitedMillis,
-          phase,
-          stats,
-          ...(failure === undefined ? {} : { cause: failure.error }),
-        },
-      ),
-    )
+    this.#giveUp(waiter, new AcquireTimeoutError(stats, waitedMillis, phase, failure))
   }
 
   #giveUp(waiter: Waiter<R>, reason: unknown): void {
@@ -460,28 +443,32 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   #createFailed(error: unknown, kind: CreateFailure): void {
-    for (const { reject } of this.#warmUps) reject(this.#createError(error))
-    if (kind === 'fatal') this.#handoff.rejectAll(() => this.#createError(error))
+    for (const { reject } of this.#warmUps) reject(new CreateError(this.stats, error))
+    if (kind === 'fatal') this.#handoff.rejectAll(() => new CreateError(this.stats, error))
   }
 
   async #close(deadlineMillis: number): Promise<void> {
     this.#state = 'closing'
     this.#maintenance.stop()
-    for (const { reject } of this.#warmUps) reject(this.#closedError())
-    const deadline = startTimer(() => this.#closeNow(), deadlineMillis)
+    for (const { reject } of this.#warmUps) reject(this.#refusal())
+    let timer = startTimer(() => {
+      this.#closeNow()
+      // Every destroy ends by then, unless a late create comes in between: close does not wait for that one.
+      timer = startTimer(() => this.#closed?.(), this.#options.destroyTimeoutMillis)
+    }, deadlineMillis)
     await new Promise<void>((resolve) => {
       this.#closed = resolve
       this.#supply()
     })
     this.#state = 'closed'
-    clearTimeout(deadline)
+    clearTimeout(timer)
     this.#handoff.stop()
     this.#stock.backoff.reset()
     this.#telemetry.emit('close')
   }
 
   #closeNow(): void {
-    this.#handoff.rejectAll(() => this.#closedError())
+    this.#handoff.rejectAll(() => this.#refusal())
     for (const entry of this.#stock.entries()) {
       if (entry.state !== 'creating') this.#endUnderHolder(entry, 'close')
     }
@@ -502,11 +489,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#handoff.idle.clear()
     this.#handoff.stop()
     const discarded = this.#stock.abandon()
-    const stale = (): Error =>
-      new StaleResourceError(
-        `Pool "${this.#options.name}": the wait was begun in the process that this one was copied from. Acquire again.`,
-        { pool: this.#options.name },
-      )
+    const stale = (): Error => new StaleResourceError(this.#options.name, 'the wait')
     this.#handoff.rejectAll(stale)
     for (const { reject } of this.#warmUps) reject(stale())
     this.#clock.read()
@@ -528,39 +511,17 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     Object.assign(this, methods)
   }
 
+  #refusal(): PoolClosedError {
+    return new PoolClosedError(this.stats, this.#state === 'closed' ? 'closed' : 'closing')
+  }
+
   #leaked(entry: Entry<R>, heldMillis: number): void {
     const stack = entry.lentTo ?? ''
     entry.lentTo = undefined
     this.#telemetry.emit('leak', { generation: entry.generation.number, heldMillis, stack })
   }
-
-  #createError(cause: unknown): CreateError {
-    return new CreateError(`${this.#numbers()}: create failed: ${messageOf(cause)}`, {
-      pool: this.#options.name,
-      cause,
-    })
-  }
-
-  #closedError(): PoolClosedError {
-    return new PoolClosedError(`${this.#numbers()}: the pool is ${this.#state}.`, {
-      pool: this.#options.name,
-    })
-  }
-
-  /** The begin of an error message. */
-  #numbers(): string {
-    const { name, max, size, idle, borrowed, waiting, creating, destroying } = this.stats
-    return (
-      `Pool "${name}" (size ${size} of ${max}, idle ${idle}, borrowed ${borrowed}, ` +
-      `waiting ${waiting}, creating ${creating}, destroying ${destroying})`
-    )
-  }
 }
 
 function stackOfCaller(): string {
   return new Error('acquired here').stack ?? ''
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error)
 }

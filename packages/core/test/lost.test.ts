@@ -140,7 +140,7 @@ describe('a resource that dies by itself', () => {
     const pool = openPool(driver, { min: 2 })
     await pool.warmUp()
     driver.resource(1).lose()
-    await pass(10)
+    await pass(5_000)
     expect(pool.stats).toMatchObject({ size: 2, idle: 2 })
   })
 

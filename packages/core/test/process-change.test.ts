@@ -587,7 +587,10 @@ describe('where no hook is called, detection at use', () => {
   })
 
   test.each([
-    ['lease.resource', (lease: Lease<FakeResource>) => expect(() => lease.resource).toThrow(StaleResourceError)],
+    [
+      'lease.resource',
+      (lease: Lease<FakeResource>) => expect(() => lease.resource).toThrow(StaleResourceError),
+    ],
     ['lease.destroy()', (lease: Lease<FakeResource>) => lease.destroy()],
     ['pool.warmUp()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.warmUp()],
     ['pool.recycle()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.recycle()],

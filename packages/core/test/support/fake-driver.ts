@@ -1,15 +1,7 @@
 import type { CreateFailure, Driver } from '../../src/index.ts'
 
 export type HookName =
-  | 'create'
-  | 'validate'
-  | 'reset'
-  | 'destroy'
-  | 'discard'
-  | 'watch'
-  | 'ref'
-  | 'unref'
-  | 'classify'
+  'create' | 'validate' | 'reset' | 'destroy' | 'discard' | 'watch' | 'ref' | 'unref' | 'classify'
 
 /**
  * How a hook fares: at once, after so many milliseconds, or when the test says so. `hang` is a call that the test may
