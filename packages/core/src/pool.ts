@@ -1,16 +1,8 @@
 import type { CreateFailure, Driver } from './driver.ts'
 import type { Entry } from './entry.ts'
-import {
-  AcquireTimeoutError,
-  CreateError,
-  PoolClosedError,
-  QueueFullError,
-  StaleResourceError,
-} from './errors.ts'
-import { Handoff, Waiter } from './handoff.ts'
+import { CreateError, PoolClosedError, StaleResourceError } from './errors.ts'
 import { type IdentityWatch, type ProcessChangeReason, processIdentity } from './identity.ts'
-import { endLease, type Lender, PooledLease } from './lease.ts'
-import { Maintenance } from './maintenance.ts'
+import { Lending } from './lending.ts'
 import {
   checkArguments,
   checkSize,
@@ -24,14 +16,13 @@ import { Stock } from './stock.ts'
 import type {
   AcquireOptions,
   CloseOptions,
-  DestroyReason,
   ForkSafePool,
   Lease,
   PoolEvents,
   PoolListener,
 } from './surface.ts'
 import { Telemetry } from './telemetry.ts'
-import { CoarseClock, startTimer } from './timers.ts'
+import { startTimer } from './timers.ts'
 
 const CLOSE_DEADLINE_MILLIS = 30_000
 
@@ -66,71 +57,40 @@ function checkDriver(driver: unknown): void {
 /** What each method promises is said at `ForkSafePool`. */
 export class Pool<R extends object> implements ForkSafePool<R> {
   readonly #options: ParsedOptions
-  readonly #driver: Driver<R, unknown, object>
   readonly #telemetry: Telemetry
-  readonly #clock = new CoarseClock()
   readonly #watch: IdentityWatch
-  readonly #handoff: Handoff<R>
   readonly #stock: Stock<R>
-  readonly #maintenance: Maintenance<R>
-  readonly #lender: Lender<R>
-  /** Idle for longer, a resource is validated before it is lent. */
-  readonly #trustMillis: number
-  /** Idle resources let the process end. */
-  readonly #mayExit: boolean
-  readonly #fifo: boolean
+  readonly #lending: Lending<R>
   readonly #warmUps = new Set<{ resolve: () => void; reject: (error: unknown) => void }>()
   /** A child that never uses its copy of the pool opens nothing for it, whatever `min` says. */
   #used = true
-  /** More may exist than a lowered `max` allows. */
-  #shrinking = false
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
   constructor(driver: Driver<R, unknown, object>, options: object, identity = processIdentity) {
     const parsed = parseOptions(driver.name, options)
-    const { validateAfterIdleMillis: trust } = parsed
+    const { connection } = options as { connection?: unknown }
+    const checkProcess = (): void => this.#watch.check()
     this.#options = parsed
-    this.#driver = driver
-    this.#trustMillis = driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
-    this.#fifo = parsed.fifo
-    this.#mayExit =
-      parsed.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#telemetry = new Telemetry(parsed.name)
     this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
-    this.#handoff = new Handoff((waiter) => this.#timedOut(waiter))
-    this.#lender = {
-      name: parsed.name,
-      checkProcess: () => this.#watch.check(),
-      takeBack: (entry) => this.#takeBack(entry),
-      takeBackBroken: (entry, error) => this.#end(entry, 'broken', error),
-    }
-    this.#stock = new Stock(
-      driver,
-      (options as { connection?: unknown }).connection,
-      parsed,
-      this.#telemetry,
-      {
-        checkProcess: () => this.#watch.check(),
-        ready: (entry) => {
-          this.#clock.read()
-          this.#offer(entry)
-        },
-        failed: (error, kind) => this.#createFailed(error, kind),
-        lost: (entry, error) => this.#lost(entry, error),
-        changed: () => this.#supply(),
+    this.#stock = new Stock(driver, connection, parsed, this.#telemetry, {
+      checkProcess,
+      ready: (entry) => this.#lending.ready(entry),
+      failed: (error, kind) => this.#createFailed(error, kind),
+      lost: (entry, error) => this.#lending.lost(entry, error),
+      changed: () => this.#supply(),
+    })
+    this.#lending = new Lending(driver, parsed, this.#stock, {
+      isOpen: () => this.#state === 'open',
+      stats: () => this.stats,
+      checkProcess,
+      refusal: () => this.#refusal(),
+      supply: () => {
+        this.#used = true
+        this.#supply()
       },
-    )
-    this.#maintenance = new Maintenance({
-      options: parsed,
-      clock: this.#clock,
-      handoff: this.#handoff,
-      checkProcess: () => this.#watch.check(),
-      numbers: () => this.stats,
-      entries: () => this.#stock.entries(),
-      destroy: (entry, reason) => this.#end(entry, reason),
-      validate: (entry) => this.#validate(entry, true),
       leaked: (entry, heldMillis) => this.#leaked(entry, heldMillis),
     })
     this.#addMethods(driver.methods?.(this) ?? {})
@@ -139,8 +99,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
     this.#watch.check()
-    if (this.#telemetry.acquireIsWatched) return this.#telemetry.acquiring(this.#acquire(options))
-    return this.#acquire(options)
+    if (!this.#telemetry.acquireIsWatched) return this.#lending.acquire(options)
+    return this.#telemetry.acquiring(() => this.#lending.acquire(options))
   }
 
   async use<T>(
@@ -187,13 +147,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const next = { min: size.min ?? this.#options.min, max: size.max ?? this.#options.max }
     checkSize(name, next)
     Object.assign(this.#options, next)
-    this.#shrinking = true
-    this.#stir()
-    let excess = this.#stock.kept - next.max
-    for (const entry of this.#handoff.idle) {
-      if (excess-- <= 0) break
-      this.#end(entry, 'resize')
-    }
+    this.#lending.resized()
     this.#supply()
   }
 
@@ -201,7 +155,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#watch.check()
     if (this.#state === 'closed') return
     this.#stock.recycle()
-    for (const entry of this.#handoff.idle) this.#end(entry, 'recycle')
+    this.#lending.endIdle('recycle')
     this.#supply()
   }
 
@@ -221,7 +175,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   get stats(): PoolStats {
     const { name, min, max } = this.#options
     const stock = this.#stock
-    const idle = this.#handoff.idle.length
+    const idle = this.#lending.handoff.idle.length
     return {
       name,
       generation: stock.generation,
@@ -230,7 +184,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       size: stock.size,
       idle,
       borrowed: stock.size - stock.inTransit - idle,
-      waiting: this.#handoff.waiting,
+      waiting: this.#lending.handoff.waiting,
       creating: stock.creating,
       destroying: stock.destroying,
       identity: this.#watch.sourceName,
@@ -252,180 +206,14 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     return this
   }
 
-  // Lending: from the idle stack, or through the queue.
-
-  #acquire(options?: AcquireOptions): Promise<Lease<R>> {
-    if (options === undefined && this.#handoff.waiting === 0) {
-      const entry = this.#takeIdle()
-      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
-    }
-    // What is thrown in here rejects.
-    return new Promise((resolve, reject) => {
-      if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
-      const signal = options?.signal
-      signal?.throwIfAborted()
-      if (this.#state !== 'open') throw this.#refusal()
-      this.#used = true
-      if (this.#handoff.waiting === 0) {
-        const entry = this.#takeIdle()
-        if (entry !== undefined) return resolve(this.#lend(entry))
-      }
-      this.#refuseHopeless()
-      const waiter = new Waiter<R>(
-        options?.priority ?? 0,
-        // A whole number takes no memory of its own.
-        Math.ceil(performance.now()),
-        options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
-        resolve,
-        reject,
-      )
-      if (signal !== undefined) this.#listen(waiter, signal)
-      this.#handoff.enqueue(waiter)
-      return this.#supply()
-    })
-  }
-
-  /** The idle resource whose turn it is, unless it must be validated first. */
-  #takeIdle(): Entry<R> | undefined {
-    const { idle } = this.#handoff
-    const entry = this.#fifo ? idle.first : idle.last
-    if (entry === undefined || this.#state !== 'open') return undefined
-    const clock = this.#clock
-    if (!this.#maintenance.awake) this.#maintenance.wake()
-    else if (this.#trustMillis !== Infinity) clock.wall = Date.now()
-    if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
-    if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
-    idle.remove(entry)
-    return entry
-  }
-
-  #lend(entry: Entry<R>): Lease<R> {
-    if (!this.#maintenance.awake) this.#stir()
-    entry.state = 'lent'
-    entry.uses++
-    entry.lentAt = this.#clock.monotonic
-    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
-    const lease = new PooledLease(this.#lender, entry)
-    entry.lease = lease
-    if (this.#mayExit) this.#stock.hold(entry, 'ref')
-    return lease
-  }
-
-  /** Upkeep goes on while something is lent or idle, until the pool closes. */
-  #stir(): void {
-    if (this.#state === 'open') this.#maintenance.wake()
-  }
-
-  #refuseHopeless(): void {
-    const { backoff } = this.#stock
-    if (this.#handoff.idle.length > 0) return
-    if (backoff.pausing && backoff.failure?.kind === 'fatal') {
-      throw new CreateError(this.stats, backoff.failure.error)
-    }
-    const { maxWaitingClients } = this.#options
-    if (this.#handoff.waiting < maxWaitingClients || this.#stock.mayOpen) return
-    // Who will be served by a resource that is on its way is not in excess.
-    if (this.#handoff.waiting - this.#stock.coming < maxWaitingClients) return
-    throw new QueueFullError(this.stats, maxWaitingClients)
-  }
-
-  #listen(waiter: Waiter<R>, signal: AbortSignal): void {
-    const abort = (): void => this.#giveUp(waiter, signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    waiter.stopListening = () => signal.removeEventListener('abort', abort)
-  }
-
-  #timedOut(waiter: Waiter<R>): void {
-    const { stats } = this
-    const { failure, coming } = this.#stock
-    const opening = stats.creating > 0 || failure !== undefined
-    const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
-    const waitedMillis = performance.now() - waiter.since
-    this.#giveUp(waiter, new AcquireTimeoutError(stats, waitedMillis, phase, failure))
-  }
-
-  #giveUp(waiter: Waiter<R>, reason: unknown): void {
-    this.#handoff.remove(waiter)
-    waiter.reject(reason)
-    this.#supply()
-  }
-
-  // Taking back, and passing on.
-
-  #takeBack(entry: Entry<R>): void {
-    entry.lease = undefined
-    if (entry.uses >= this.#options.maxUses) this.#end(entry, 'uses')
-    else if (this.#clock.monotonic >= entry.expiresAt) this.#end(entry, 'lifetime')
-    else if (entry.generation.retired) this.#end(entry, 'recycle')
-    else if (this.#driver.reset !== undefined) this.#stock.reset(entry)
-    else this.#offer(entry)
-  }
-
-  /** Passes a resource to the next holder, or lays it down as idle. */
-  #offer(entry: Entry<R>): void {
-    if (entry.generation.retired) return this.#end(entry, 'recycle')
-    if (this.#shrinking && this.#exceeds()) return this.#end(entry, 'resize')
-    const waiter = this.#handoff.next()
-    if (waiter !== undefined) return waiter.resolve(this.#lend(entry))
-    if (this.#state !== 'open') return this.#end(entry, 'close')
-    if (!this.#maintenance.awake) this.#stir()
-    const { wall, monotonic } = this.#clock
-    entry.trustedAt = monotonic
-    entry.trustedAtWall = wall
-    if (entry.keptAlive) this.#handoff.idle.unshift(entry)
-    else {
-      entry.idleSince = monotonic
-      this.#handoff.idle.push(entry)
-    }
-    entry.keptAlive = false
-    entry.state = 'idle'
-    if (this.#mayExit) this.#stock.hold(entry, 'unref')
-  }
-
-  /** Whether more exist than a lowered `max` allows. */
-  #exceeds(): boolean {
-    this.#shrinking = this.#stock.kept > this.#options.max
-    return this.#shrinking
-  }
-
-  #validate(entry: Entry<R>, keptAlive = false): void {
-    entry.keptAlive = keptAlive
-    this.#handoff.idle.remove(entry)
-    this.#stock.validate(entry)
-  }
-
-  #end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
-    if (entry.state === 'idle') this.#handoff.idle.remove(entry)
-    entry.lease = undefined
-    this.#stock.destroy(entry, reason, error)
-  }
-
-  #lost(entry: Entry<R>, error: Error): void {
-    // In a forked child the end of an inherited connection is no concern of ours.
-    this.#watch.check()
-    // A server that accepts and then hangs up is failing, too.
-    if (entry.state !== 'gone' && entry.uses === 0) this.#stock.backoff.failed(error, 'transient')
-    this.#endUnderHolder(entry, 'lost', error)
-  }
-
-  /** Ends a resource that may be lent: its holder finds out at the next use. */
-  #endUnderHolder(entry: Entry<R>, reason: 'lost' | 'close', error?: Error): void {
-    if (entry.state === 'destroying' || entry.state === 'gone') return
-    if (entry.lease !== undefined) endLease(entry.lease, reason, error)
-    this.#end(entry, reason, error)
-  }
-
-  // Supply: what to open, and when there is nothing left to do.
-
   /** Called whenever there may be something to open, or to end: it does what is due, and may be called too often. */
   #supply(): void {
-    const { idle } = this.#handoff
+    const lending = this.#lending
     const stock = this.#stock
-    while (this.#handoff.waiting > stock.coming) {
-      const entry = this.#fifo ? idle.first : idle.last
-      if (entry !== undefined) this.#validate(entry)
-      else if (stock.mayOpen) stock.open()
-      else break
+    while (lending.handoff.waiting > stock.coming) {
+      if (lending.validateNext()) continue
+      if (!stock.mayOpen) break
+      stock.open()
     }
     if (this.#state !== 'open') this.#finishClosing()
     else if (this.#used && (this.#options.min > 0 || this.#warmUps.size > 0)) this.#keepMin()
@@ -444,12 +232,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   #createFailed(error: unknown, kind: CreateFailure): void {
     for (const { reject } of this.#warmUps) reject(new CreateError(this.stats, error))
-    if (kind === 'fatal') this.#handoff.rejectAll(() => new CreateError(this.stats, error))
+    if (kind === 'fatal') this.#lending.handoff.rejectAll(() => new CreateError(this.stats, error))
   }
 
   async #close(deadlineMillis: number): Promise<void> {
     this.#state = 'closing'
-    this.#maintenance.stop()
+    this.#lending.stop()
     for (const { reject } of this.#warmUps) reject(this.#refusal())
     let timer = startTimer(() => {
       this.#closeNow()
@@ -462,22 +250,22 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     })
     this.#state = 'closed'
     clearTimeout(timer)
-    this.#handoff.stop()
+    this.#lending.handoff.stop()
     this.#stock.backoff.reset()
     this.#telemetry.emit('close')
   }
 
   #closeNow(): void {
-    this.#handoff.rejectAll(() => this.#refusal())
+    this.#lending.handoff.rejectAll(() => this.#refusal())
     for (const entry of this.#stock.entries()) {
-      if (entry.state !== 'creating') this.#endUnderHolder(entry, 'close')
+      if (entry.state !== 'creating') this.#lending.endUnderHolder(entry, 'close')
     }
     this.#supply()
   }
 
   #finishClosing(): void {
-    if (this.#handoff.waiting > 0) return
-    for (const entry of this.#handoff.idle) this.#end(entry, 'close')
+    if (this.#lending.handoff.waiting > 0) return
+    this.#lending.endIdle('close')
     this.#stock.cancelCreates()
     if (this.#stock.size === 0) this.#closed?.()
   }
@@ -485,14 +273,10 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   /** Every resource belongs to another process, and so does whoever waits. */
   #processChanged(reason: ProcessChangeReason): void {
     this.#used = false
-    this.#maintenance.stop()
-    this.#handoff.idle.clear()
-    this.#handoff.stop()
-    const discarded = this.#stock.abandon()
     const stale = (): Error => new StaleResourceError(this.#options.name, 'the wait')
-    this.#handoff.rejectAll(stale)
+    const discarded = this.#stock.abandon()
+    this.#lending.abandon(stale)
     for (const { reject } of this.#warmUps) reject(stale())
-    this.#clock.read()
     this.#telemetry.emit('processChange', {
       reason,
       generation: this.#stock.generation,
@@ -520,8 +304,4 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     entry.lentTo = undefined
     this.#telemetry.emit('leak', { generation: entry.generation.number, heldMillis, stack })
   }
-}
-
-function stackOfCaller(): string {
-  return new Error('acquired here').stack ?? ''
 }

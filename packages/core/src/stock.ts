@@ -3,7 +3,7 @@ import { Backoff } from './backoff.ts'
 import type { CreateFailure, Driver } from './driver.ts'
 import type { Entry, EntryState } from './entry.ts'
 import { Generation, type GenerationHost } from './generation.ts'
-import type { ParsedOptions } from './options.ts'
+import { type ParsedOptions, show } from './options.ts'
 import type { DestroyReason } from './surface.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -202,9 +202,13 @@ export class Stock<R extends object> {
   }
 
   #classify(error: unknown): CreateFailure {
+    const classify = (): CreateFailure => this.#driver.classify?.(error) ?? 'transient'
     try {
-      const classify = (): CreateFailure => this.#driver.classify?.(error) ?? 'transient'
-      return this.#host.context.runInAsyncScope(classify)
+      const kind: unknown = this.#host.context.runInAsyncScope(classify)
+      if (kind === 'transient' || kind === 'fatal' || kind === 'full') return kind
+      throw new TypeError(
+        `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal' or 'full', got ${show(kind)}.`,
+      )
     } catch (classifyError) {
       this.#telemetry.emit('hookError', {
         generation: this.#generation.number,

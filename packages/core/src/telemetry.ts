@@ -46,11 +46,11 @@ export class Telemetry {
   }
 
   /** Tells how an `acquire` ends, and passes it on. */
-  acquiring<T extends { readonly generation: number }>(acquired: Promise<T>): Promise<T> {
+  acquiring<T extends { readonly generation: number }>(acquire: () => Promise<T>): Promise<T> {
     const started = performance.now()
     const told = (details: object): void =>
       this.#publish('acquire', { durationMillis: performance.now() - started, ...details })
-    return acquired.then(
+    return acquire().then(
       (lease) => {
         told({ generation: lease.generation })
         return lease

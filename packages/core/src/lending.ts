@@ -1,0 +1,284 @@
+import type { Driver } from './driver.ts'
+import type { Entry } from './entry.ts'
+import { AcquireTimeoutError, CreateError, type PoolClosedError, QueueFullError } from './errors.ts'
+import { Handoff, Waiter } from './handoff.ts'
+import { endLease, type Lender, PooledLease } from './lease.ts'
+import { Maintenance } from './maintenance.ts'
+import { checkArguments, type ParsedOptions } from './options.ts'
+import type { PoolStats } from './stats.ts'
+import type { Stock } from './stock.ts'
+import type { AcquireOptions, DestroyReason, Lease } from './surface.ts'
+import { CoarseClock } from './timers.ts'
+
+/** What lending asks of its pool. */
+export interface LendingHost<R extends object> {
+  isOpen(): boolean
+  stats(): PoolStats
+  /** Looks for a change of process. */
+  checkProcess(): void
+  /** Why no more is lent. */
+  refusal(): PoolClosedError
+  /** Somebody waits, or no longer does: there may be something to open. */
+  supply(): void
+  leaked(entry: Entry<R>, heldMillis: number): void
+}
+
+/** Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on. */
+export class Lending<R extends object> {
+  readonly handoff: Handoff<R>
+  readonly #options: ParsedOptions
+  readonly #stock: Stock<R>
+  readonly #host: LendingHost<R>
+  readonly #clock = new CoarseClock()
+  readonly #maintenance: Maintenance<R>
+  readonly #lender: Lender<R>
+  readonly #fifo: boolean
+  /** Idle for longer, a resource is validated before it is lent. */
+  readonly #trustMillis: number
+  /** Whether the driver wants to know who holds the process open. */
+  readonly #holds: boolean
+  readonly #resets: boolean
+  /** More may exist than a lowered `max` allows. */
+  #shrinking = false
+
+  constructor(
+    driver: Driver<R, unknown, object>,
+    options: ParsedOptions,
+    stock: Stock<R>,
+    host: LendingHost<R>,
+  ) {
+    const { validateAfterIdleMillis: trust } = options
+    this.#options = options
+    this.#stock = stock
+    this.#host = host
+    this.#fifo = options.fifo
+    this.#trustMillis = driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.#holds =
+      options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
+    this.#resets = driver.reset !== undefined
+    this.handoff = new Handoff((waiter) => this.#timedOut(waiter))
+    this.#lender = {
+      name: options.name,
+      checkProcess: () => host.checkProcess(),
+      takeBack: (entry) => this.#takeBack(entry),
+      takeBackBroken: (entry, error) => this.end(entry, 'broken', error),
+    }
+    this.#maintenance = new Maintenance({
+      options,
+      clock: this.#clock,
+      handoff: this.handoff,
+      checkProcess: () => host.checkProcess(),
+      numbers: () => host.stats(),
+      entries: () => stock.entries(),
+      destroy: (entry, reason) => this.end(entry, reason),
+      validate: (entry) => this.#validate(entry, true),
+      leaked: (entry, heldMillis) => host.leaked(entry, heldMillis),
+    })
+  }
+
+  acquire(options?: AcquireOptions): Promise<Lease<R>> {
+    if (options === undefined && this.handoff.waiting === 0) {
+      const entry = this.#takeIdle()
+      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
+    }
+    // What is thrown in here rejects.
+    return new Promise((resolve, reject) => {
+      if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
+      const signal = options?.signal
+      signal?.throwIfAborted()
+      if (!this.#host.isOpen()) throw this.#host.refusal()
+      if (this.handoff.waiting === 0) {
+        const entry = this.#takeIdle()
+        if (entry !== undefined) return resolve(this.#lend(entry))
+      }
+      this.#refuseHopeless()
+      const waiter = new Waiter<R>(
+        options?.priority ?? 0,
+        // A whole number takes no memory of its own.
+        Math.ceil(performance.now()),
+        options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
+        resolve,
+        reject,
+      )
+      if (signal !== undefined) this.#listen(waiter, signal)
+      this.handoff.enqueue(waiter)
+      return this.#host.supply()
+    })
+  }
+
+  /** The idle resource whose turn it is, unless it must be validated first. */
+  #takeIdle(): Entry<R> | undefined {
+    const { idle } = this.handoff
+    const entry = this.#fifo ? idle.first : idle.last
+    if (entry === undefined || !this.#host.isOpen()) return undefined
+    const clock = this.#clock
+    if (!this.#maintenance.awake) this.#maintenance.wake()
+    else if (this.#trustMillis !== Infinity) clock.wall = Date.now()
+    if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
+    if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
+    idle.remove(entry)
+    return entry
+  }
+
+  #lend(entry: Entry<R>): Lease<R> {
+    if (!this.#maintenance.awake) this.#stir()
+    entry.state = 'lent'
+    entry.uses++
+    entry.lentAt = this.#clock.monotonic
+    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
+    const lease = new PooledLease(this.#lender, entry)
+    entry.lease = lease
+    if (this.#holds) this.#stock.hold(entry, 'ref')
+    return lease
+  }
+
+  /** Upkeep goes on while something is lent or idle, until the pool closes. */
+  #stir(): void {
+    if (this.#host.isOpen()) this.#maintenance.wake()
+  }
+
+  #refuseHopeless(): void {
+    const { backoff } = this.#stock
+    if (this.handoff.idle.length > 0) return
+    if (backoff.pausing && backoff.failure?.kind === 'fatal') {
+      throw new CreateError(this.#host.stats(), backoff.failure.error)
+    }
+    const { maxWaitingClients } = this.#options
+    if (this.handoff.waiting < maxWaitingClients || this.#stock.mayOpen) return
+    // Who will be served by a resource that is on its way is not in excess.
+    if (this.handoff.waiting - this.#stock.coming < maxWaitingClients) return
+    throw new QueueFullError(this.#host.stats(), maxWaitingClients)
+  }
+
+  #listen(waiter: Waiter<R>, signal: AbortSignal): void {
+    const abort = (): void => this.#giveUp(waiter, signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    waiter.stopListening = () => signal.removeEventListener('abort', abort)
+  }
+
+  #timedOut(waiter: Waiter<R>): void {
+    const stats = this.#host.stats()
+    const { failure, coming } = this.#stock
+    const opening = stats.creating > 0 || failure !== undefined
+    const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
+    const waitedMillis = performance.now() - waiter.since
+    this.#giveUp(waiter, new AcquireTimeoutError(stats, waitedMillis, phase, failure))
+  }
+
+  #giveUp(waiter: Waiter<R>, reason: unknown): void {
+    this.handoff.remove(waiter)
+    waiter.reject(reason)
+    this.#host.supply()
+  }
+
+  #takeBack(entry: Entry<R>): void {
+    entry.lease = undefined
+    if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
+    else if (this.#clock.monotonic >= entry.expiresAt) this.end(entry, 'lifetime')
+    else if (entry.generation.retired) this.end(entry, 'recycle')
+    else if (this.#resets) this.#stock.reset(entry)
+    else this.#offer(entry)
+  }
+
+  /** A resource is open, or fit again: the clocks may not have been read since long. */
+  ready(entry: Entry<R>): void {
+    this.#clock.read()
+    this.#offer(entry)
+  }
+
+  /** Passes a resource to the next holder, or lays it down as idle. */
+  #offer(entry: Entry<R>): void {
+    if (entry.generation.retired) return this.end(entry, 'recycle')
+    if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
+    const waiter = this.handoff.next()
+    if (waiter !== undefined) return waiter.resolve(this.#lend(entry))
+    if (!this.#host.isOpen()) return this.end(entry, 'close')
+    if (!this.#maintenance.awake) this.#stir()
+    const { wall, monotonic } = this.#clock
+    entry.trustedAt = monotonic
+    entry.trustedAtWall = wall
+    if (entry.keptAlive) this.handoff.idle.unshift(entry)
+    else {
+      entry.idleSince = monotonic
+      this.handoff.idle.push(entry)
+    }
+    entry.keptAlive = false
+    entry.state = 'idle'
+    if (this.#holds) this.#stock.hold(entry, 'unref')
+  }
+
+  /** Whether more exist than a lowered `max` allows. */
+  #exceeds(): boolean {
+    this.#shrinking = this.#stock.kept > this.#options.max
+    return this.#shrinking
+  }
+
+  #validate(entry: Entry<R>, keptAlive = false): void {
+    entry.keptAlive = keptAlive
+    this.handoff.idle.remove(entry)
+    this.#stock.validate(entry)
+  }
+
+  end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
+    if (entry.state === 'idle') this.handoff.idle.remove(entry)
+    entry.lease = undefined
+    this.#stock.destroy(entry, reason, error)
+  }
+
+  lost(entry: Entry<R>, error: Error): void {
+    // In a forked child the end of an inherited connection is no concern of ours.
+    this.#host.checkProcess()
+    // A server that accepts and then hangs up is failing, too.
+    if (entry.state !== 'gone' && entry.uses === 0) this.#stock.backoff.failed(error, 'transient')
+    this.endUnderHolder(entry, 'lost', error)
+  }
+
+  /** Ends a resource that may be lent: its holder finds out at the next use. */
+  endUnderHolder(entry: Entry<R>, reason: 'lost' | 'close', error?: Error): void {
+    if (entry.state === 'destroying' || entry.state === 'gone') return
+    if (entry.lease !== undefined) endLease(entry.lease, reason, error)
+    this.end(entry, reason, error)
+  }
+
+  /** Has the idle resource whose turn it is validated, for those who wait. Returns whether there was one. */
+  validateNext(): boolean {
+    const { idle } = this.handoff
+    const entry = this.#fifo ? idle.first : idle.last
+    if (entry === undefined) return false
+    this.#validate(entry)
+    return true
+  }
+
+  /** Keeps to a new `min` and `max`: ends what is idle in excess now, and the rest as it comes back. */
+  resized(): void {
+    this.#shrinking = true
+    this.#stir()
+    let excess = this.#stock.kept - this.#options.max
+    for (const entry of this.handoff.idle) {
+      if (excess-- <= 0) break
+      this.end(entry, 'resize')
+    }
+  }
+
+  endIdle(reason: DestroyReason): void {
+    for (const entry of this.handoff.idle) this.end(entry, reason)
+  }
+
+  /** No more upkeep. */
+  stop(): void {
+    this.#maintenance.stop()
+  }
+
+  /** What is idle belongs to another process, and so does whoever waits. */
+  abandon(error: () => Error): void {
+    this.#maintenance.stop()
+    this.#clock.read()
+    this.handoff.idle.clear()
+    this.handoff.stop()
+    this.handoff.rejectAll(error)
+  }
+}
+
+function stackOfCaller(): string {
+  return new Error('acquired here').stack ?? ''
+}

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { createForkSafePool } from '../src/index.ts'
+import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
+import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
+import { follow, pass, settled, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+describe('recycle', () => {
+  test('ends idle resources, and opens the next ones with what the connection is then', async () => {
+    const driver = new FakeDriver()
+    let host = 'old'
+    const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
+      connection: () => host,
+    })
+    const ends = endsOf(pool)
+    await openIdle(pool, 2)
+    host = 'new'
+    pool.recycle()
+    expect(pool.stats).toMatchObject({ idle: 0, destroying: 2, generation: 2 })
+    const lease = await pool.acquire()
+    expect(lease.resource.openedWith).toBe('new')
+    expect(lease.generation).toBe(2)
+    expect(ends).toEqual(['recycle', 'recycle'])
+  })
+
+  test('leaves holders alone: what is lent ends when it comes back', async () => {
+    const driver = new FakeDriver({ hooks: ['reset', 'watch'] })
+    const pool = openPool(driver)
+    const ends = endsOf(pool)
+    const lease = await pool.acquire()
+    pool.recycle()
+    await pass(1_000)
+    expect(lease.resource.open).toBe(true)
+    expect(lease.generation).toBe(1)
+    lease.release()
+    await settled()
+    expect(ends).toEqual(['recycle'])
+    expect(driver.count('reset')).toBe(0)
+    expect(pool.stats).toMatchObject({ size: 0, idle: 0 })
+  })
+
+  test('never lends an old resource again, whatever it was doing', async () => {
+    const driver = new FakeDriver({ hooks: ['reset', 'validate', 'watch'] })
+    const pool = openPool(driver, { max: 4 })
+    const [resetting, validating] = await acquireMany(pool, 2)
+    validating?.release()
+    await pass(1_000)
+    driver.plans.validate = { afterMillis: 100, then: 'pass' }
+    driver.plans.reset = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const waiters = [pool.acquire(), pool.acquire()]
+    resetting?.release()
+    pool.recycle()
+    await pass(300)
+    for (const waiter of waiters) expect((await waiter).generation).toBe(2)
+    expect(pool.stats).toMatchObject({ size: 2, borrowed: 2, idle: 0 })
+    expect(driver.open.map(({ id }) => id)).toEqual(
+      (await Promise.all(waiters)).map(({ resource }) => resource.id),
+    )
+  })
+
+  test('gives up what is being opened, calls that no failure, and opens anew for those who wait', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { max: 1 })
+    let failures = 0
+    pool.on('createError', () => failures++)
+    const waiter = pool.acquire()
+    driver.plans.create = 'pass'
+    pool.recycle()
+    expect(driver.signals[0]?.aborted).toBe(true)
+    const lease = await waiter
+    expect(lease.generation).toBe(2)
+    expect(failures).toBe(0)
+    expect(driver.mostAtOnce).toBe(1)
+  })
+
+  test('destroys what an old create opens all the same', async () => {
+    const driver = new FakeDriver({ heedsAbort: false })
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { max: 2 })
+    const waiter = pool.acquire()
+    driver.plans.create = 'pass'
+    pool.recycle()
+    expect((await waiter).generation).toBe(2)
+    driver.settle('create')
+    await settled()
+    expect(driver.resources.filter(({ open }) => open)).toHaveLength(1)
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
+  })
+
+  test('keeps to max: old resources count until they have ended', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 2 })
+    const leases = await acquireMany(pool, 2)
+    pool.recycle()
+    const waiter = follow(pool.acquire())
+    await settled()
+    expect(waiter.outcome.state).toBe('pending')
+    expect(pool.stats).toMatchObject({ size: 2, borrowed: 2 })
+    leases[0]?.release()
+    await settled()
+    expect(waiter.outcome.state).toBe('fulfilled')
+    expect(driver.mostAtOnce).toBe(2)
+  })
+
+  test('refills min', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 3 })
+    await pool.warmUp()
+    pool.recycle()
+    await pass(1)
+    expect(pool.stats).toMatchObject({ size: 3, idle: 3 })
+    expect(driver.open.map(({ id }) => id)).toEqual([4, 5, 6])
+  })
+
+  test('may be called again and again', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const leases = []
+    for (let round = 0; round < 5; round++) {
+      leases.push(await pool.acquire())
+      pool.recycle()
+    }
+    expect(leases.map(({ generation }) => generation)).toEqual([1, 2, 3, 4, 5])
+    for (const lease of leases.reverse()) lease.release()
+    await settled()
+    expect(pool.stats).toMatchObject({ size: 0, generation: 6 })
+    expect(await idOf(pool.acquire())).toBe(6)
+  })
+
+  test('lets an old resource die or be destroyed like any other', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const ends = endsOf(pool)
+    const [first, second] = await acquireMany(pool, 2)
+    pool.recycle()
+    driver.resource(1).lose()
+    second?.destroy()
+    await settled()
+    first?.release()
+    expect(ends).toEqual(['lost', 'broken'])
+    expect(pool.stats.size).toBe(0)
+  })
+})

@@ -1,0 +1,137 @@
+import { describe, expect, test, vi } from 'vitest'
+import { CreateError, PoolClosedError } from '../src/index.ts'
+import { FakeDriver } from './support/fake-driver.ts'
+import { acquireMany, openPool } from './support/pools.ts'
+import { errorOf, follow, pass, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+describe('warmUp', () => {
+  test('is done when min resources are open', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const pool = openPool(driver, { min: 3 })
+    const warm = follow(pool.warmUp())
+    await pass(99)
+    expect(warm.outcome.state).toBe('pending')
+    await pass(1)
+    expect(warm.outcome.state).toBe('fulfilled')
+    expect(pool.stats).toMatchObject({ size: 3, idle: 3 })
+  })
+
+  test('opens them at the same time, where the pool alone opens one after the other', async () => {
+    const slow = { afterMillis: 100, then: 'pass' } as const
+    const alone = new FakeDriver()
+    alone.plans.create = slow
+    openPool(alone, { min: 3 })
+    await pass(50)
+    expect(alone.count('create')).toBe(1)
+
+    const warmed = new FakeDriver()
+    warmed.plans.create = slow
+    const pool = openPool(warmed, { min: 3 })
+    follow(pool.warmUp())
+    expect(warmed.count('create')).toBe(3)
+    await pass(250)
+    expect(alone.open).toHaveLength(3)
+  })
+
+  test('is done at once where min is 0, or open already', async () => {
+    const driver = new FakeDriver()
+    await openPool(driver).warmUp()
+    expect(driver.count('create')).toBe(0)
+    const pool = openPool(driver, { min: 1 })
+    await pool.warmUp()
+    await pool.warmUp()
+    expect(driver.count('create')).toBe(1)
+  })
+
+  test('counts what is lent', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 2 })
+    await acquireMany(pool, 2)
+    await pool.warmUp()
+    expect(driver.count('create')).toBe(2)
+  })
+
+  test('rejects with the reason when one cannot be opened', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    const pool = openPool(driver, { min: 2, name: 'cold' })
+    const error = await errorOf(pool.warmUp())
+    expect(error).toBeInstanceOf(CreateError)
+    expect(error).toMatchObject({
+      pool: 'cold',
+      code: 'FORKSAFE_CREATE_FAILED',
+      cause: { message: 'create failed' },
+    })
+  })
+
+  test('rejects when a create hangs, at its time', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { min: 1, createTimeoutMillis: 500 })
+    const warm = follow(pool.warmUp())
+    await pass(501)
+    expect(warm.outcome).toHaveProperty('error', expect.any(CreateError))
+  })
+
+  test('may be tried again, and is done when the server is back', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    const pool = openPool(driver, { min: 2 })
+    await errorOf(pool.warmUp())
+    driver.plans.create = 'pass'
+    const warm = follow(pool.warmUp())
+    await pass(5_000)
+    expect(warm.outcome.state).toBe('fulfilled')
+    expect(pool.stats.idle).toBe(2)
+  })
+
+  test('gives up when its signal aborts, and the pool goes on', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const pool = openPool(driver, { min: 2 })
+    const controller = new AbortController()
+    const removed = vi.spyOn(controller.signal, 'removeEventListener')
+    const error = errorOf(pool.warmUp({ signal: controller.signal }))
+    const reason = new Error('shutting down')
+    controller.abort(reason)
+    expect(await error).toBe(reason)
+    expect(removed).toHaveBeenCalled()
+    await pass(1_000)
+    expect(pool.stats.idle).toBe(2)
+  })
+
+  test('rejects at once with a signal that has aborted', async () => {
+    const pool = openPool(new FakeDriver())
+    const reason = new Error('too late')
+    expect(await errorOf(pool.warmUp({ signal: AbortSignal.abort(reason) }))).toBe(reason)
+  })
+
+  test('rejects when the pool is closed', async () => {
+    const pool = openPool(new FakeDriver(), { min: 1 })
+    await pool.close()
+    expect(await errorOf(pool.warmUp())).toBeInstanceOf(PoolClosedError)
+  })
+
+  test('is done when a lowered min is open', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { min: 2 })
+    const warm = follow(pool.warmUp())
+    pool.resize({ min: 0 })
+    await pass(0)
+    expect(warm.outcome.state).toBe('fulfilled')
+  })
+
+  test('may be called by many at once', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    const pool = openPool(driver, { min: 2 })
+    const warmUps = [pool.warmUp(), pool.warmUp(), pool.warmUp()]
+    await pass(100)
+    await Promise.all(warmUps)
+    expect(driver.count('create')).toBe(2)
+  })
+})
