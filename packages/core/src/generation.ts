@@ -315,11 +315,8 @@ export class Generation<R extends object> {
       giveUp?.(error)
       settle({ ok: false, error })
     }
-    try {
-      Promise.resolve(start()).then((value) => settle({ ok: true, value }), fail)
-    } catch (error) {
-      fail(error)
-    }
+    // Even what throws at once ends in a turn of its own: nobody is called back in the middle of asking.
+    new Promise<T>((resolve) => resolve(start())).then((value) => settle({ ok: true, value }), fail)
   }
 
   /**
