@@ -6,6 +6,11 @@ import type { DestroyReason } from './surface.ts'
 export type EntryState =
   'creating' | 'idle' | 'lent' | 'validating' | 'resetting' | 'destroying' | 'gone'
 
+/** Who acquired a resource. */
+export interface Borrower {
+  readonly stack: string
+}
+
 /** One place in a generation, from the begin of a create to the end of the destroy. generic-pool holds these. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
@@ -26,9 +31,9 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   trustedAtWall = 0
   /** It is being validated for its own sake, and goes back to where it was idle. */
   keptAlive = false
-  /** When it was lent, by the monotonic clock, and by whom; kept for leak detection alone. */
+  /** To whom it is lent, and since when by the monotonic clock; kept for leak detection alone. */
+  lentTo: Borrower | undefined = undefined
   lentAt = 0
-  lentTo: string | undefined = undefined
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error: unknown } | undefined = undefined
   /** Ends the wait for the hook in flight, if there is one. */

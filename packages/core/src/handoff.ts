@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts'
+import type { Borrower, Entry } from './entry.ts'
 import { type Linked, LinkedList } from './list.ts'
 import type { Lease } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
@@ -9,6 +9,8 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   next: Waiter<R> | undefined = undefined
   /** Takes the waiter's ear off its signal. */
   stopListening: (() => void) | undefined = undefined
+  /** Kept for leak detection alone. */
+  borrower: Borrower | undefined = undefined
   /** Where it waits. */
   lane: Lane<R> | undefined = undefined
   readonly priority: number

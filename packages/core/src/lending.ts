@@ -1,5 +1,5 @@
 import type { Driver } from './driver.ts'
-import type { Entry } from './entry.ts'
+import type { Borrower, Entry } from './entry.ts'
 import { AcquireTimeoutError, CreateError, type PoolClosedError, QueueFullError } from './errors.ts'
 import { Handoff, Waiter } from './handoff.ts'
 import { endLease, type Lender, PooledLease } from './lease.ts'
@@ -20,7 +20,7 @@ export interface LendingHost<R extends object> {
   refusal(): PoolClosedError
   /** Somebody waits, or no longer does: there may be something to open. */
   supply(): void
-  leaked(entry: Entry<R>, heldMillis: number): void
+  leaked(entry: Entry<R>, borrower: Borrower, heldMillis: number): void
 }
 
 /** Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on. */
@@ -38,6 +38,7 @@ export class Lending<R extends object> {
   /** Whether the driver wants to know who holds the process open. */
   readonly #holds: boolean
   readonly #resets: boolean
+  readonly #looksForLeaks: boolean
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
 
@@ -56,6 +57,7 @@ export class Lending<R extends object> {
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
+    this.#looksForLeaks = options.leakDetectionMillis > 0
     this.handoff = new Handoff((waiter) => this.#timedOut(waiter))
     this.#lender = {
       name: options.name,
@@ -72,14 +74,15 @@ export class Lending<R extends object> {
       entries: () => stock.entries(),
       destroy: (entry, reason) => this.end(entry, reason),
       validate: (entry) => this.#validate(entry, true),
-      leaked: (entry, heldMillis) => host.leaked(entry, heldMillis),
+      leaked: (entry, borrower, heldMillis) => host.leaked(entry, borrower, heldMillis),
     })
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
+    const borrower = this.#looksForLeaks ? newBorrower() : undefined
     if (options === undefined && this.handoff.waiting === 0) {
       const entry = this.#takeIdle()
-      if (entry !== undefined) return Promise.resolve(this.#lend(entry))
+      if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
     }
     // What is thrown in here rejects.
     return new Promise((resolve, reject) => {
@@ -89,7 +92,7 @@ export class Lending<R extends object> {
       if (!this.#host.isOpen()) throw this.#host.refusal()
       if (this.handoff.waiting === 0) {
         const entry = this.#takeIdle()
-        if (entry !== undefined) return resolve(this.#lend(entry))
+        if (entry !== undefined) return resolve(this.#lend(entry, borrower))
       }
       this.#refuseHopeless()
       const waiter = new Waiter<R>(
@@ -100,6 +103,7 @@ export class Lending<R extends object> {
         resolve,
         reject,
       )
+      waiter.borrower = borrower
       if (signal !== undefined) this.#listen(waiter, signal)
       this.handoff.enqueue(waiter)
       return this.#host.supply()
@@ -120,12 +124,14 @@ export class Lending<R extends object> {
     return entry
   }
 
-  #lend(entry: Entry<R>): Lease<R> {
+  #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
     if (!this.#maintenance.awake) this.#stir()
     entry.state = 'lent'
     entry.uses++
-    entry.lentAt = this.#clock.monotonic
-    if (this.#options.leakDetectionMillis > 0) entry.lentTo = stackOfCaller()
+    if (borrower !== undefined) {
+      entry.lentTo = borrower
+      entry.lentAt = performance.now()
+    }
     const lease = new PooledLease(this.#lender, entry)
     entry.lease = lease
     if (this.#holds) this.#stock.hold(entry, 'ref')
@@ -191,13 +197,13 @@ export class Lending<R extends object> {
     if (entry.generation.retired) return this.end(entry, 'recycle')
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
     const waiter = this.handoff.next()
-    if (waiter !== undefined) return waiter.resolve(this.#lend(entry))
+    if (waiter !== undefined) return waiter.resolve(this.#lend(entry, waiter.borrower))
     if (!this.#host.isOpen()) return this.end(entry, 'close')
     if (!this.#maintenance.awake) this.#stir()
     const { wall, monotonic } = this.#clock
     entry.trustedAt = monotonic
     entry.trustedAtWall = wall
-    if (entry.keptAlive) this.handoff.idle.unshift(entry)
+    if (entry.keptAlive) this.#putBack(entry)
     else {
       entry.idleSince = monotonic
       this.handoff.idle.push(entry)
@@ -205,6 +211,14 @@ export class Lending<R extends object> {
     entry.keptAlive = false
     entry.state = 'idle'
     if (this.#holds) this.#stock.hold(entry, 'unref')
+  }
+
+  /** To where it was idle: a keepalive is no use. */
+  #putBack(entry: Entry<R>): void {
+    const { idle } = this.handoff
+    let next = idle.first
+    while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
+    idle.insert(entry, next)
   }
 
   /** Whether more exist than a lowered `max` allows. */
@@ -279,6 +293,6 @@ export class Lending<R extends object> {
   }
 }
 
-function stackOfCaller(): string {
-  return new Error('acquired here').stack ?? ''
+function newBorrower(): Borrower {
+  return { stack: new Error('acquired here').stack ?? '' }
 }

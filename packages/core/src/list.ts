@@ -19,12 +19,15 @@ export class LinkedList<T extends Linked<T>> {
     this.length++
   }
 
-  unshift(member: T): void {
-    const first = this.first
-    member.next = first
-    if (first === undefined) this.last = member
-    else first.previous = member
-    this.first = member
+  /** Puts a member in front of another one, which must be in this list; at the end without one. */
+  insert(member: T, next: T | undefined): void {
+    if (next === undefined) return this.push(member)
+    const { previous } = next
+    member.previous = previous
+    member.next = next
+    next.previous = member
+    if (previous === undefined) this.first = member
+    else previous.next = member
     this.length++
   }
 

@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts'
+import type { Borrower, Entry } from './entry.ts'
 import type { Handoff } from './handoff.ts'
 import type { ParsedOptions } from './options.ts'
 import type { DestroyReason } from './surface.ts'
@@ -15,7 +15,8 @@ export interface Upkeep<R extends object> {
   entries(): Iterable<Entry<R>>
   destroy(entry: Entry<R>, reason: DestroyReason): void
   validate(entry: Entry<R>): void
-  leaked(entry: Entry<R>, heldMillis: number): void
+  /** Called once for each leak. */
+  leaked(entry: Entry<R>, borrower: Borrower, heldMillis: number): void
 }
 
 /** How often the clocks are read while something is lent, when nothing asks for more. */
@@ -105,10 +106,13 @@ export class Maintenance<R extends object> {
     const { leakDetectionMillis } = this.#pool.options
     let dueAt = Infinity
     for (const entry of this.#pool.entries()) {
-      if (entry.state !== 'lent' || entry.lentTo === undefined) continue
-      const leakAt = entry.lentAt + leakDetectionMillis
-      if (now >= leakAt) this.#pool.leaked(entry, now - entry.lentAt)
-      else dueAt = Math.min(dueAt, leakAt)
+      const { lentAt, lentTo, state } = entry
+      if (state !== 'lent' || lentTo === undefined) continue
+      const leakAt = lentAt + leakDetectionMillis
+      if (now >= leakAt) {
+        entry.lentTo = undefined
+        this.#pool.leaked(entry, lentTo, now - lentAt)
+      } else dueAt = Math.min(dueAt, leakAt)
     }
     return dueAt
   }

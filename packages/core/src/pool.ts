@@ -1,5 +1,4 @@
 import type { CreateFailure, Driver } from './driver.ts'
-import type { Entry } from './entry.ts'
 import { CreateError, PoolClosedError, StaleResourceError } from './errors.ts'
 import { type IdentityWatch, type ProcessChangeReason, processIdentity } from './identity.ts'
 import { Lending } from './lending.ts'
@@ -91,7 +90,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
         this.#used = true
         this.#supply()
       },
-      leaked: (entry, heldMillis) => this.#leaked(entry, heldMillis),
+      leaked: ({ generation: { number } }, { stack }, heldMillis) =>
+        this.#telemetry.emit('leak', { generation: number, heldMillis, stack }),
     })
     this.#addMethods(driver.methods?.(this) ?? {})
     this.#supply()
@@ -297,11 +297,5 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   #refusal(): PoolClosedError {
     return new PoolClosedError(this.stats, this.#state === 'closed' ? 'closed' : 'closing')
-  }
-
-  #leaked(entry: Entry<R>, heldMillis: number): void {
-    const stack = entry.lentTo ?? ''
-    entry.lentTo = undefined
-    this.#telemetry.emit('leak', { generation: entry.generation.number, heldMillis, stack })
   }
 }
