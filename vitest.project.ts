@@ -7,8 +7,8 @@ export default defineProject({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // V8's helper threads do not survive a fork; without them a child can compile and collect.
-    execArgv: ['--expose-gc', '--v8-pool-size=0'],
+    // V8's helper threads do not exist in a forked child: nothing may wait for them. A pool size of 0 means many.
+    execArgv: ['--expose-gc', '--v8-pool-size=1', '--single-threaded'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'] },

@@ -13,8 +13,7 @@ try {
 
 function demo() {
   const main = `${root}/examples/dist/demo/main.js`
-  // V8's helper threads do not survive a fork, and the demo forks.
-  const args = ['--v8-pool-size=0', main, ...process.argv.slice(2)]
+  const args = [main, ...process.argv.slice(2)]
   const child = spawn(process.execPath, args, { stdio: 'inherit' })
 
   /** @param {NodeJS.Signals} signal */

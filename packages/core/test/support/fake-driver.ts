@@ -26,15 +26,20 @@ export interface PendingCall {
 export class FakeResource {
   readonly id: number
   readonly openedWith: unknown
+  /** Aborted where the pool gave up the create that opened it. */
+  readonly signal: AbortSignal
+  /** Its destroy was begun. */
+  closing = false
   destroys = 0
   discards = 0
   refs = 0
   unrefs = 0
   #lost: ((error: Error) => void) | undefined
 
-  constructor(id: number, openedWith: unknown) {
+  constructor(id: number, openedWith: unknown, signal: AbortSignal) {
     this.id = id
     this.openedWith = openedWith
+    this.signal = signal
   }
 
   get open(): boolean {
@@ -150,12 +155,12 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
       counted = false
     }
     this.creating++
-    this.mostAtOnce = Math.max(this.mostAtOnce, this.creating + this.open.length)
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.creating + this.wanted.length)
     signal.addEventListener('abort', over, { once: true })
     try {
       const opening = this.#run('create', undefined, () => {
         over()
-        const resource = new FakeResource(this.resources.length + 1, connection)
+        const resource = new FakeResource(this.resources.length + 1, connection, signal)
         this.resources.push(resource)
         return resource
       })
@@ -168,6 +173,7 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   }
 
   destroy(resource: FakeResource): Promise<void> {
+    resource.closing = true
     return this.#run('destroy', resource, () => {
       resource.destroys++
     })
@@ -202,6 +208,11 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   /** Opened, and not ended. */
   get open(): FakeResource[] {
     return this.resources.filter((resource) => resource.open)
+  }
+
+  /** Open, and not by a create that had been given up. */
+  get wanted(): FakeResource[] {
+    return this.open.filter(({ signal }) => !signal.aborted)
   }
 
   resource(id: number): FakeResource {

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CompiledCore } from './support/child.ts'
+
+let compiled: CompiledCore
+
+beforeAll(() => {
+  compiled = new CompiledCore()
+})
+afterAll(() => {
+  compiled.remove()
+})
+
+const driver = `{
+  name: 'fake',
+  create: async () => ({}),
+  validate: () => true,
+  destroy: () => undefined,
+  discard: () => undefined,
+}`
+
+test('a process with an idle pool that nobody closed exits by itself', async () => {
+  const child = await compiled.run(`
+    const pool = core.createForkSafePool(${driver}, {
+      min: 2, keepaliveMillis: 60_000, leakDetectionMillis: 60_000,
+    })
+    await pool.warmUp()
+    await pool.use(() => undefined)
+    console.log(pool.stats.idle)
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: '2\n', stderr: '' })
+  expect(child.millis).toBeLessThan(5_000)
+})
+
+test('a process that forgot a lease exits by itself', async () => {
+  const child = await compiled.run(`
+    const pool = core.createForkSafePool(${driver}, { leakDetectionMillis: 60_000 })
+    await pool.acquire()
+    console.log('forgotten')
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: 'forgotten\n', stderr: '' })
+  expect(child.millis).toBeLessThan(5_000)
+})
+
+test('a process whose server is down exits by itself when nobody waits', async () => {
+  const child = await compiled.run(`
+    const pool = core.createForkSafePool(
+      { ...${driver}, create: () => Promise.reject(new Error('down')) },
+      { min: 1, backoff: { minMillis: 60_000, maxMillis: 60_000 } },
+    )
+    await pool.acquire({ timeoutMillis: 10 }).catch((error) => console.log(error.code))
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: 'FORKSAFE_ACQUIRE_TIMEOUT\n', stderr: '' })
+  expect(child.millis).toBeLessThan(5_000)
+})
+
+test.each(['1_000', 'Infinity', '2 ** 40'])(
+  'a process does not exit while someone waits for a server that is down: timeoutMillis %s',
+  async (timeoutMillis) => {
+    const child = await compiled.run(`
+    let tries = 0
+    const pool = core.createForkSafePool(
+      {
+        ...${driver},
+        create: async () => {
+          if (++tries < 3) throw new Error('down')
+          return {}
+        },
+      },
+      { backoff: { minMillis: 50, maxMillis: 50 } },
+    )
+    pool.acquire({ timeoutMillis: ${timeoutMillis} }).then(() => console.log('served'))
+  `)
+    expect(child).toMatchObject({ code: 0, stdout: 'served\n' })
+  },
+)
+
+test('a process does not exit before a resource that let it has been destroyed politely', async () => {
+  const child = await compiled.run(`
+    const pool = core.createForkSafePool(
+      {
+        ...${driver},
+        destroy: () => new Promise((resolve) => {
+          setTimeout(() => { console.log('goodbye'); resolve() }, 100).unref()
+        }),
+      },
+      {},
+    )
+    await pool.use(() => undefined)
+    pool.close().then(() => console.log('closed'))
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: 'goodbye\nclosed\n' })
+})
+
+test('a closed pool leaves nothing that keeps a process', async () => {
+  const child = await compiled.run(`
+    const pool = core.createForkSafePool(${driver}, { max: 1 })
+    const lease = await pool.acquire()
+    const waiting = pool.use(() => undefined)
+    const closing = pool.close()
+    lease.release()
+    await waiting
+    await closing
+  `)
+  expect(child).toMatchObject({ code: 0, stderr: '' })
+  expect(child.millis).toBeLessThan(5_000)
+})

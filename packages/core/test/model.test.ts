@@ -1,0 +1,381 @@
+import fc from 'fast-check'
+import { expect, test, vi } from 'vitest'
+import { LeaseReleasedError, type Lease, type PoolStats } from '../src/index.ts'
+import type { Pool } from '../src/pool.ts'
+import { FakeDriver, type FakeResource, type HookName, type Plan } from './support/fake-driver.ts'
+import { FakeProcess } from './support/process.ts'
+import { follow, microtasks, type Outcome, pass, settled, useFakeTime } from './support/time.ts'
+import { unhandledIn } from './support/uncaught.ts'
+
+useFakeTime()
+
+const ACQUIRE_TIMEOUT = 5_000
+
+interface Caller {
+  readonly priority: number
+  readonly deadline: number
+  readonly controller: AbortController
+  readonly followed: { readonly outcome: Outcome<Lease<FakeResource>> }
+  /** Its lease was ended by its own hand. */
+  ended: boolean
+}
+
+/** A pool, its server and its callers, and what must be true of them at any time. */
+class World {
+  readonly process = new FakeProcess()
+  readonly driver: FakeDriver
+  readonly pool: Pool<FakeResource>
+  readonly callers: Caller[] = []
+  readonly warmUps: { readonly outcome: Outcome<void> }[] = []
+  readonly closes: { readonly outcome: Outcome<void> }[] = []
+  readonly broken: string[] = []
+  changes = 0
+
+  constructor(setup: { hooks: boolean; min: number; max: number; fifo: boolean }) {
+    const { hooks, ...options } = setup
+    this.driver = new FakeDriver({
+      hooks: hooks ? ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'] : ['watch'],
+    })
+    this.pool = this.process.pool(this.driver, {
+      ...options,
+      acquireTimeoutMillis: ACQUIRE_TIMEOUT,
+      createTimeoutMillis: 1_000,
+      validateTimeoutMillis: 300,
+      destroyTimeoutMillis: 500,
+      idleTimeoutMillis: 3_000,
+      maxLifetimeMillis: 8_000,
+      keepaliveMillis: 700,
+      maxUses: 5,
+      maxWaitingClients: 6,
+    })
+    this.pool.on('processChange', () => this.changes++)
+    this.driver.onCall = (hook, resource) => this.#watchHook(hook, resource)
+  }
+
+  get live(): Caller[] {
+    return this.callers.filter(({ followed, ended }) => {
+      if (followed.outcome.state !== 'fulfilled' || ended) return false
+      try {
+        return followed.outcome.value.resource !== undefined
+      } catch {
+        return false // Lost, closed or stale.
+      }
+    })
+  }
+
+  get pending(): Caller[] {
+    return this.callers.filter(({ followed }) => followed.outcome.state === 'pending')
+  }
+
+  #watchHook(hook: HookName, resource: FakeResource | undefined): void {
+    const writes = ['create', 'validate', 'reset', 'destroy'].includes(hook)
+    if (writes && this.process.forked) this.broken.push(`${hook} in a child that knows nothing`)
+    if (writes && (resource?.discards ?? 0) > 0) this.broken.push(`${hook} of a discarded resource`)
+    if (writes && (resource?.destroys ?? 0) > 0) this.broken.push(`${hook} of a destroyed resource`)
+    const { creating, wanted } = this.driver
+    const { max } = this.pool.stats
+    if (hook === 'create' && creating + wanted.length > max) {
+      this.broken.push(`${creating} opening and ${wanted.length} open, of ${max}`)
+    }
+  }
+
+  acquire(options: { timeoutMillis?: number; priority?: number }): void {
+    const controller = new AbortController()
+    const { timeoutMillis = ACQUIRE_TIMEOUT, priority = 0 } = options
+    this.callers.push({
+      priority,
+      deadline: performance.now() + timeoutMillis,
+      controller,
+      followed: follow(this.pool.acquire({ ...options, signal: controller.signal })),
+      ended: false,
+    })
+  }
+
+  /** What holds at every moment, also between two microtasks. */
+  checkAlways(): void {
+    expect(this.broken).toEqual([])
+    const { size, idle, borrowed, waiting, creating, destroying } = this.pool.stats
+    for (const count of [size, idle, borrowed, waiting, creating, destroying]) {
+      expect(count).toBeGreaterThanOrEqual(0)
+    }
+    expect(idle + borrowed + creating + destroying).toBeLessThanOrEqual(size)
+    for (const { destroys, discards } of this.driver.resources) {
+      expect(destroys).toBeLessThanOrEqual(1)
+      expect(discards).toBeLessThanOrEqual(1)
+      if (this.changes === 0) expect(destroys + discards).toBeLessThanOrEqual(1)
+    }
+  }
+
+  /** What holds when nothing is in flight. */
+  checkSettled(): void {
+    this.checkAlways()
+    for (const { deadline } of this.pending) expect(deadline).toBeGreaterThan(performance.now() - 2)
+    this.#checkOrder()
+    // In a child that has noticed nothing, the parent's numbers are meant to be wrong, and a look would be noticed.
+    if (this.process.forked) return
+    const { live } = this
+    const stats = this.pool.stats
+    const lent = live.map(({ followed: { outcome } }) =>
+      outcome.state === 'fulfilled' ? outcome.value.resource : undefined,
+    )
+    expect(new Set(lent).size).toBe(lent.length)
+    for (const resource of lent) expect(resource?.open).toBe(true)
+    expect(this.#numbersOf(stats)).toEqual({
+      borrowed: live.length,
+      waiting: this.pending.length,
+      creating: this.driver.creating,
+      destroying: this.driver.open.filter(({ closing }) => closing).length,
+    })
+    if (stats.waiting > 0) expect(stats.idle).toBe(0)
+  }
+
+  #numbersOf({ borrowed, waiting, creating, destroying }: PoolStats): object {
+    return { borrowed, waiting, creating, destroying }
+  }
+
+  /** Nobody is served while one who came before with the same priority waits. */
+  #checkOrder(): void {
+    const waiting = new Set<number>()
+    for (const { priority, followed } of this.callers) {
+      if (followed.outcome.state === 'pending') waiting.add(priority)
+      else if (followed.outcome.state === 'fulfilled') expect(waiting).not.toContain(priority)
+    }
+  }
+
+  /** Everything gets well again, everyone gives back, and the pool closes. */
+  async end(): Promise<void> {
+    const { driver, pool } = this
+    this.changes += this.process.forked ? 1 : 0
+    for (const hook of Object.keys(driver.plans) as HookName[]) driver.plans[hook] = 'pass'
+    driver.failureKind = 'transient'
+    driver.valid = true
+    for (const { hook } of [...driver.pending]) driver.settle(hook)
+    for (let round = 0; round < 4; round++) {
+      await settled()
+      for (const caller of this.live) giveBack(caller, 'release')
+    }
+    await pass(ACQUIRE_TIMEOUT)
+    for (const caller of this.live) giveBack(caller, 'release')
+    expect(this.pending).toEqual([])
+    await pass(1_000)
+    this.closes.push(follow(pool.close({ deadlineMillis: 1_000 })))
+    await pass(31_500)
+    for (const { outcome } of this.closes) expect(outcome.state).toBe('fulfilled')
+    for (const { outcome } of this.warmUps) expect(outcome.state).not.toBe('pending')
+    expect(driver.open).toEqual([])
+    this.checkAlways()
+    expect(pool.stats).toMatchObject({
+      size: 0,
+      idle: 0,
+      borrowed: 0,
+      waiting: 0,
+      creating: 0,
+      destroying: 0,
+    })
+    expect(vi.getTimerCount()).toBe(0)
+  }
+}
+
+function giveBack(caller: Caller, how: 'release' | 'destroy'): void {
+  const { outcome } = caller.followed
+  if (outcome.state !== 'fulfilled') return
+  caller.ended = true
+  outcome.value[how]()
+}
+
+/** One step of a story. Its name is what a failure prints. */
+type Step = fc.AsyncCommand<object, World>
+
+function step(name: string, run: (world: World) => void | Promise<void>): Step {
+  return {
+    check: () => true,
+    run: async (_model, world) => {
+      await run(world)
+      world.checkAlways()
+    },
+    toString: () => name,
+  }
+}
+
+const index = fc.nat({ max: 7 })
+function pick<T>(from: readonly T[], at: number): T | undefined {
+  return from.length === 0 ? undefined : from[at % from.length]
+}
+
+const plan: fc.Arbitrary<Plan> = fc.constantFrom<Plan>(
+  'pass',
+  'reject',
+  'throw',
+  'hang',
+  { afterMillis: 20, then: 'pass' },
+  { afterMillis: 20, then: 'reject' },
+)
+const hook = fc.constantFrom<HookName>(
+  'create',
+  'create',
+  'validate',
+  'reset',
+  'destroy',
+  'watch',
+  'ref',
+  'unref',
+)
+
+const acquire = fc
+  .record({
+    timeoutMillis: fc.constantFrom(undefined, undefined, 0, 50, 2_000),
+    priority: fc.constantFrom(undefined, undefined, -1, 1),
+  })
+  .map(({ timeoutMillis, priority }) => {
+    const options = {
+      ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+      ...(priority === undefined ? {} : { priority }),
+    }
+    return step(`acquire(${JSON.stringify(options)})`, (world) => world.acquire(options))
+  })
+
+/** The steps that change nothing but time and the progress of what is in flight. */
+const progress: fc.Arbitrary<Step>[] = [
+  fc.constant(
+    step('everything settles', async (world) => {
+      await settled()
+      world.checkSettled()
+    }),
+  ),
+  fc.nat({ max: 12 }).map((rounds) => step(`${rounds} microtasks`, () => microtasks(rounds))),
+  fc.constantFrom(1, 25, 130, 800, 4_000).map((millis) =>
+    step(`${millis} ms pass`, async (world) => {
+      await pass(millis)
+      world.checkSettled()
+    }),
+  ),
+]
+
+const giveBacks: fc.Arbitrary<Step>[] = [
+  fc.tuple(index, fc.constantFrom('release' as const, 'destroy' as const)).map(([at, how]) =>
+    step(`holder ${at} calls ${how}()`, (world) => {
+      const caller = pick(
+        world.callers.filter(
+          ({ followed, ended }) => followed.outcome.state === 'fulfilled' && !ended,
+        ),
+        at,
+      )
+      if (caller !== undefined) giveBack(caller, how)
+    }),
+  ),
+  index.map((at) =>
+    step(`former holder ${at} releases again`, (world) => {
+      const { outcome } = pick(
+        world.callers.filter(({ ended }) => ended),
+        at,
+      )?.followed ?? {
+        outcome: { state: 'pending' },
+      }
+      if (outcome.state !== 'fulfilled') return
+      try {
+        outcome.value.release()
+      } catch (error) {
+        expect(error).toBeInstanceOf(LeaseReleasedError)
+      }
+    }),
+  ),
+  index.map((at) =>
+    step(`waiter ${at} aborts`, (world) => {
+      pick(world.pending, at)?.controller.abort(new Error('given up'))
+    }),
+  ),
+]
+
+const server: fc.Arbitrary<Step>[] = [
+  fc.tuple(hook, plan).map(([hook, plan]) =>
+    step(`from now on ${hook} does ${JSON.stringify(plan)}`, ({ driver }) => {
+      driver.plans[hook] = plan
+    }),
+  ),
+  fc
+    .tuple(hook, fc.constantFrom('pass' as const, 'reject' as const))
+    .map(([hook, how]) =>
+      step(`every ${hook} in flight does ${how}`, ({ driver }) => driver.settle(hook, how)),
+    ),
+  index.map((at) =>
+    step(`resource ${at} dies`, ({ driver }) => {
+      const watched = driver.calls.filter(({ hook }) => hook === 'watch').map(({ id }) => id)
+      pick(
+        driver.resources.filter(({ id }) => watched.includes(id)),
+        at,
+      )?.lose()
+    }),
+  ),
+  fc.constantFrom('transient' as const, 'fatal' as const, 'full' as const).map((kind) =>
+    step(`failures are ${kind}`, ({ driver }) => {
+      driver.failureKind = kind
+    }),
+  ),
+  fc.boolean().map((valid) =>
+    step(`resources are ${valid ? 'valid' : 'invalid'}`, ({ driver }) => {
+      driver.valid = valid
+    }),
+  ),
+]
+
+const management: fc.Arbitrary<Step>[] = [
+  fc
+    .tuple(fc.nat({ max: 2 }), fc.integer({ min: 2, max: 4 }))
+    .map(([min, max]) => step(`resize to ${min}..${max}`, ({ pool }) => pool.resize({ min, max }))),
+  fc.constant(step('recycle()', ({ pool }) => pool.recycle())),
+  fc.constant(
+    step('warmUp()', (world) => {
+      world.warmUps.push(follow(world.pool.warmUp()))
+    }),
+  ),
+]
+
+const changes: fc.Arbitrary<Step>[] = [
+  fc.constant(step('the process forks, and calls the hook', ({ process }) => process.hook())),
+  fc.constant(step('the process forks, and tells nobody', ({ process }) => process.fork())),
+]
+
+const closing = fc.constantFrom(0, 100, 30_000).map((deadlineMillis) =>
+  step(`close({ deadlineMillis: ${deadlineMillis} })`, (world) => {
+    world.closes.push(follow(world.pool.close({ deadlineMillis })))
+  }),
+)
+
+/** Most of a story is lending; the rest is what befalls it. */
+const story = fc.commands(
+  [
+    acquire,
+    acquire,
+    ...progress,
+    ...progress,
+    ...giveBacks,
+    giveBacks[0] ?? acquire,
+    ...server,
+    ...management,
+    ...changes,
+    closing,
+  ],
+  { maxCommands: 60, size: 'max' },
+)
+
+const setup = fc.record({
+  hooks: fc.boolean(),
+  min: fc.nat({ max: 2 }),
+  max: fc.integer({ min: 2, max: 4 }),
+  fifo: fc.boolean(),
+})
+
+test('whatever callers, the server and the process do, in whatever order, the pool keeps its word', async () => {
+  await fc.assert(
+    fc.asyncProperty(setup, story, async (setup, steps) => {
+      vi.clearAllTimers() // Of a story that failed.
+      const world = new World(setup)
+      const unhandled = await unhandledIn(async () => {
+        await fc.asyncModelRun(() => ({ model: {}, real: world }), steps)
+        await world.end()
+      })
+      expect(unhandled).toEqual([])
+    }),
+    { numRuns: Number(process.env['MODEL_RUNS'] ?? 300) },
+  )
+})

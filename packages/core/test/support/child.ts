@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import ts from 'typescript'
+
+const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Core as JavaScript, as plain `node` loads it, made of the sources as they are now. */
+export class CompiledCore {
+  readonly #folder: string
+
+  constructor() {
+    // Inside the package, so that its dependencies are found.
+    const cache = join(packageFolder, 'node_modules', '.cache')
+    mkdirSync(cache, { recursive: true })
+    this.#folder = mkdtempSync(join(cache, 'core-'))
+    cpSync(join(packageFolder, 'package.json'), join(this.#folder, 'package.json'))
+    const sources = join(packageFolder, 'src')
+    for (const file of readdirSync(sources)) {
+      const { outputText } = ts.transpileModule(readFileSync(join(sources, file), 'utf8'), {
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2022,
+          module: ts.ModuleKind.ESNext,
+          verbatimModuleSyntax: true,
+          rewriteRelativeImportExtensions: true,
+        },
+        fileName: file,
+      })
+      writeFileSync(join(this.#folder, file.replace(/\.ts$/, '.js')), outputText)
+    }
+  }
+
+  /** Runs a module in a process of its own; `core` is in its scope. Killed after ten seconds. */
+  run(
+    code: string,
+  ): Promise<{ code: number | null; stdout: string; stderr: string; millis: number }> {
+    const started = performance.now()
+    const index = pathToFileURL(join(this.#folder, 'index.js')).href
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        ['--input-type=module', '--eval', `import * as core from '${index}'\n${code}`],
+        { timeout: 10_000, killSignal: 'SIGKILL' },
+        (_error, stdout, stderr) => {
+          resolve({ code: child.exitCode, stdout, stderr, millis: performance.now() - started })
+        },
+      )
+    })
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,443 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { PoolEvents } from '../src/index.ts'
+import { FakeDriver } from './support/fake-driver.ts'
+import { acquireMany, endsOf, type FakePool, idOf, openIdle, openPool } from './support/pools.ts'
+import { follow, pass, settled, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+beforeEach(() => {
+  // No jitter in a lifetime.
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('an idle resource', () => {
+  test('is destroyed after idleTimeoutMillis, and not before', async () => {
+    const pool = openPool(new FakeDriver(), { idleTimeoutMillis: 10_000 })
+    const ends = endsOf(pool)
+    await openIdle(pool, 2)
+    await pass(9_900)
+    expect(pool.stats.idle).toBe(2)
+    await pass(1_200)
+    expect(pool.stats).toMatchObject({ idle: 0, size: 0 })
+    expect(ends).toEqual(['idle', 'idle'])
+  })
+
+  test('may stay for a minute where nobody says otherwise', async () => {
+    const pool = openPool(new FakeDriver())
+    await openIdle(pool, 1)
+    await pass(59_000)
+    expect(pool.stats.idle).toBe(1)
+    await pass(2_100)
+    expect(pool.stats.idle).toBe(0)
+  })
+
+  test('may stay for ever at Infinity', async () => {
+    const pool = openPool(new FakeDriver(), {
+      idleTimeoutMillis: Infinity,
+      maxLifetimeMillis: Infinity,
+    })
+    await openIdle(pool, 1)
+    await pass(30 * 86_400_000)
+    expect(pool.stats.idle).toBe(1)
+  })
+
+  test('stays where it is one of min', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 2, idleTimeoutMillis: 1_000 })
+    await openIdle(pool, 5)
+    await pass(60_000)
+    expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
+    expect(driver.count('create')).toBe(5)
+  })
+
+  test('is not one too many while another of min is lent', async () => {
+    const pool = openPool(new FakeDriver(), { min: 2, idleTimeoutMillis: 1_000 })
+    await openIdle(pool, 3)
+    const lease = await pool.acquire()
+    await pass(10_000)
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 1 })
+    lease.release()
+  })
+
+  test('that is used now and then, however briefly, counts from its last use', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { idleTimeoutMillis: 60_000 })
+    await openIdle(pool, 1)
+    for (let use = 0; use < 10; use++) {
+      await pass(50_000)
+      expect(await pool.use((resource) => resource.id)).toBe(1)
+    }
+    await pass(59_000)
+    expect(pool.stats.idle).toBe(1)
+    await pass(2_100)
+    expect(pool.stats.idle).toBe(0)
+  })
+
+  test('at the bottom of a busy stack is destroyed, though others come and go above it', async () => {
+    const pool = openPool(new FakeDriver(), { idleTimeoutMillis: 10_000 })
+    await openIdle(pool, 3)
+    for (let use = 0; use < 15; use++) {
+      await pool.use(() => pass(1_000))
+    }
+    expect(pool.stats).toMatchObject({ size: 1 })
+  })
+})
+
+describe('the life of a resource', () => {
+  test('ends after maxLifetimeMillis where it is idle, and min is opened anew', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 1, maxLifetimeMillis: 10_000 })
+    const ends = endsOf(pool)
+    await pool.warmUp()
+    await pass(9_900)
+    expect(ends).toEqual([])
+    await pass(1_200)
+    expect(ends).toEqual(['lifetime'])
+    expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
+    expect(driver.open.map(({ id }) => id)).toEqual([2])
+  })
+
+  test('ends at its release where it is lent, and never under its holder', async () => {
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    const pool = openPool(driver, { maxLifetimeMillis: 10_000 })
+    const ends = endsOf(pool)
+    const lease = await pool.acquire()
+    await pass(20_000)
+    expect(lease.resource.open).toBe(true)
+    lease.release()
+    await settled()
+    expect(ends).toEqual(['lifetime'])
+    expect(driver.count('reset')).toBe(0)
+  })
+
+  test('is up to a tenth shorter by chance', async () => {
+    const chances = [0, 0.5, 1]
+    vi.mocked(Math.random).mockImplementation(() => chances.shift() ?? 0)
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { maxLifetimeMillis: 100_000, idleTimeoutMillis: Infinity })
+    await openIdle(pool, 3)
+    const openAt = async (millis: number): Promise<number[]> => {
+      await pass(millis)
+      return driver.open.map(({ id }) => id)
+    }
+    expect(await openAt(89_000)).toEqual([1, 2, 3])
+    expect(await openAt(2_500)).toEqual([1, 2])
+    expect(await openAt(5_000)).toEqual([1])
+    expect(await openAt(2_400)).toEqual([1])
+    expect(await openAt(2_500)).toEqual([])
+  })
+
+  test('is half an hour where nobody says otherwise', async () => {
+    const pool = openPool(new FakeDriver(), { min: 1 })
+    const ends = endsOf(pool)
+    await pool.warmUp()
+    await pass(1_799_000)
+    expect(ends).toEqual([])
+    await pass(2_500)
+    expect(ends).toEqual(['lifetime'])
+  })
+})
+
+describe('maxUses', () => {
+  test('ends a resource that was lent so often', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { maxUses: 3 })
+    const ends = endsOf(pool)
+    const ids: number[] = []
+    for (let use = 0; use < 7; use++) {
+      ids.push(await pool.use(({ id }) => id))
+      await settled()
+    }
+    expect(ids).toEqual([1, 1, 1, 2, 2, 2, 3])
+    expect(ends).toEqual(['uses', 'uses'])
+  })
+
+  test('of 1 makes every resource good for one holder', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { maxUses: 1, max: 2 })
+    const ids = await Promise.all(Array.from({ length: 6 }, () => pool.use(({ id }) => id)))
+    expect(new Set(ids).size).toBe(6)
+    expect(driver.mostAtOnce).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('keepalive', () => {
+  test('validates what is idle, each time that it has been for so long', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { keepaliveMillis: 10_000, idleTimeoutMillis: Infinity })
+    await openIdle(pool, 2)
+    await pass(9_000)
+    expect(driver.count('validate')).toBe(0)
+    await pass(2_100)
+    expect(driver.count('validate')).toBe(2)
+    await pass(33_000)
+    expect(driver.count('validate')).toBe(8)
+    expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
+  })
+
+  test('is off where nobody turns it on', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { min: 1 })
+    await openIdle(pool, 1)
+    await pass(600_000)
+    expect(driver.count('validate')).toBe(0)
+  })
+
+  test('ends what no longer works, and min is opened anew', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { min: 1, keepaliveMillis: 10_000 })
+    const ends = endsOf(pool)
+    await pool.warmUp()
+    driver.valid = false
+    await pass(11_000)
+    expect(ends).toEqual(['invalid'])
+    expect(driver.open.map(({ id }) => id)).toEqual([2])
+  })
+
+  test('leaves alone what is lent', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { keepaliveMillis: 1_000 })
+    await pool.acquire()
+    await pass(60_000)
+    expect(driver.count('validate')).toBe(0)
+  })
+
+  test('does not make a resource stay beyond its idleTimeoutMillis', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { keepaliveMillis: 1_000, idleTimeoutMillis: 10_000 })
+    const ends = endsOf(pool)
+    await openIdle(pool, 1)
+    await pass(12_000)
+    expect(ends).toEqual(['idle'])
+  })
+
+  test('spares the next caller a validation', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, {
+      keepaliveMillis: 10_000,
+      idleTimeoutMillis: Infinity,
+      validateAfterIdleMillis: 15_000,
+    })
+    await openIdle(pool, 1)
+    await pass(22_000)
+    const validations = driver.count('validate')
+    expect(validations).toBe(2)
+    await pool.acquire()
+    expect(driver.count('validate')).toBe(validations)
+  })
+
+  test('keeps the order in which resources are lent', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { keepaliveMillis: 1_000, idleTimeoutMillis: Infinity })
+    await openIdle(pool, 3)
+    await pass(1_300)
+    const leases = await acquireMany(pool, 3)
+    expect(leases.map(({ resource }) => resource.id)).toEqual([3, 2, 1])
+  })
+
+  test('does nothing where the driver cannot validate', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { keepaliveMillis: 1_000 })
+    await openIdle(pool, 1)
+    await pass(30_000)
+    expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
+  })
+})
+
+describe('a leak', () => {
+  type Leak = PoolEvents['leak'][0]
+  function leaksOf(pool: FakePool): Leak[] {
+    const leaks: Leak[] = []
+    pool.on('leak', (leak) => leaks.push(leak))
+    return leaks
+  }
+  const forgetful = (pool: FakePool) => pool.acquire()
+
+  test('is told of once, with the stack of the acquire', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 5_000 })
+    const leaks = leaksOf(pool)
+    await openIdle(pool, 1)
+    const lease = await forgetful(pool)
+    await pass(4_900)
+    expect(leaks).toEqual([])
+    await pass(1_500)
+    expect(leaks).toHaveLength(1)
+    expect(leaks[0]).toMatchObject({ generation: 1 })
+    expect(leaks[0]?.heldMillis).toBeGreaterThanOrEqual(5_000)
+    expect(leaks[0]?.heldMillis).toBeLessThan(6_500)
+    expect(leaks[0]?.stack).toContain('forgetful')
+    await pass(60_000)
+    expect(leaks).toHaveLength(1)
+    expect(lease.resource.open).toBe(true)
+  })
+
+  test('of one who had to wait has the stack of the acquire too', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000, max: 1 })
+    const leaks = leaksOf(pool)
+    const first = await pool.acquire()
+    const waiter = forgetful(pool)
+    first.release()
+    await waiter
+    await pass(1_500)
+    expect(leaks).toHaveLength(1)
+    expect(leaks[0]?.stack).toContain('forgetful')
+  })
+
+  test('of one for whom a resource was opened has the stack of the acquire too', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000 })
+    const leaks = leaksOf(pool)
+    await forgetful(pool)
+    await pass(1_500)
+    expect(leaks[0]?.stack).toContain('forgetful')
+  })
+
+  test('is none where the lease came back in time', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000 })
+    const leaks = leaksOf(pool)
+    for (let use = 0; use < 10; use++) await pool.use(() => pass(900))
+    expect(leaks).toEqual([])
+  })
+
+  test('is none right after an acquire that followed a long quiet', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 2_000 })
+    const leaks = leaksOf(pool)
+    await openIdle(pool, 1)
+    await pass(30_000)
+    const lease = await pool.acquire()
+    await pass(1_500)
+    expect(leaks).toEqual([])
+    lease.release()
+  })
+
+  test('is not looked for where nobody asks', async () => {
+    const pool = openPool(new FakeDriver())
+    const leaks = leaksOf(pool)
+    await pool.acquire()
+    await pass(3_600_000)
+    expect(leaks).toEqual([])
+  })
+})
+
+describe('a validation before lending', () => {
+  function open(validateAfterIdleMillis?: number) {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, {
+      max: 1,
+      idleTimeoutMillis: Infinity,
+      ...(validateAfterIdleMillis === undefined ? {} : { validateAfterIdleMillis }),
+    })
+    return { driver, pool }
+  }
+  const use = (pool: FakePool): Promise<number> => pool.use(({ id }) => id)
+
+  test('is made when the resource has been idle for longer than 500 ms, by default', async () => {
+    const { driver, pool } = open()
+    await use(pool)
+    await pass(370)
+    await use(pool)
+    expect(driver.count('validate')).toBe(0)
+    await pass(501)
+    await use(pool)
+    expect(driver.count('validate')).toBe(1)
+  })
+
+  test('is made when the wall clock has leapt: the machine slept', async () => {
+    const { driver, pool } = open()
+    await use(pool)
+    await pass(10)
+    vi.setSystemTime(Date.now() + 3_600_000)
+    await use(pool)
+    expect(driver.count('validate')).toBe(1)
+  })
+
+  test('is made when the wall clock was set back, but the monotonic one tells', async () => {
+    const { driver, pool } = open()
+    await use(pool)
+    await pass(60_000)
+    vi.setSystemTime(Date.now() - 60_000)
+    await use(pool)
+    expect(driver.count('validate')).toBe(1)
+  })
+
+  test('is always made at 0', async () => {
+    const { driver, pool } = open(0)
+    await use(pool)
+    await use(pool)
+    await use(pool)
+    expect(driver.count('validate')).toBe(2)
+  })
+
+  test('is never made at Infinity', async () => {
+    const { driver, pool } = open(Infinity)
+    await use(pool)
+    await pass(3_600_000 / 4)
+    vi.setSystemTime(Date.now() + 3_600_000)
+    await use(pool)
+    expect(driver.count('validate')).toBe(0)
+  })
+
+  test('is not made of what has just been opened, or come back', async () => {
+    const { driver, pool } = open()
+    const first = await pool.acquire()
+    const waiter = pool.acquire()
+    await pass(20_000)
+    first.release()
+    expect(await idOf(waiter)).toBe(1)
+    expect(driver.count('validate')).toBe(0)
+  })
+
+  test('is made of the resource that is lent, and not of all the others', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { idleTimeoutMillis: Infinity })
+    await openIdle(pool, 5)
+    await pass(60_000)
+    await use(pool)
+    expect(driver.calls.filter(({ hook }) => hook === 'validate')).toEqual([
+      { hook: 'validate', id: 5 },
+    ])
+  })
+})
+
+describe('the timer', () => {
+  test('sleeps while nothing is due: an idle pool costs nothing', async () => {
+    const pool = openPool(new FakeDriver(), {
+      idleTimeoutMillis: Infinity,
+      maxLifetimeMillis: Infinity,
+    })
+    await openIdle(pool, 3)
+    await pass(2_000)
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1)
+    const setTimeouts = vi.spyOn(globalThis, 'setTimeout')
+    await pass(3_600_000)
+    expect(setTimeouts).not.toHaveBeenCalled()
+  })
+
+  test('is one, however many resources there are', async () => {
+    const pool = openPool(new FakeDriver({ hooks: ['validate'] }), {
+      max: 50,
+      keepaliveMillis: 60_000,
+      leakDetectionMillis: 60_000,
+    })
+    await openIdle(pool, 50)
+    await acquireMany(pool, 25)
+    await pass(5_000)
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(2)
+  })
+
+  test('wakes again for what a lease brings back after a quiet time', async () => {
+    const pool = openPool(new FakeDriver(), { idleTimeoutMillis: 5_000 })
+    await openIdle(pool, 1)
+    await pass(60_000)
+    expect(pool.stats.size).toBe(0)
+    await openIdle(pool, 2)
+    await pass(7_000)
+    expect(pool.stats.size).toBe(0)
+    const waiter = follow(pool.acquire())
+    await settled()
+    expect(waiter.outcome.state).toBe('fulfilled')
+  })
+})

@@ -1,0 +1,20 @@
+export {
+  ChildExitError,
+  ChildTimeoutError,
+  ChildWorkError,
+  ForkUnsupportedError,
+  TestkitError,
+} from './errors.ts'
+export { fork, inChild } from './fork.ts'
+export type { ForkedChild, ForkOptions } from './fork.ts'
+export { startRecordingProxy } from './proxy.ts'
+export type { RecordingProxy } from './proxy.ts'
+export type {
+  Direction,
+  FaultScope,
+  ProxyConnection,
+  ProxyRecord,
+  ProxyTarget,
+} from './proxy-protocol.ts'
+export { forkSupported } from './support.ts'
+export type { ForkSupport } from './support.ts'

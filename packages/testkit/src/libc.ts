@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import type * as Koffi from 'koffi'
+
+const MADV_DOFORK = 11
+const PR_SET_PDEATHSIG = 1
+const O_CLOEXEC = 0o2000000
+const WNOHANG = 1
+
+/** How a process ended. */
+export interface ExitStatus {
+  readonly exitCode: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** The system calls behind a fork. */
+export interface Libc {
+  /** The live pid. `process.pid` is a copy made at start and wrong in a forked child. */
+  getpid(): number
+  getppid(): number
+  /** Both ends are blocking and are closed by `exec`. */
+  pipe(): { readFd: number; writeFd: number }
+  /** 0 in the child, which has an event loop of its own by then; the child's pid in the parent. Throws if it failed. */
+  fork(): number
+  /** How the child `pid` ended, `undefined` while it runs. Collects the zombie. */
+  reap(pid: number): ExitStatus | undefined
+  /** Has the kernel kill this process once its parent is gone, or after so many seconds. */
+  dieWithParent(): void
+  dieAfter(seconds: number): void
+  /** Leaves without running anything: in a forked child `process.exit()` crashes. */
+  exit(code: number): never
+}
+
+/** @throws whatever koffi throws where it is not installed or has no build for this machine. */
+export function loadLibc(): Libc {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+  const native = koffi.load(null)
+  const getpid = native.func('int getpid()') as () => number
+  const getppid = native.func('int getppid()') as () => number
+  const pipe2 = native.func('int pipe2(_Out_ int *, int)') as (
+    fds: Int32Array,
+    flags: number,
+  ) => number
+  const madvise = native.func('int madvise(uintptr_t, size_t, int)') as (
+    address: number,
+    length: number,
+    advice: number,
+  ) => number
+  const fork = native.func('int fork()') as () => number
+  const waitpid = native.func('int waitpid(int, _Out_ int *, int)') as (
+    pid: number,
+    status: Int32Array,
+    options: number,
+  ) => number
+  const prctl = native.func('int prctl(int, unsigned long)') as (
+    option: number,
+    value: number,
+  ) => number
+  const alarm = native.func('unsigned int alarm(unsigned int)') as (seconds: number) => number
+  const exit = native.func('void _exit(int)') as (code: number) => unknown as (
+    code: number,
+  ) => never
+  const uvDefaultLoop = native.func('void *uv_default_loop()') as () => unknown
+  const uvLoopFork = native.func('int uv_loop_fork(void *)') as (loop: unknown) => number
+
+  const loop = uvDefaultLoop()
+  // The first call through koffi allocates: make it here, not between madvise and fork.
+  madvise(0, 0, MADV_DOFORK)
+
+  function failure(call: string): Error {
+    return new Error(`${call} failed: ${getSystemErrorName(-koffi.errno())}`)
+  }
+
+  return {
+    getpid,
+    getppid,
+    pipe() {
+      const fds = new Int32Array(2)
+      if (pipe2(fds, O_CLOEXEC) !== 0) throw failure('pipe2')
+      const [readFd, writeFd] = fds as unknown as [number, number]
+      return { readFd, writeFd }
+    },
+    fork() {
+      const ranges = copyableRanges()
+      // V8 keeps its heap from being copied, page by page as it maps them: nothing may be allocated from here on.
+      for (let i = 0; i < ranges.length; i += 2) {
+        madvise(ranges[i] as number, ranges[i + 1] as number, MADV_DOFORK)
+      }
+      const pid = fork()
+      if (pid === 0) {
+        if (uvLoopFork(loop) !== 0) exit(1)
+      } else if (pid < 0) {
+        throw failure('fork')
+      }
+      return pid
+    },
+    reap(pid) {
+      const status = new Int32Array(1)
+      const reaped = waitpid(pid, status, WNOHANG)
+      if (reaped === 0) return undefined
+      if (reaped !== pid) throw failure('waitpid')
+      return decodeStatus(status[0] as number)
+    },
+    dieWithParent: () => void prctl(PR_SET_PDEATHSIG, constants.signals.SIGKILL),
+    dieAfter: (seconds) => void alarm(seconds),
+    exit,
+  }
+}
+
+/**
+ * All of the address space as pairs of start and length, without the kernel's own pages ([vvar] and its like), at which
+ * madvise would give up. Unmapped holes in a range do no harm.
+ */
+function copyableRanges(): number[] {
+  const ranges: number[] = []
+  let start = 0
+  let end = 0
+  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+    const mapping = /^([\da-f]+)-([\da-f]+) /.exec(line)
+    if (mapping === null || line.endsWith('[vsyscall]')) continue
+    if (line.includes('[vvar')) {
+      if (end > start) ranges.push(start, end - start)
+      start = Number.parseInt(mapping[2] as string, 16)
+    }
+    end = Number.parseInt(mapping[2] as string, 16)
+  }
+  if (end > start) ranges.push(start, end - start)
+  return ranges
+}
+
+/** As the macros of `sys/wait.h` do. */
+function decodeStatus(status: number): ExitStatus {
+  const signal = status & 0x7f
+  if (signal === 0) return { exitCode: (status >> 8) & 0xff, signal: null }
+  const named = Object.entries(constants.signals).find(([, number]) => number === signal)
+  return { exitCode: null, signal: (named?.[0] ?? `signal ${signal}`) as NodeJS.Signals }
+}

@@ -1,0 +1,150 @@
+/** @import { AddressInfo } from 'node:net' */
+/** @import { Direction, ProxyConnection, ProxyRecord, ProxyTarget } from '../proxy-protocol.ts' */
+/** @import { Faults } from './connection.js' */
+/** @import { Handlers } from './control.js' */
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Connection } from './connection.js'
+import { createControlServer } from './control.js'
+import { clientInode, holdersOf } from './holders.js'
+
+// The proxy's own process, started by proxy.ts with the target as JSON in its first argument. Plain JavaScript, because
+// it is started from the sources too, and Node 20 cannot run TypeScript.
+
+/** Long enough for the kernel to deliver what was written before a request was. */
+const SETTLE_MILLIS = 5
+const HOST = '127.0.0.1'
+const DIRECTIONS = /** @type {const} */ (['fromClient', 'fromServer'])
+
+const target = /** @type {ProxyTarget} */ (JSON.parse(process.argv[2] ?? ''))
+/** @type {ProxyRecord[]} */
+const log = []
+/** @type {Map<number, Connection>} */
+const connections = new Map()
+/** @type {Faults} */
+const faults = { held: new Set(), delayMillis: 0 }
+
+const proxy = createServer({ allowHalfOpen: true }, (client) => {
+  const id = connections.size + 1
+  const clientPort = /** @type {number} */ (client.remotePort)
+  const inode = clientInode(clientPort, port)
+  const openedBy = inode === undefined ? undefined : holdersOf([inode]).get(inode)?.[0]
+  log.push({ connection: id, at: Date.now(), kind: 'open', openedBy })
+  const server = connect(
+    'path' in target
+      ? { path: target.path, allowHalfOpen: true }
+      : { host: target.host ?? HOST, port: target.port, allowHalfOpen: true },
+  )
+  connections.set(
+    id,
+    new Connection({
+      id,
+      clientPort,
+      inode,
+      openedBy,
+      client,
+      server,
+      faults,
+      record: (event) => log.push({ connection: id, at: Date.now(), ...event }),
+    }),
+  )
+})
+
+/** @type {Handlers} */
+const handlers = {
+  async mark() {
+    await settle()
+    return log.length
+  },
+  async records({ since, openedBefore = log.length }) {
+    await settle()
+    const opened = new Set(
+      log
+        .slice(0, openedBefore)
+        .filter(({ kind }) => kind === 'open')
+        .map(({ connection }) => connection),
+    )
+    return log.slice(since).filter(({ connection }) => opened.has(connection))
+  },
+  async connections() {
+    await settle()
+    return describeAll()
+  },
+  hold(scope) {
+    setHeld(scope, true)
+  },
+  resume(scope) {
+    setHeld(scope, false)
+  },
+  delay({ connection, millis }) {
+    if (connection === undefined) faults.delayMillis = millis
+    for (const chosen of inScope(connection)) chosen.delay(millis)
+  },
+  cut({ connection, how }) {
+    for (const chosen of inScope(connection)) chosen.cut(how)
+  },
+  refuse() {
+    proxy.close()
+  },
+  async accept() {
+    if (!proxy.listening) await once(proxy.listen(port, HOST), 'listening')
+  },
+}
+
+/**
+ * @param {{ connection: number | undefined, direction: Direction | undefined }} scope
+ * @param {boolean} held
+ */
+function setHeld({ connection, direction }, held) {
+  const directions = direction === undefined ? DIRECTIONS : [direction]
+  for (const each of directions) {
+    if (connection === undefined && held) faults.held.add(each)
+    else if (connection === undefined) faults.held.delete(each)
+    for (const chosen of inScope(connection)) chosen.hold(each, held)
+  }
+}
+
+/** What was written before the request came shall be on record. */
+async function settle() {
+  await sleep(SETTLE_MILLIS)
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** @param {number | undefined} id */
+function inScope(id) {
+  if (id === undefined) return connections.values()
+  const connection = connections.get(id)
+  if (connection === undefined) {
+    throw new RangeError(`Expected \`connection\` to be from 1 to ${connections.size}, got ${id}`)
+  }
+  return [connection]
+}
+
+/** @returns {ProxyConnection[]} */
+function describeAll() {
+  const all = [...connections.values()]
+  const holders = holdersOf(all.flatMap(({ inode }) => (inode === undefined ? [] : [inode])))
+  return all.map(({ id, clientPort, openedBy, inode, bytesFromClient, bytesFromServer, open }) => ({
+    id,
+    clientPort,
+    openedBy,
+    holders: (inode === undefined ? undefined : holders.get(inode)) ?? [],
+    bytesFromClient,
+    bytesFromServer,
+    open,
+  }))
+}
+
+// The pipe from the process that started this one: it ends when that one does, however it ends.
+process.stdin.resume()
+process.stdin.on('close', () => process.exit())
+
+const control = createControlServer(handlers)
+await Promise.all([
+  once(proxy.listen(0, HOST), 'listening'),
+  once(control.listen(0, HOST), 'listening'),
+])
+const { port } = /** @type {AddressInfo} */ (proxy.address())
+const { port: controlPort } = /** @type {AddressInfo} */ (control.address())
+process.stdout.write(`${JSON.stringify({ port, controlPort })}\n`)

@@ -1,0 +1,83 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { ChildExitError, ChildTimeoutError, fork, inChild } from '../src/index.ts'
+import { blockFor, failure, isRunning, livePid, processState } from './helpers.ts'
+
+test('a child that takes too long is killed, and the error says how long it had', async () => {
+  const child = await fork(() => sleep(60_000), { timeoutMillis: 150 })
+  const error = await failure(child.result)
+  expect(error).toBeInstanceOf(ChildTimeoutError)
+  expect(error).toMatchObject({ code: 'ERR_CHILD_TIMEOUT', timeoutMillis: 150 })
+  expect(processState(child.pid)).toBe('gone')
+})
+
+test('a child that never yields is killed too', async () => {
+  const endless = () => {
+    for (;;);
+  }
+  await expect(inChild(endless, { timeoutMillis: 150 })).rejects.toThrow(
+    'gave no answer within 150 ms and was killed',
+  )
+})
+
+test('an answer counts that came in time, however late the parent looks', async () => {
+  const child = await fork(() => 'in time', { timeoutMillis: 50 })
+  blockFor(150)
+  expect(await child.result).toBe('in time')
+})
+
+test('a child that a signal kills is reported with the signal', async () => {
+  const error = await failure(inChild(() => process.kill(livePid(), 'SIGTERM') && sleep(1000)))
+  expect(error).toBeInstanceOf(ChildExitError)
+  expect(error).toMatchObject({ signal: 'SIGTERM', exitCode: null, code: 'ERR_CHILD_EXIT' })
+})
+
+test('a child can be killed by its parent, at any time, any number of times', async () => {
+  const child = await fork(() => sleep(60_000))
+  child.kill('SIGINT')
+  child.kill()
+  await expect(child.result).rejects.toThrow(`The forked child ${child.pid} was killed by SIG`)
+  child.kill()
+})
+
+test('a child that leaves by process.exit is reported with its code', async () => {
+  await expect(inChild(() => process.exit(3))).rejects.toMatchObject({ exitCode: 3, signal: null })
+})
+
+test('work that can never settle is an error, at once if nothing of the parent keeps it waiting', async () => {
+  const never = inChild(() => new Promise(() => undefined), { timeoutMillis: 2000 })
+  await expect(never).rejects.toThrow(/^The work can never settle|gave no answer/)
+})
+
+test('a timeout that is no time is refused', async () => {
+  await expect(fork(() => 1, { timeoutMillis: 0 })).rejects.toThrow(
+    'Expected `timeoutMillis` to be at least 1, got 0',
+  )
+})
+
+test('a grandchild does not outlive the child', async () => {
+  const grandchild = await inChild(async () => (await fork(() => sleep(60_000))).pid)
+  await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
+})
+
+test('a child that is killed takes its own children with it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
+  const note = join(folder, 'pid')
+  const child = await fork(async () => {
+    const grandchild = await fork(() => sleep(60_000))
+    writeFileSync(note, String(grandchild.pid))
+    await sleep(60_000)
+  })
+  const grandchild = await vi.waitFor(() => {
+    const pid = Number(readFileSync(note, 'utf8'))
+    expect(isRunning(pid)).toBe(true)
+    return pid
+  })
+  child.kill()
+  await expect(child.result).rejects.toThrow('SIGKILL')
+  await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
+  rmSync(folder, { recursive: true })
+})
