@@ -57,10 +57,12 @@ export interface BasePoolOptions {
 export type PoolOptions<C> = BasePoolOptions &
   ([C] extends [void]
     ? { readonly connection?: undefined }
-    : {
-        /** What the driver's `create` is given: a value, or a function that is called before every create. */
-        readonly connection: C | (() => C | Promise<C>)
-      })
+    : unknown extends C
+      ? { readonly connection?: unknown }
+      : {
+          /** What the driver's `create` is given: a value, or a function that is called before every create. */
+          readonly connection: C | (() => C | Promise<C>)
+        })
 
 /** Every option with its value. */
 export type ParsedOptions = {

@@ -37,6 +37,9 @@ export function createForkSafePool<R extends object, C, M extends object>(
   return new Pool<R>(driver, options) as unknown as ForkSafePool<R> & M
 }
 
+const requiredHooks = ['create', 'destroy', 'discard']
+const optionalHooks = ['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods']
+
 function checkDriver(driver: unknown): void {
   const given = (typeof driver === 'object' && driver !== null ? driver : {}) as Record<
     string,
@@ -45,10 +48,12 @@ function checkDriver(driver: unknown): void {
   if (typeof given['name'] !== 'string' || given['name'] === '') {
     throw new TypeError(`Expected a driver with a \`name\`, got ${show(driver)}.`)
   }
-  for (const hook of ['create', 'destroy', 'discard']) {
-    if (typeof given[hook] === 'function') continue
+  for (const hook of [...requiredHooks, ...optionalHooks]) {
+    const value = given[hook]
+    if (typeof value === 'function') continue
+    if (value === undefined && optionalHooks.includes(hook)) continue
     throw new TypeError(
-      `Driver "${given['name']}": expected \`${hook}\` to be a function, got ${show(given[hook])}.`,
+      `Driver "${given['name']}": expected \`${hook}\` to be a function, got ${show(value)}.`,
     )
   }
 }

@@ -28,7 +28,7 @@ describe('close', () => {
 
   test('waits for the destroys', async () => {
     const driver = new FakeDriver()
-    driver.plans.destroy = { afterMillis: 200, then: 'pass' }
+    driver.plans.destroy = { afterMillis: 200, outcome: 'pass' }
     const pool = openPool(driver)
     await openIdle(pool, 1)
     const closed = follow(pool.close())
@@ -82,7 +82,7 @@ describe('close', () => {
 
   test('serves those who wait, with what is opened for them', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { max: 1 })
     const served = [1, 2, 3].map(() =>
       pool.use((resource, lease) => {
@@ -192,7 +192,7 @@ describe('close', () => {
 
   test('tells of itself when nothing is left', async () => {
     const driver = new FakeDriver()
-    driver.plans.destroy = { afterMillis: 100, then: 'pass' }
+    driver.plans.destroy = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver)
     await openIdle(pool, 2)
     const told = vi.fn<(size: number) => void>()

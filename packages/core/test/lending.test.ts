@@ -67,7 +67,7 @@ describe('acquire', () => {
 
   test('opens one for each who waits, at the same time', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { max: 5 })
     const leases = acquireMany(pool, 5)
     expect(pool.stats.creating).toBe(5)
@@ -79,7 +79,7 @@ describe('acquire', () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const first = await pool.acquire()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const waiter = pool.acquire()
     first.release()
     expect(await idOf(waiter)).toBe(1)
@@ -170,7 +170,7 @@ describe('the queue', () => {
     const other = await pool.acquire()
     await openIdle(pool, 1)
     await pass(1_000)
-    driver.plans.validate = { afterMillis: 100, then: 'pass' }
+    driver.plans.validate = { afterMillis: 100, outcome: 'pass' }
     const order: string[] = []
     const waiting = pool.use(() => order.push('waiting'))
     other.release()
@@ -182,7 +182,7 @@ describe('the queue', () => {
 
   test('lets nobody overtake when a fresh resource is opened', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 50, then: 'pass' }
+    driver.plans.create = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 2 })
     const order: number[] = []
     const served = [1, 2, 3, 4, 5].map(async (caller) => {
@@ -270,7 +270,7 @@ describe('the queue', () => {
 
   test('of length 0 still lends what is idle and opens what there is room for', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 10, then: 'pass' }
+    driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const pool = openPool(driver, { max: 2, maxWaitingClients: 0 })
     const leases = [pool.acquire(), pool.acquire()]
     const error = await errorOf(pool.acquire())
@@ -332,7 +332,7 @@ describe('a signal', () => {
 
   test('that aborts during a create leaves the new resource to the next', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver)
     const controller = new AbortController()
     const error = errorOf(pool.acquire({ signal: controller.signal }))
@@ -450,7 +450,7 @@ describe('the time of an acquire', () => {
     const first = await pool.acquire()
     const waiter = follow(pool.acquire({ timeoutMillis: 100 }))
     await pass(60)
-    driver.plans.create = { afterMillis: 60, then: 'pass' }
+    driver.plans.create = { afterMillis: 60, outcome: 'pass' }
     first.destroy()
     await pass(39)
     expect(waiter.outcome.state).toBe('pending')
@@ -712,7 +712,7 @@ describe('a lease', () => {
 describe('reset', () => {
   test('runs between two holders, and who waits gets the resource after it', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
-    driver.plans.reset = { afterMillis: 50, then: 'pass' }
+    driver.plans.reset = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 1 })
     const first = await pool.acquire()
     const next = follow(pool.acquire())
@@ -727,7 +727,7 @@ describe('reset', () => {
 
   test('is what a newcomer waits for while it runs, instead of opening another', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
-    driver.plans.reset = { afterMillis: 50, then: 'pass' }
+    driver.plans.reset = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 5 })
     const first = await pool.acquire()
     first.release()

@@ -149,7 +149,7 @@ class World {
     for (const hook of Object.keys(driver.plans) as HookName[]) driver.plans[hook] = 'pass'
     driver.failureKind = 'transient'
     driver.valid = true
-    for (const { hook } of [...driver.pending]) driver.settle(hook)
+    while (driver.pending[0] !== undefined) driver.settle(driver.pending[0].hook)
     for (let round = 0; round < 4; round++) {
       await settled()
       for (const caller of this.live) giveBack(caller, 'release')
@@ -207,8 +207,8 @@ const plan: fc.Arbitrary<Plan> = fc.constantFrom<Plan>(
   'reject',
   'throw',
   'hang',
-  { afterMillis: 20, then: 'pass' },
-  { afterMillis: 20, then: 'reject' },
+  { afterMillis: 20, outcome: 'pass' },
+  { afterMillis: 20, outcome: 'reject' },
 )
 const hook = fc.constantFrom<HookName>(
   'create',
@@ -299,9 +299,11 @@ const server: fc.Arbitrary<Step>[] = [
     ),
   index.map((at) =>
     step(`resource ${at} dies`, ({ driver }) => {
-      const watched = driver.calls.filter(({ hook }) => hook === 'watch').map(({ id }) => id)
+      const watched = new Set(
+        driver.calls.filter(({ hook }) => hook === 'watch').map(({ id }) => id),
+      )
       pick(
-        driver.resources.filter(({ id }) => watched.includes(id)),
+        driver.resources.filter(({ id }) => watched.has(id)),
         at,
       )?.lose()
     }),

@@ -89,7 +89,7 @@ describe('while the server is down', () => {
   test('one probe is enough for any number of callers', async () => {
     const triesWith = async (callers: number): Promise<number> => {
       const driver = new FakeDriver()
-      driver.plans.create = { afterMillis: 10, then: 'reject' }
+      driver.plans.create = { afterMillis: 10, outcome: 'reject' }
       const pool = openPool(driver, { max: 10, acquireTimeoutMillis: 60_000 })
       const waiters = Array.from({ length: callers }, () => follow(pool.acquire()))
       await pass(100)
@@ -241,7 +241,7 @@ describe('when the server is back', () => {
     const pool = openPool(driver, { acquireTimeoutMillis: 300_000, max: 10 })
     const waiters = Array.from({ length: 30 }, () => follow(pool.use((resource) => resource.id)))
     await pass(60_000)
-    driver.plans.create = { afterMillis: 20, then: 'pass' }
+    driver.plans.create = { afterMillis: 20, outcome: 'pass' }
     driver.mostAtOnce = 0
     await pass(5_000 + 20 + 20 + 5)
     expect(waiters.filter(({ outcome }) => outcome.state !== 'fulfilled')).toEqual([])
@@ -286,7 +286,7 @@ describe('a failure that is fatal', () => {
   test('rejects all who wait at once, with the reason', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
-    driver.plans.create = { afterMillis: 10, then: 'reject' }
+    driver.plans.create = { afterMillis: 10, outcome: 'reject' }
     const pool = openPool(driver, { max: 2, name: 'denied' })
     const errors = Array.from({ length: 5 }, () => errorOf(pool.acquire()))
     await pass(10)

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { IdentitySource } from '../src/identity-sources.ts'
+import type * as Identity from '../src/identity.ts'
 import { processIdentity, ProcessIdentity } from '../src/identity.ts'
 import {
   afterFork,
@@ -308,7 +309,7 @@ describe('afterFork() in the child', () => {
     await pass(600_000)
     expect(driver.count('create')).toBe(5)
 
-    driver.plans.create = { afterMillis: 10, then: 'pass' }
+    driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const lease = pool.acquire()
     expect(pool.stats.creating).toBe(1)
     await pass(10)
@@ -589,11 +590,15 @@ describe('where no hook is called, detection at use', () => {
   test.each([
     [
       'lease.resource',
-      (lease: Lease<FakeResource>) => expect(() => lease.resource).toThrow(StaleResourceError),
+      async (lease: Lease<FakeResource>) =>
+        expect(() => lease.resource).toThrow(StaleResourceError),
     ],
-    ['lease.destroy()', (lease: Lease<FakeResource>) => lease.destroy()],
+    ['lease.destroy()', async (lease: Lease<FakeResource>) => lease.destroy()],
     ['pool.warmUp()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.warmUp()],
-    ['pool.recycle()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.recycle()],
+    [
+      'pool.recycle()',
+      async (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.recycle(),
+    ],
     ['pool.close()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.close()],
     ['pool.use()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.use(() => 1)],
   ])('finds out at %s', async (_name, use) => {
@@ -855,10 +860,10 @@ describe('a process identity', () => {
 
   test('reaches every copy of core in the process', async () => {
     const path = '../src/identity.ts?another-copy'
-    const copy = (await import(path)) as typeof import('../src/identity.ts')
+    const copy = (await import(path)) as typeof Identity
     expect(copy.processIdentity).not.toBe(processIdentity)
     const pools = [processIdentity, copy.processIdentity].map((identity) => {
-      return new Pool<FakeResource>(new FakeDriver(), {}, identity as ProcessIdentity)
+      return new Pool<FakeResource>(new FakeDriver(), {}, identity)
     })
     for (const hook of [afterFork, copy.afterFork, afterRestore]) {
       const leases = await Promise.all(pools.map((pool) => pool.acquire()))

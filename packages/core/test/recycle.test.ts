@@ -46,9 +46,9 @@ describe('recycle', () => {
     const [resetting, validating] = await acquireMany(pool, 2)
     validating?.release()
     await pass(1_000)
-    driver.plans.validate = { afterMillis: 100, then: 'pass' }
-    driver.plans.reset = { afterMillis: 100, then: 'pass' }
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.validate = { afterMillis: 100, outcome: 'pass' }
+    driver.plans.reset = { afterMillis: 100, outcome: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const waiters = [pool.acquire(), pool.acquire()]
     resetting?.release()
     pool.recycle()
@@ -124,7 +124,7 @@ describe('recycle', () => {
       pool.recycle()
     }
     expect(leases.map(({ generation }) => generation)).toEqual([1, 2, 3, 4, 5])
-    for (const lease of leases.reverse()) lease.release()
+    for (let lease = leases.pop(); lease !== undefined; lease = leases.pop()) lease.release()
     await settled()
     expect(pool.stats).toMatchObject({ size: 0, generation: 6 })
     expect(await idOf(pool.acquire())).toBe(6)

@@ -59,7 +59,7 @@ describe('a lowered max', () => {
 
   test('ends no more than what is beyond it, however slow the destroys are', async () => {
     const driver = new FakeDriver()
-    driver.plans.destroy = { afterMillis: 1_000, then: 'pass' }
+    driver.plans.destroy = { afterMillis: 1_000, outcome: 'pass' }
     const pool = openPool(driver, { max: 4 })
     const leases = await acquireMany(pool, 4)
     pool.resize({ max: 2 })
@@ -89,7 +89,7 @@ describe('a lowered max', () => {
 
   test('ends what is being opened beyond it', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 0, max: 4 })
     const waiters = Array.from({ length: 4 }, () => follow(pool.acquire()))
     pool.resize({ max: 2 })
@@ -115,7 +115,7 @@ describe('a lowered max', () => {
     const pool = openPool(driver, { max: 2 })
     await openIdle(pool, 2)
     await pass(1_000)
-    driver.plans.validate = { afterMillis: 100, then: 'pass' }
+    driver.plans.validate = { afterMillis: 100, outcome: 'pass' }
     const waiters = [follow(pool.acquire()), follow(pool.acquire())]
     pool.resize({ max: 1 })
     await pass(100)

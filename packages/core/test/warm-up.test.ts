@@ -9,7 +9,7 @@ useFakeTime()
 describe('warmUp', () => {
   test('is done when min resources are open', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 3 })
     const warm = follow(pool.warmUp())
     await pass(99)
@@ -20,7 +20,7 @@ describe('warmUp', () => {
   })
 
   test('opens them at the same time, where the pool alone opens one after the other', async () => {
-    const slow = { afterMillis: 100, then: 'pass' } as const
+    const slow = { afterMillis: 100, outcome: 'pass' } as const
     const alone = new FakeDriver()
     alone.plans.create = slow
     openPool(alone, { min: 3 })
@@ -90,7 +90,7 @@ describe('warmUp', () => {
 
   test('gives up when its signal aborts, and the pool goes on', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 2 })
     const controller = new AbortController()
     const removed = vi.spyOn(controller.signal, 'removeEventListener')
@@ -127,7 +127,7 @@ describe('warmUp', () => {
 
   test('may be called by many at once', async () => {
     const driver = new FakeDriver()
-    driver.plans.create = { afterMillis: 100, then: 'pass' }
+    driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 2 })
     const warmUps = [pool.warmUp(), pool.warmUp(), pool.warmUp()]
     await pass(100)

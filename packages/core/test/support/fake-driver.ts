@@ -12,7 +12,7 @@ export type Plan =
   | 'reject'
   | 'throw'
   | 'hang'
-  | { readonly afterMillis: number; readonly then: 'pass' | 'reject' }
+  | { readonly afterMillis: number; readonly outcome: 'pass' | 'reject' }
 
 /** A call of a hook that has not settled. */
 export interface PendingCall {
@@ -235,7 +235,7 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
         reject: (error = new HookError(hook)) => reject(error),
       }
       if (plan === 'hang') this.pending.push(call)
-      else setTimeout(() => call[plan.then](), plan.afterMillis)
+      else setTimeout(() => call[plan.outcome](), plan.afterMillis)
     })
   }
 

@@ -1,0 +1,148 @@
+import { expect, test } from 'vitest'
+import {
+  afterFork,
+  AcquireTimeoutError,
+  CreateError,
+  LeaseReleasedError,
+  PoolClosedError,
+  PoolError,
+  QueueFullError,
+  StaleResourceError,
+} from '../src/index.ts'
+import { FakeDriver } from './support/fake-driver.ts'
+import { openPool } from './support/pools.ts'
+import { errorOf, pass, useFakeTime } from './support/time.ts'
+
+useFakeTime()
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    run()
+  } catch (error) {
+    return error
+  }
+  throw new Error('It should have thrown.')
+}
+
+const name = 'orders'
+
+const errors: [new (...args: never[]) => PoolError, string, () => Promise<unknown>][] = [
+  [
+    AcquireTimeoutError,
+    'FORKSAFE_ACQUIRE_TIMEOUT',
+    async () => {
+      const pool = openPool(new FakeDriver(), { name, max: 1 })
+      await pool.acquire()
+      const error = errorOf(pool.acquire({ timeoutMillis: 10 }))
+      await pass(11)
+      return error
+    },
+  ],
+  [
+    QueueFullError,
+    'FORKSAFE_QUEUE_FULL',
+    async () => {
+      const pool = openPool(new FakeDriver(), { name, max: 1, maxWaitingClients: 0 })
+      await pool.acquire()
+      return errorOf(pool.acquire())
+    },
+  ],
+  [
+    CreateError,
+    'FORKSAFE_CREATE_FAILED',
+    async () => {
+      const driver = new FakeDriver({ hooks: ['classify'] })
+      driver.failureKind = 'fatal'
+      driver.plans.create = 'reject'
+      return errorOf(openPool(driver, { name }).acquire())
+    },
+  ],
+  [
+    PoolClosedError,
+    'FORKSAFE_POOL_CLOSED',
+    async () => {
+      const pool = openPool(new FakeDriver(), { name })
+      await pool.close()
+      return errorOf(pool.acquire())
+    },
+  ],
+  [
+    LeaseReleasedError,
+    'FORKSAFE_LEASE_RELEASED',
+    async () => {
+      const lease = await openPool(new FakeDriver(), { name }).acquire()
+      lease.release()
+      return thrownBy(() => lease.resource)
+    },
+  ],
+  [
+    StaleResourceError,
+    'FORKSAFE_STALE_RESOURCE',
+    async () => {
+      const lease = await openPool(new FakeDriver(), { name }).acquire()
+      afterFork()
+      return thrownBy(() => lease.resource)
+    },
+  ],
+]
+
+test.each(errors)(
+  'a %o has its name, a stable code, the pool, and says so in the first line of its stack',
+  async (type, code, provoke) => {
+    const error = await provoke()
+    expect(error).toBeInstanceOf(type)
+    expect(error).toBeInstanceOf(PoolError)
+    expect(error).toBeInstanceOf(Error)
+    if (!(error instanceof PoolError)) return
+    expect(error).toMatchObject({ name: type.name, code, pool: name })
+    expect(error.message).toContain(`Pool "${name}"`)
+    expect(error.stack?.split('\n')[0]).toBe(`${type.name}: ${error.message}`)
+    expect(Object.prototype.toString.call(error)).toBe('[object Error]')
+    expect(String(error)).toBe(`${type.name}: ${error.message}`)
+  },
+)
+
+test('the numbers of the pool are in the message of what is for want of a resource', async () => {
+  const pool = openPool(new FakeDriver(), { name, max: 1 })
+  await pool.acquire()
+  const error = errorOf(pool.acquire({ timeoutMillis: 10 }))
+  await pass(11)
+  expect(await error).toMatchObject({
+    message: expect.stringMatching(
+      /^Pool "orders" \(size 1 of 1, idle 0, borrowed 1, waiting 1, creating 0, destroying 0\): /,
+    ),
+  })
+})
+
+test('what a driver rejects with is the cause, whatever it is', async () => {
+  for (const thrown of [new Error('refused'), 'a string', undefined, null, 42]) {
+    const driver = Object.assign(new FakeDriver(), {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
+      create: () => Promise.reject(thrown),
+      classify: () => 'fatal' as const,
+    })
+    const error = await errorOf(openPool(driver).acquire())
+    expect(error).toBeInstanceOf(CreateError)
+    expect(error).toHaveProperty('cause', thrown)
+    expect('cause' in (error as CreateError)).toBe(true)
+  }
+})
+
+test('a lease names the way it ended', async () => {
+  const driver = new FakeDriver()
+  const pool = openPool(driver)
+  const released = await pool.acquire()
+  released.release()
+  const destroyed = await pool.acquire()
+  destroyed.destroy()
+  const lost = await pool.acquire()
+  driver.resources.at(-1)?.lose()
+  const closed = await pool.acquire()
+  const closing = pool.close({ deadlineMillis: 0 })
+  await pass(1)
+  await closing
+  expect(() => released.resource).toThrow('released')
+  expect(() => destroyed.resource).toThrow('destroyed')
+  expect(() => lost.resource).toThrow('lost')
+  expect(() => closed.resource).toThrow('closed')
+})

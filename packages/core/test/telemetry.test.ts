@@ -1,0 +1,337 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterFork, createForkSafePool, type PoolEvents } from '../src/index.ts'
+import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
+import { acquireMany, idOf, openIdle, openPool } from './support/pools.ts'
+import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
+import { nextUncaught, uncaughtIn } from './support/uncaught.ts'
+
+useFakeTime()
+
+const subscriptions: [string, (message: unknown) => void][] = []
+afterEach(() => {
+  for (const [channel, listener] of subscriptions.splice(0)) unsubscribe(channel, listener)
+})
+
+/** What a channel tells of one pool, from now on. */
+function messagesOf(channel: string, pool: string): unknown[] {
+  const messages: unknown[] = []
+  const listener = (message: unknown): void => {
+    if ((message as { pool?: unknown }).pool === pool) messages.push(message)
+  }
+  subscribe(channel, listener)
+  subscriptions.push([channel, listener])
+  return messages
+}
+
+describe('an event', () => {
+  test('tells of each create, and how long it took', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 40, outcome: 'pass' }
+    const pool = openPool(driver)
+    const created = vi.fn<(details: PoolEvents['create'][0]) => void>()
+    pool.on('create', created)
+    const lease = pool.acquire()
+    await pass(40)
+    await lease
+    expect(created).toHaveBeenCalledExactlyOnceWith({ generation: 1, durationMillis: 40 })
+  })
+
+  test('tells of each destroy: its reason, how long it took, and no error where there was none', async () => {
+    const driver = new FakeDriver()
+    driver.plans.destroy = { afterMillis: 30, outcome: 'pass' }
+    const pool = openPool(driver)
+    const destroyed = vi.fn<(details: PoolEvents['destroy'][0]) => void>()
+    pool.on('destroy', destroyed)
+    const lease = await pool.acquire()
+    lease.destroy()
+    expect(destroyed).not.toHaveBeenCalled()
+    await pass(30)
+    expect(destroyed).toHaveBeenCalledExactlyOnceWith({
+      generation: 1,
+      durationMillis: 30,
+      reason: 'broken',
+    })
+  })
+
+  test('is seen by once() once, and not by who took it off', async () => {
+    const pool = openPool(new FakeDriver())
+    const always = vi.fn<() => void>()
+    const once = vi.fn<() => void>()
+    const never = vi.fn<() => void>()
+    const neverOnce = vi.fn<() => void>()
+    expect(pool.on('create', always)).toBe(pool)
+    expect(pool.once('create', once)).toBe(pool)
+    pool.on('create', never).once('create', neverOnce)
+    expect(pool.off('create', never).off('create', neverOnce)).toBe(pool)
+    await acquireMany(pool, 3)
+    expect(always).toHaveBeenCalledTimes(3)
+    expect(once).toHaveBeenCalledTimes(1)
+    expect(never).not.toHaveBeenCalled()
+    expect(neverOnce).not.toHaveBeenCalled()
+  })
+
+  test('of a failed create needs no listener: nothing is thrown where nobody listens', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    const pool = openPool(driver)
+    const error = errorOf(pool.acquire({ timeoutMillis: 10 }))
+    await pass(11)
+    expect(await error).toHaveProperty('code', 'FORKSAFE_ACQUIRE_TIMEOUT')
+  })
+})
+
+describe('a listener that throws', () => {
+  test.each([
+    'create',
+    'destroy',
+    'createError',
+    'hookError',
+    'leak',
+    'close',
+    'processChange',
+  ] as const)('at %s does not harm the pool, and is not swallowed', async (event) => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1, leakDetectionMillis: 100 })
+    pool.once(event, () => {
+      throw new Error(`my bug at ${event}`)
+    })
+    const uncaught = nextUncaught()
+
+    if (event === 'createError') driver.plans.create = 'reject'
+    if (event === 'hookError') driver.plans.watch = 'throw'
+    const acquired = pool.acquire()
+    await settled()
+    driver.plans.create = 'pass'
+    await pass(60)
+    const lease = await acquired
+    await pass(1_000)
+    if (event === 'processChange') afterFork()
+    else lease.destroy()
+    const own = await pool.acquire()
+    own.release()
+    await pool.close()
+
+    expect(await uncaught).toMatchObject({ message: `my bug at ${event}` })
+    expect(pool.stats).toMatchObject({ size: 0, waiting: 0, borrowed: 0 })
+    expect(driver.open).toEqual([])
+  })
+})
+
+describe('a listener that uses the pool', () => {
+  test.each(['create', 'destroy', 'createError'] as const)(
+    'at %s is served like anybody else',
+    async (event) => {
+      const driver = new FakeDriver()
+      const pool = openPool(driver, { max: 2 })
+      const served: Promise<number>[] = []
+      pool.once(event, () => served.push(pool.use(({ id }) => id)))
+      if (event === 'createError') driver.plans.create = 'reject'
+      const first = pool.use((_resource, lease) => lease.destroy())
+      await settled()
+      driver.plans.create = 'pass'
+      await pass(1_000)
+      await first
+      expect(served).toHaveLength(1)
+      expect(await served[0]).toBeGreaterThan(0)
+      expect(pool.stats).toMatchObject({ borrowed: 0, waiting: 0, creating: 0, destroying: 0 })
+    },
+  )
+
+  test.each(['create', 'destroy', 'createError'] as const)(
+    'at %s may recycle or close it',
+    async (event) => {
+      for (const act of ['recycle', 'close'] as const) {
+        const driver = new FakeDriver()
+        const pool = openPool(driver, { max: 2 })
+        pool.once(event, () => void pool[act]())
+        if (event === 'createError') driver.plans.create = 'reject'
+        const first = follow(pool.use((_resource, lease) => lease.destroy()))
+        await settled()
+        driver.plans.create = 'pass'
+        await pass(60_000)
+        expect(first.outcome.state).not.toBe('pending')
+        await pool.close()
+        expect(driver.open).toEqual([])
+        for (const { destroys, discards } of driver.resources) expect(destroys + discards).toBe(1)
+        expect(pool.stats).toMatchObject({ size: 0, waiting: 0 })
+      }
+    },
+  )
+})
+
+describe('a diagnostics channel', () => {
+  test('forksafe:create tells of each create of every pool, by its name', async () => {
+    const first = messagesOf('forksafe:create', 'first')
+    const second = messagesOf('forksafe:create', 'second')
+    const driver = new FakeDriver()
+    await openPool(driver, { name: 'first' }).acquire()
+    await acquireMany(openPool(driver, { name: 'second' }), 2)
+    expect(first).toEqual([{ pool: 'first', generation: 1, durationMillis: expect.any(Number) }])
+    expect(second).toHaveLength(2)
+  })
+
+  test('forksafe:create tells of failures too', async () => {
+    const messages = messagesOf('forksafe:create', 'failing')
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    follow(openPool(driver, { name: 'failing' }).acquire())
+    await settled()
+    expect(messages).toEqual([
+      expect.objectContaining({
+        pool: 'failing',
+        error: expect.objectContaining({ message: 'create failed' }),
+        kind: 'transient',
+        failures: 1,
+      }),
+    ])
+  })
+
+  test('forksafe:destroy tells of each destroy, with the reason', async () => {
+    const messages = messagesOf('forksafe:destroy', 'ending')
+    const pool = openPool(new FakeDriver(), { name: 'ending' })
+    await openIdle(pool, 1)
+    await pool.close()
+    expect(messages).toEqual([
+      { pool: 'ending', generation: 1, durationMillis: expect.any(Number), reason: 'close' },
+    ])
+  })
+
+  test('forksafe:discard tells of each discard, and forksafe:processChange of the change', async () => {
+    const discards = messagesOf('forksafe:discard', 'forked')
+    const changes = messagesOf('forksafe:processChange', 'forked')
+    await openIdle(openPool(new FakeDriver(), { name: 'forked' }), 2)
+    afterFork()
+    expect(discards).toEqual([
+      { pool: 'forked', generation: 1 },
+      { pool: 'forked', generation: 1 },
+    ])
+    expect(changes).toEqual([{ pool: 'forked', reason: 'fork', generation: 2, discarded: 2 }])
+  })
+
+  test('forksafe:acquire tells of each acquire, and how long it took', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 25, outcome: 'pass' }
+    const pool = openPool(driver, { name: 'watched', max: 1 })
+    const messages = messagesOf('forksafe:acquire', 'watched')
+    const waiting = pool.acquire()
+    await pass(25)
+    const lease = await waiting
+    lease.release()
+    await pool.use(() => 1)
+    expect(messages).toEqual([
+      { pool: 'watched', generation: 1, durationMillis: 25 },
+      { pool: 'watched', generation: 1, durationMillis: 0 },
+    ])
+  })
+
+  test('forksafe:acquire tells of each acquire that came to nothing', async () => {
+    const pool = openPool(new FakeDriver(), { name: 'busy', max: 1 })
+    await pool.acquire()
+    const messages = messagesOf('forksafe:acquire', 'busy')
+    const late = errorOf(pool.acquire({ timeoutMillis: 10 }))
+    await pass(11)
+    const error = await late
+    expect(messages).toEqual([{ pool: 'busy', durationMillis: expect.any(Number), error }])
+  })
+
+  test('with a subscriber that throws does not harm the pool', async () => {
+    const listener = (): void => {
+      throw new Error('a bad exporter')
+    }
+    for (const channel of ['forksafe:acquire', 'forksafe:create', 'forksafe:destroy']) {
+      subscribe(channel, listener)
+      subscriptions.push([channel, listener])
+    }
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 1 })
+    const uncaught = await uncaughtIn(async () => {
+      expect(await idOf(pool.acquire())).toBe(1)
+      driver.resource(1).lose()
+      expect(await idOf(pool.acquire())).toBe(2)
+    })
+    // Two of each: acquire, create; one destroy.
+    expect(uncaught).toHaveLength(5)
+    expect(uncaught[0]).toMatchObject({ message: 'a bad exporter' })
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
+  })
+})
+
+describe('the async context', () => {
+  const context = new AsyncLocalStorage<string>()
+
+  test('of whoever needs a resource is not seen by any hook', async () => {
+    const driver = new FakeDriver({
+      hooks: ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'],
+    })
+    const seen = new Map<string, Set<string | undefined>>()
+    driver.onCall = (hook) => {
+      const stores = seen.get(hook) ?? new Set()
+      seen.set(hook, stores.add(context.getStore()))
+    }
+    let asked: string | undefined
+    const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
+      connection: () => {
+        asked = context.getStore()
+        return 'db'
+      },
+      validateAfterIdleMillis: 0,
+    })
+    await context.run('request', async () => {
+      await openIdle(pool, 1)
+      await settled()
+      const lease = await pool.acquire()
+      lease.destroy()
+      await settled()
+      driver.plans.create = 'reject'
+      const failing = errorOf(pool.acquire({ timeoutMillis: 10 }))
+      await pass(11)
+      await failing
+      driver.plans.create = 'pass'
+      await pass(5_000)
+      await pool.acquire()
+      afterFork()
+    })
+    expect(asked).toBeUndefined()
+    expect(Object.fromEntries(seen)).toEqual({
+      create: new Set([undefined]),
+      watch: new Set([undefined]),
+      validate: new Set([undefined]),
+      reset: new Set([undefined]),
+      destroy: new Set([undefined]),
+      discard: new Set([undefined]),
+      ref: new Set([undefined]),
+      unref: new Set([undefined]),
+      classify: new Set([undefined]),
+    })
+  })
+
+  test('of a caller is its own after acquire, in use, and after it, whoever opened or gave back', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const requests = ['a', 'b', 'c', 'd'].map((request) =>
+      context.run(request, async () => {
+        const lease = await pool.acquire()
+        const afterAcquire = context.getStore()
+        await settled()
+        lease.release()
+        const inUse = await pool.use(() => context.getStore())
+        return [request, afterAcquire, inUse, context.getStore()]
+      }),
+    )
+    for (const [request, ...seen] of await Promise.all(requests)) {
+      expect(seen).toEqual([request, request, request])
+    }
+  })
+
+  test('of a caller survives a wait that ends in an error', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const seen = context.run('late', async () => {
+      await pool.acquire({ timeoutMillis: 10 }).catch(() => undefined)
+      return context.getStore()
+    })
+    await pass(11)
+    expect(await seen).toBe('late')
+  })
+})
