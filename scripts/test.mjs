@@ -22,6 +22,9 @@ try {
     await step('lint', () => run('Linting', tool('oxlint/bin/oxlint', '--deny-warnings')))
     await step('format', () => run('Checking', tool('prettier/bin/prettier.cjs', '--check', '.')))
     await step('typecheck', async () => run('Type checking', await turbo('typecheck')))
+    await step('coverage', () =>
+      run('Measuring', tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')),
+    )
     for (const { name, find } of nodes()) {
       await step(`test on Node ${name}`, async () => test(await find()))
     }

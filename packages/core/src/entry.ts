@@ -35,7 +35,7 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   lentTo: Borrower | undefined = undefined
   lentAt = 0
   /** Why it is being destroyed. */
-  ending: { readonly reason: DestroyReason; readonly error: unknown } | undefined = undefined
+  ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
   /** Ends the wait for the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
 

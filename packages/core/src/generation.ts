@@ -231,7 +231,7 @@ export class Generation<R extends object> {
     const entry = new Entry<R>(this)
     entry.resource = resource
     entry.state = 'destroying'
-    entry.ending = { reason: 'late', error: undefined }
+    entry.ending = { reason: 'late' }
     this.destroying++
     this.entries.add(entry)
     return this.#destroy(entry)
@@ -255,7 +255,7 @@ export class Generation<R extends object> {
         entry.state = 'gone'
         this.entries.delete(entry)
         this.destroying--
-        const { reason, error } = entry.ending ?? { reason: 'broken', error: undefined }
+        const { reason, error } = entry.ending
         telemetry.emit('destroy', {
           generation: this.number,
           durationMillis: performance.now() - started,

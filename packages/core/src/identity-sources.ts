@@ -42,9 +42,11 @@ export function bestSource(
   return ppidSource(platform === 'linux' ? pidFromProc : pidFromReport)
 }
 
-function loadKoffi(): Koffi | undefined {
+export function loadKoffi(
+  load: (name: string) => unknown = createRequire(import.meta.url),
+): Koffi | undefined {
   try {
-    return createRequire(import.meta.url)('koffi') as Koffi
+    return load('koffi') as Koffi
   } catch {
     return undefined // Not installed, or not for this platform; `stats.identity` says what stands in for it.
   }

@@ -105,6 +105,11 @@ export class IdentityWatch {
     this.#source = identity.source
   }
 
+  /** Which incarnation of the process this is. */
+  get incarnation(): number {
+    return this.#identity.number
+  }
+
   /** Which means tells this process from its children. */
   get sourceName(): IdentitySource['name'] {
     return this.#source.name

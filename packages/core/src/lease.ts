@@ -27,9 +27,9 @@ export class PooledLease<R extends object> implements Lease<R> {
   }
 
   readonly #lender: Lender<R>
-  /** Empty once the lease has ended, so that an old one holds on to nothing. */
+  /** Empty once the lease has ended, so that an old one holds on to nothing. What comes next says how it ended. */
   #entry: Entry<R> | undefined
-  #end: LeaseEnd | undefined = undefined
+  #end: LeaseEnd = 'released'
   #cause: Error | undefined = undefined
   readonly generation: number
 
@@ -90,7 +90,7 @@ export class PooledLease<R extends object> implements Lease<R> {
       destroyed: 'it was destroyed before',
       lost: 'its resource was lost',
       close: 'the pool was closed',
-    }[this.#end ?? 'released']
+    }[this.#end]
     return new LeaseReleasedError(
       pool,
       `Pool "${pool}": ${lease} cannot be ${attempt}: ${ended}.`,

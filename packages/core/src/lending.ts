@@ -294,5 +294,5 @@ export class Lending<R extends object> {
 }
 
 function newBorrower(): Borrower {
-  return { stack: new Error('acquired here').stack ?? '' }
+  return { stack: String(new Error('acquired here').stack) }
 }

@@ -284,6 +284,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     for (const { reject } of this.#warmUps) reject(stale())
     this.#telemetry.emit('processChange', {
       reason,
+      incarnation: this.#watch.incarnation,
       generation: this.#stock.generation,
       discarded,
     })

@@ -184,20 +184,17 @@ export class Stock<R extends object> {
   }
 
   #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
-    const { generation } = entry
-    if (!generation.retired) {
-      const kind = this.#classify(error)
-      const retryMillis = this.backoff.failed(error, kind)
-      this.#telemetry.emit('createError', {
-        generation: generation.number,
-        durationMillis,
-        error,
-        kind,
-        failures: this.backoff.failures,
-        retryMillis,
-      })
-      this.#keeper.failed(error, kind)
-    }
+    const kind = this.#classify(error)
+    const retryMillis = this.backoff.failed(error, kind)
+    this.#telemetry.emit('createError', {
+      generation: entry.generation.number,
+      durationMillis,
+      error,
+      kind,
+      failures: this.backoff.failures,
+      retryMillis,
+    })
+    this.#keeper.failed(error, kind)
     this.#ended(entry)
   }
 

@@ -94,7 +94,9 @@ export interface PoolEvents {
   processChange: [
     {
       readonly reason: ProcessChangeReason
-      /** The generation that has begun. */
+      /** Which incarnation of the process this is, counted from 1: the same number for all its pools. */
+      readonly incarnation: number
+      /** The generation of the pool that has begun. */
       readonly generation: number
       readonly discarded: number
     },

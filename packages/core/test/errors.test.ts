@@ -128,6 +128,17 @@ test('what a driver rejects with is the cause, whatever it is', async () => {
   }
 })
 
+test('an error of the driver without a message goes by its name', async () => {
+  const driver = Object.assign(new FakeDriver(), {
+    create: () => Promise.reject(new RangeError()),
+    classify: () => 'fatal' as const,
+  })
+  expect(await errorOf(openPool(driver).acquire())).toHaveProperty(
+    'message',
+    expect.stringMatching(/create failed: RangeError$/),
+  )
+})
+
 test('a lease names the way it ended', async () => {
   const driver = new FakeDriver()
   const pool = openPool(driver)

@@ -280,6 +280,20 @@ describe('the queue', () => {
     expect(await idOf(pool.acquire())).toBe(2)
   })
 
+  test('does not count who will be served by a resource that is on its way', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = { afterMillis: 10, outcome: 'pass' }
+    const pool = openPool(driver, { max: 1, maxWaitingClients: 1 })
+    const first = pool.acquire()
+    const second = follow(pool.acquire())
+    expect(await errorOf(pool.acquire())).toBeInstanceOf(QueueFullError)
+    await pass(10)
+    expect(second.outcome.state).toBe('pending')
+    await first.then((lease) => lease.release())
+    await settled()
+    expect(second.outcome.state).toBe('fulfilled')
+  })
+
   test('of length 0 still validates what is idle', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 1, maxWaitingClients: 0 })
@@ -747,4 +761,13 @@ describe('reset', () => {
     expect(driver.count('reset')).toBe(0)
     expect(ends).toEqual(['uses'])
   })
+})
+
+test('who waits for a resource that is being opened does not count against maxWaitingClients', async () => {
+  const driver = new FakeDriver()
+  driver.plans.create = 'hang'
+  const pool = openPool(driver, { max: 1, maxWaitingClients: 1 })
+  const callers = [1, 2, 3].map(() => follow(pool.acquire()))
+  await settled()
+  expect(callers.map(({ outcome }) => outcome.state)).toEqual(['pending', 'pending', 'rejected'])
 })

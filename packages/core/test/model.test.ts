@@ -20,6 +20,18 @@ interface Caller {
   ended: boolean
 }
 
+interface Setup {
+  /** The driver has every hook, or only the needful ones. */
+  readonly hooks: boolean
+  /** A create that is given up ends, or opens something all the same. */
+  readonly heedsAbort: boolean
+  /** Listeners use the pool. */
+  readonly chatty: boolean
+  readonly min: number
+  readonly max: number
+  readonly fifo: boolean
+}
+
 /** A pool, its server and its callers, and what must be true of them at any time. */
 class World {
   readonly process = new FakeProcess()
@@ -31,9 +43,10 @@ class World {
   readonly broken: string[] = []
   changes = 0
 
-  constructor(setup: { hooks: boolean; min: number; max: number; fifo: boolean }) {
-    const { hooks, ...options } = setup
+  constructor(setup: Setup) {
+    const { hooks, heedsAbort, chatty, ...options } = setup
     this.driver = new FakeDriver({
+      heedsAbort,
       hooks: hooks ? ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'] : ['watch'],
     })
     this.pool = this.process.pool(this.driver, {
@@ -49,6 +62,7 @@ class World {
       maxWaitingClients: 6,
     })
     this.pool.on('processChange', () => this.changes++)
+    if (chatty) this.#listen()
     this.driver.onCall = (hook, resource) => this.#watchHook(hook, resource)
   }
 
@@ -65,6 +79,23 @@ class World {
 
   get pending(): Caller[] {
     return this.callers.filter(({ followed }) => followed.outcome.state === 'pending')
+  }
+
+  /** Somebody whose listeners use the pool in the middle of whatever it does. */
+  #listen(): void {
+    let calls = 0
+    const call = (): void => {
+      if (++calls <= 20) this.acquire({ timeoutMillis: 100 })
+    }
+    for (const event of [
+      'create',
+      'createError',
+      'destroy',
+      'hookError',
+      'processChange',
+    ] as const) {
+      this.pool.on(event, call)
+    }
   }
 
   #watchHook(hook: HookName, resource: FakeResource | undefined): void {
@@ -360,8 +391,10 @@ const story = fc.commands(
   { maxCommands: 60, size: 'max' },
 )
 
-const setup = fc.record({
+const setup: fc.Arbitrary<Setup> = fc.record({
   hooks: fc.boolean(),
+  heedsAbort: fc.boolean(),
+  chatty: fc.boolean(),
   min: fc.nat({ max: 2 }),
   max: fc.integer({ min: 2, max: 4 }),
   fifo: fc.boolean(),

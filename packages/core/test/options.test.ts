@@ -183,19 +183,19 @@ describe('options that do not fit together', () => {
 
 describe('a driver', () => {
   test.each([undefined, null, 5, 'pg', () => undefined])('is refused when it is %s', (driver) => {
-    expect(() => createForkSafePool(driver as never, {} as never)).toThrow(TypeError)
-    expect(() => createForkSafePool(driver as never, {} as never)).toThrow(/driver.*`name`/)
+    expect(() => createForkSafePool(driver as never, {})).toThrow(TypeError)
+    expect(() => createForkSafePool(driver as never, {})).toThrow(/driver.*`name`/)
   })
 
   test.each([undefined, '', 5])('is refused with the name %s', (name) => {
     const driver = { name, create: () => ({}), destroy: () => undefined, discard: () => undefined }
-    expect(() => createForkSafePool(driver as never, {} as never)).toThrow(TypeError)
+    expect(() => createForkSafePool(driver as never, {})).toThrow(TypeError)
   })
 
   test.each(['create', 'destroy', 'discard'])('is refused without %s', (hook) => {
     const hooks = { create: () => ({}), destroy: () => undefined, discard: () => undefined }
     const driver = { name: 'half', ...hooks, [hook]: undefined }
-    expect(() => createForkSafePool(driver as never, {} as never)).toThrow(
+    expect(() => createForkSafePool(driver as never, {})).toThrow(
       `Driver "half": expected \`${hook}\` to be a function, got undefined.`,
     )
   })

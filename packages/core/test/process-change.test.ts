@@ -52,7 +52,9 @@ describe('afterFork() in the child', () => {
     for (const resource of driver.resources) expectDiscardedOnce(resource)
     expect(driver.count('destroy')).toBe(0)
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0, generation: 2 })
-    expect(changes).toEqual([{ reason: 'fork', generation: 2, discarded: 2 }])
+    expect(changes).toEqual([
+      { reason: 'fork', incarnation: expect.any(Number) as number, generation: 2, discarded: 2 },
+    ])
   })
 
   test('discards a lent resource, and tells its holder at the next use', async () => {
@@ -414,7 +416,9 @@ describe('afterFork() in the child', () => {
     expect(() => old.resource).toThrow(StaleResourceError)
     expect(() => fresh.resource).toThrow(StaleResourceError)
     for (const resource of driver.resources) expectDiscardedOnce(resource)
-    expect(changes).toEqual([{ reason: 'fork', generation: 3, discarded: 2 }])
+    expect(changes).toEqual([
+      { reason: 'fork', incarnation: expect.any(Number) as number, generation: 3, discarded: 2 },
+    ])
   })
 
   test('may be called again in a child of the child', async () => {
@@ -452,7 +456,9 @@ describe('afterFork() in the child', () => {
     afterRestore()
 
     expect(() => lease.resource).toThrow(StaleResourceError)
-    expect(changes).toEqual([{ reason: 'restore', generation: 2, discarded: 1 }])
+    expect(changes).toEqual([
+      { reason: 'restore', incarnation: expect.any(Number) as number, generation: 2, discarded: 1 },
+    ])
   })
 })
 
@@ -613,7 +619,9 @@ describe('where no hook is called, detection at use', () => {
     await use(lease, pool)
     await settled()
 
-    expect(changes).toEqual([{ reason: 'fork', generation: 2, discarded: 1 }])
+    expect(changes).toEqual([
+      { reason: 'fork', incarnation: expect.any(Number) as number, generation: 2, discarded: 1 },
+    ])
     expectDiscardedOnce(driver.resource(1))
   })
 
@@ -672,6 +680,52 @@ describe('where no hook is called, detection at use', () => {
     expect(driver.count('create')).toBe(3)
     for (const lease of leases) expect(() => lease.resource).toThrow(StaleResourceError)
   })
+
+  test.each(['validate', 'reset'] as const)(
+    'never lends what an inherited %s found to be good',
+    async (hook) => {
+      const process = new FakeProcess()
+      const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
+      const pool = process.pool(driver, { max: 1 })
+      const first = await pool.acquire()
+      driver.plans[hook] = 'hang'
+      first.release()
+      if (hook === 'validate') await pass(1_000)
+      const work = vi.fn<() => void>()
+      const used = errorOf(pool.use(work))
+      expect(driver.pending).toHaveLength(1)
+
+      process.fork()
+      driver.settle(hook)
+      await settled()
+
+      expect(await used).toBeInstanceOf(StaleResourceError)
+      expect(work).not.toHaveBeenCalled()
+      expectDiscardedOnce(driver.resource(1))
+      expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0 })
+    },
+  )
+
+  test.each(['validate', 'reset'] as const)(
+    'never destroys what an inherited %s found to be broken',
+    async (hook) => {
+      const process = new FakeProcess()
+      const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
+      const pool = process.pool(driver, { max: 1 })
+      const first = await pool.acquire()
+      driver.plans[hook] = 'hang'
+      first.release()
+      if (hook === 'validate') await pass(1_000)
+      follow(pool.acquire())
+
+      process.fork()
+      driver.settle(hook, 'reject')
+      await settled()
+
+      expect(driver.count('destroy')).toBe(0)
+      expectDiscardedOnce(driver.resource(1))
+    },
+  )
 
   test('never lends an inherited resource to one who acquired in the child', async () => {
     const process = new FakeProcess()
@@ -949,3 +1003,23 @@ async function expectCollected(reference: WeakRef<object>): Promise<void> {
   }
   expect(reference.deref()).toBeUndefined()
 }
+
+test.each(['validate', 'reset'] as const)(
+  'a %s that ends in a child which has noticed nothing yet passes nothing on',
+  async (hook) => {
+    const process = new FakeProcess()
+    const driver = new FakeDriver({ hooks: [hook] })
+    const pool = process.pool(driver, { max: 1, validateAfterIdleMillis: 0 })
+    driver.plans[hook] = 'hang'
+    ;(await pool.acquire()).release()
+    const waiting = follow(pool.acquire())
+    await settled()
+
+    process.fork()
+    driver.settle(hook)
+    await settled()
+
+    expect(waiting.outcome).toMatchObject({ error: { name: 'StaleResourceError' } })
+    expectDiscardedOnce(driver.resource(1))
+  },
+)

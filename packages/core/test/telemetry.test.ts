@@ -207,7 +207,15 @@ describe('a diagnostics channel', () => {
       { pool: 'forked', generation: 1 },
       { pool: 'forked', generation: 1 },
     ])
-    expect(changes).toEqual([{ pool: 'forked', reason: 'fork', generation: 2, discarded: 2 }])
+    expect(changes).toEqual([
+      {
+        pool: 'forked',
+        reason: 'fork',
+        incarnation: expect.any(Number) as number,
+        generation: 2,
+        discarded: 2,
+      },
+    ])
   })
 
   test('forksafe:acquire tells of each acquire, and how long it took', async () => {

@@ -6,9 +6,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
@@ -18,11 +21,19 @@ const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 export class CompiledCore {
   readonly #folder: string
 
-  constructor() {
-    // Inside the package, so that its dependencies are found.
-    const cache = join(packageFolder, 'node_modules', '.cache')
-    mkdirSync(cache, { recursive: true })
-    this.#folder = mkdtempSync(join(cache, 'core-'))
+  /** `alone`: with what it cannot do without, and no optional peer. */
+  constructor({ alone = false } = {}) {
+    if (alone) {
+      this.#folder = mkdtempSync(join(tmpdir(), 'forksafe-core-'))
+      const needed = dirname(createRequire(import.meta.url).resolve('generic-pool/package.json'))
+      mkdirSync(join(this.#folder, 'node_modules'))
+      symlinkSync(needed, join(this.#folder, 'node_modules', 'generic-pool'))
+    } else {
+      // Inside the package, so that its dependencies are found.
+      const cache = join(packageFolder, 'node_modules', '.cache')
+      mkdirSync(cache, { recursive: true })
+      this.#folder = mkdtempSync(join(cache, 'core-'))
+    }
     cpSync(join(packageFolder, 'package.json'), join(this.#folder, 'package.json'))
     const sources = join(packageFolder, 'src')
     for (const file of readdirSync(sources)) {

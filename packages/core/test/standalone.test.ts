@@ -104,3 +104,18 @@ test('a closed pool leaves nothing that keeps a process', async () => {
   expect(child).toMatchObject({ code: 0, stderr: '' })
   expect(child.millis).toBeLessThan(5_000)
 })
+
+test('a process without koffi has a pool all the same, and the pool says what it goes by', async () => {
+  const alone = new CompiledCore({ alone: true })
+  const child = await alone.run(`
+    const pool = core.createForkSafePool(core.defineDriver(${driver}), {})
+    await pool.use(() => undefined)
+    core.afterFork()
+    await pool.use(() => undefined)
+    console.log(pool.stats.identity, pool.stats.generation)
+    await pool.close()
+  `)
+  alone.remove()
+  const source = process.platform === 'win32' ? 'none' : 'ppid'
+  expect(child).toMatchObject({ code: 0, stdout: `${source} 2\n`, stderr: '' })
+})

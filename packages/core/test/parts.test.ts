@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Handoff, Waiter } from '../src/handoff.ts'
+import { loadKoffi } from '../src/identity-sources.ts'
+import { ProcessIdentity } from '../src/identity.ts'
+import { defineDriver } from '../src/index.ts'
+import { type Linked, LinkedList } from '../src/list.ts'
+import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
+
+// What no user of the pool can bring about, or sees only by its cost.
+
+class Member implements Linked<Member> {
+  previous: Member | undefined = undefined
+  next: Member | undefined = undefined
+  constructor(readonly name: string) {}
+}
+
+describe('a linked list', () => {
+  const namesOf = (list: LinkedList<Member>) => [...list].map(({ name }) => name)
+
+  test('keeps its order when a member comes in front, into the middle, at the end', () => {
+    const list = new LinkedList<Member>()
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => new Member(name)) as [
+      Member,
+      Member,
+      Member,
+      Member,
+    ]
+    list.push(c)
+    list.insert(a, c)
+    list.insert(b, c)
+    list.insert(d, undefined)
+    expect(namesOf(list)).toEqual(['a', 'b', 'c', 'd'])
+    expect(list.length).toBe(4)
+    expect(list.first).toBe(a)
+    expect(list.last).toBe(d)
+  })
+
+  test('goes on when the member at hand is removed on the way', () => {
+    const list = new LinkedList<Member>()
+    for (const name of ['a', 'b', 'c']) list.push(new Member(name))
+    for (const member of list) list.remove(member)
+    expect(namesOf(list)).toEqual([])
+  })
+})
+
+test('a caller that has left the queue leaves it once', () => {
+  const handoff = new Handoff<FakeResource>(() => undefined)
+  const waiters = [1, 2].map(
+    () =>
+      new Waiter<FakeResource>(
+        0,
+        0,
+        Infinity,
+        () => undefined,
+        () => undefined,
+      ),
+  ) as [Waiter<FakeResource>, Waiter<FakeResource>]
+  for (const waiter of waiters) handoff.enqueue(waiter)
+  handoff.remove(waiters[0])
+  handoff.remove(waiters[0])
+  expect(handoff.waiting).toBe(1)
+  expect(handoff.next()).toBe(waiters[1])
+  handoff.stop()
+})
+
+test('koffi that is not installed, or does not load, is no error', () => {
+  const load = (): never => {
+    throw new Error("Cannot find module 'koffi'")
+  }
+  expect(loadKoffi(load)).toBeUndefined()
+})
+
+test('defineDriver gives the driver as it is', () => {
+  const driver = new FakeDriver()
+  expect(defineDriver(driver)).toBe(driver)
+})
+
+describe('an identity', () => {
+  afterEach(() => vi.unstubAllGlobals())
+
+  test('forgets the pools that nobody has any more', () => {
+    let collected: ((held: unknown) => void) | undefined
+    const held: unknown[] = []
+    vi.stubGlobal(
+      'FinalizationRegistry',
+      class {
+        constructor(callback: (held: unknown) => void) {
+          collected = callback
+        }
+        register(_target: object, reference: unknown): void {
+          held.push(reference)
+        }
+      },
+    )
+    const identity = new ProcessIdentity(() => ({
+      name: 'none',
+      changed: () => false,
+      settle: () => undefined,
+    }))
+    const listener = vi.fn<() => void>()
+    identity.watch('always', listener)
+    identity.announce('fork')
+    expect(listener).toHaveBeenCalledTimes(1)
+    for (const reference of held) collected?.(reference)
+    identity.announce('fork')
+    expect(listener).toHaveBeenCalledTimes(1)
+  })
+})
