@@ -3,6 +3,14 @@ import { type Linked, LinkedList } from './list.ts'
 import type { Lease } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
 
+// The functions of the promise that is being made: with one executor for all, none is allocated for each.
+let resolving: (lease: Lease<object>) => void
+let rejecting: (reason: unknown) => void
+function capture(resolve: unknown, reject: unknown): void {
+  resolving = resolve as typeof resolving
+  rejecting = reject as typeof rejecting
+}
+
 /** A caller in the queue. */
 export class Waiter<R extends object> implements Linked<Waiter<R>> {
   previous: Waiter<R> | undefined = undefined
@@ -17,21 +25,14 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   /** When it came, by the monotonic clock. */
   readonly since: number
   readonly timeoutMillis: number
-  readonly resolve: (lease: Lease<R>) => void
-  readonly reject: (error: unknown) => void
+  readonly promise: Promise<Lease<R>> = new Promise(capture)
+  readonly resolve: (lease: Lease<R>) => void = resolving
+  readonly reject: (error: unknown) => void = rejecting
 
-  constructor(
-    priority: number,
-    since: number,
-    timeoutMillis: number,
-    resolve: (lease: Lease<R>) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(priority: number, since: number, timeoutMillis: number) {
     this.priority = priority
     this.since = since
     this.timeoutMillis = timeoutMillis
-    this.resolve = resolve
-    this.reject = reject
   }
 
   get deadline(): number {

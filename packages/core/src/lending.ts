@@ -80,34 +80,33 @@ export class Lending<R extends object> {
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
     const borrower = this.#looksForLeaks ? newBorrower() : undefined
-    if (options === undefined && this.handoff.waiting === 0) {
-      const entry = this.#takeIdle()
-      if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
-    }
-    // What is thrown in here rejects.
-    return new Promise((resolve, reject) => {
-      if (options !== undefined) checkArguments(this.#options.name, 'acquire', options)
-      const signal = options?.signal
-      signal?.throwIfAborted()
-      if (!this.#host.isOpen()) throw this.#host.refusal()
-      if (this.handoff.waiting === 0) {
-        const entry = this.#takeIdle()
-        if (entry !== undefined) return resolve(this.#lend(entry, borrower))
+    try {
+      if (options !== undefined) {
+        checkArguments(this.#options.name, 'acquire', options)
+        options.signal?.throwIfAborted()
       }
-      this.#refuseHopeless()
-      const waiter = new Waiter<R>(
-        options?.priority ?? 0,
-        // A whole number takes no memory of its own.
-        Math.ceil(performance.now()),
-        options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
-        resolve,
-        reject,
-      )
-      waiter.borrower = borrower
-      if (signal !== undefined) this.#listen(waiter, signal)
-      this.handoff.enqueue(waiter)
-      return this.#host.supply()
-    })
+      const entry = this.handoff.waiting === 0 ? this.#takeIdle() : undefined
+      if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
+      return this.#wait(borrower, options)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
+    if (!this.#host.isOpen()) throw this.#host.refusal()
+    this.#refuseHopeless()
+    const waiter = new Waiter<R>(
+      options?.priority ?? 0,
+      // A whole number takes no memory of its own.
+      Math.ceil(performance.now()),
+      options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
+    )
+    waiter.borrower = borrower
+    if (options?.signal !== undefined) this.#listen(waiter, options.signal)
+    this.handoff.enqueue(waiter)
+    this.#host.supply()
+    return waiter.promise
   }
 
   /** The idle resource whose turn it is, unless it must be validated first. */

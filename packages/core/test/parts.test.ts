@@ -45,16 +45,7 @@ describe('a linked list', () => {
 
 test('a caller that has left the queue leaves it once', () => {
   const handoff = new Handoff<FakeResource>(() => undefined)
-  const waiters = [1, 2].map(
-    () =>
-      new Waiter<FakeResource>(
-        0,
-        0,
-        Infinity,
-        () => undefined,
-        () => undefined,
-      ),
-  ) as [Waiter<FakeResource>, Waiter<FakeResource>]
+  const waiters = [new Waiter<FakeResource>(0, 0, 9), new Waiter<FakeResource>(0, 0, 9)] as const
   for (const waiter of waiters) handoff.enqueue(waiter)
   handoff.remove(waiters[0])
   handoff.remove(waiters[0])
