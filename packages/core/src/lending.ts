@@ -89,7 +89,7 @@ export class Lending<R extends object> {
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 
