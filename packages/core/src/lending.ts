@@ -89,6 +89,7 @@ export class Lending<R extends object> {
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
     } catch (error) {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
       return Promise.reject(error)
     }
   }
