@@ -1,0 +1,32 @@
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus } from 'node:os'
+
+/** Where the numbers come from. */
+export interface Environment {
+  readonly node: string
+  readonly platform: string
+  readonly cpu: string
+  readonly cores: number
+  /** The version of each peer. */
+  readonly peers: Readonly<Record<string, string>>
+  /** As in `'18.4'`; `undefined` where no server was needed. */
+  postgres: string | undefined
+}
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
+export function environment(): Environment {
+  // Exact versions, except those of this workspace.
+  const { dependencies } = createRequire(import.meta.url)('../package.json') as Manifest
+  const peers = Object.entries(dependencies).filter(([, version]) => /^\d/.test(version))
+  return {
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    peers: Object.fromEntries(peers),
+    postgres: undefined,
+  }
+}

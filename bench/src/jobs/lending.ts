@@ -1,0 +1,112 @@
+import { Pace } from '../measure/pace.ts'
+import { loadPeer, type PeerName } from '../peers/names.ts'
+import type { Resource, Verbs } from '../peers/peer.ts'
+import type { Answer } from './answer.ts'
+import { expectEqual } from './expect.ts'
+import type { Job } from './job.ts'
+import { proveLending } from './proof.ts'
+
+export const RESOURCES = 10
+export const CALLERS = 100
+
+/** One caller; 100 callers over 10 resources; one caller who looks at the resource; `use`, with nothing to do. */
+export type LendingScenario = 'solo' | 'crowd' | 'look' | 'use'
+
+export interface LendingArgument {
+  readonly peer: PeerName
+}
+
+export interface LendingRequest {
+  readonly scenario: LendingScenario
+  readonly millis: number
+  /** Run it for that long to have it compiled; the answer means nothing. */
+  readonly warmUp?: boolean
+}
+
+export async function start({ peer: name }: LendingArgument): Promise<Job<LendingRequest, Answer>> {
+  const peer = await loadPeer(name)
+  const made: Resource[] = []
+  const open = peer.factory(() => {
+    const resource = peer.newResource()
+    made.push(resource)
+    return resource
+  })
+  const pool = peer.verbs(open(RESOURCES))
+  let proven = await proveLending(pool, RESOURCES, CALLERS)
+  const loops = new Loops(pool)
+  const paces: Record<LendingScenario, Pace> = {
+    solo: new Pace((count) => loops.lend(count), 1_000),
+    crowd: new Pace((count) => loops.lendToMany(count), 1_000),
+    look: new Pace((count) => loops.look(count), 1_000),
+    use: new Pace((count) => loops.use(count), 1_000),
+  }
+
+  return {
+    async answer({ scenario, millis, warmUp = false }) {
+      const pace = paces[scenario]
+      if (warmUp) await pace.warmUp(millis)
+      // What the pool does after a pause is no part of this: idle resources are validated, timers started.
+      else await pace.run(1)
+      const { count, millis: took, processorMillis } = await pace.run(millis)
+      // Nanoseconds for one acquire and release, or one `use`.
+      return { value: (took / count) * 1e6, processor: (processorMillis / count) * 1e6 }
+    },
+
+    async finish() {
+      // Those that were idle for long may have been closed; then there are new ones.
+      proven += await proveLending(pool, RESOURCES, CALLERS)
+      const uses = made.reduce((sum, resource) => sum + resource.uses, 0)
+      expectEqual(pool.idle(), RESOURCES, `${name}: idle at the end`)
+      expectEqual(pool.borrowed(), 0, `${name}: borrowed at the end`)
+      expectEqual(uses - proven, loops.seen, `${name}: uses counted by the resources`)
+      expectEqual(loops.lent, loops.asked, `${name}: leases`)
+    },
+  }
+}
+
+/** The loops that are measured, the same for every peer. */
+class Loops<H> {
+  asked = 0
+  lent = 0
+  seen = 0
+  readonly #pool: Verbs<H>
+
+  constructor(pool: Verbs<H>) {
+    this.#pool = pool
+  }
+
+  async lend(count: number): Promise<void> {
+    const pool = this.#pool
+    let lent = 0
+    for (let i = 0; i < count; i++) {
+      const held = await pool.acquire()
+      if (held !== undefined) lent++
+      pool.release(held)
+    }
+    this.asked += count
+    this.lent += lent
+  }
+
+  async lendToMany(count: number): Promise<void> {
+    await Promise.all(Array.from({ length: CALLERS }, () => this.lend(count / CALLERS)))
+  }
+
+  async look(count: number): Promise<void> {
+    const pool = this.#pool
+    for (let i = 0; i < count; i++) {
+      const held = await pool.acquire()
+      pool.resourceOf(held).uses++
+      pool.release(held)
+    }
+    this.seen += count
+  }
+
+  async use(count: number): Promise<void> {
+    const pool = this.#pool
+    const work = async (resource: Resource): Promise<void> => {
+      resource.uses++
+    }
+    for (let i = 0; i < count; i++) await pool.use(work)
+    this.seen += count
+  }
+}

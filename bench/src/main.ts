@@ -1,0 +1,62 @@
+// The program: node dist/main.js [part...] [--quick] [--check] [--json]
+import { startPostgres } from '@forksafe/scripts/postgres'
+import { type Arguments, readArguments, usage } from './arguments.ts'
+import { environment } from './environment.ts'
+import { text } from './report/text.ts'
+import type { Results } from './results.ts'
+import { measureAfterFork } from './scenarios/after-fork.ts'
+import { measureHeap } from './scenarios/heap.ts'
+import { measureLending } from './scenarios/lending.ts'
+import { measureQueries } from './scenarios/queries.ts'
+import { judge, type Verdict } from './targets.ts'
+
+async function main({ json, check, quick, parts }: Arguments): Promise<void> {
+  const where = environment()
+  const results: Results = {}
+  if (parts.includes('lending')) {
+    progress('acquire, release and use')
+    results.lending = await measureLending(quick)
+  }
+  if (parts.includes('heap')) {
+    progress('heap')
+    results.heap = await measureHeap(quick)
+  }
+  if (parts.includes('queries') || parts.includes('afterFork')) {
+    await using server = await startPostgres({ tls: false })
+    where.postgres = server.version
+    if (parts.includes('queries')) {
+      progress('queries')
+      results.queries = await measureQueries(server.url, quick)
+    }
+    if (parts.includes('afterFork')) {
+      progress('the first answer after a fork')
+      results.afterFork = await measureAfterFork(server.url, quick)
+    }
+  }
+  const verdicts = judge(results)
+  console.log(`\n${text(where, results, verdicts)}`)
+  if (check) fail(verdicts)
+  if (json)
+    console.log(JSON.stringify({ environment: where, quick, ...results, targets: verdicts }))
+}
+
+function fail(verdicts: readonly Verdict[]): void {
+  for (const { target, limit, ratio, outcome } of verdicts) {
+    if (outcome !== 'missed') continue
+    console.error(`Missed: ${target}: expected ${limit}, got ${ratio?.toFixed(2)}.`)
+    process.exitCode = 1
+  }
+}
+
+function progress(what: string): void {
+  console.error(`Measuring ${what} ...`)
+}
+
+try {
+  const given = readArguments(process.argv.slice(2))
+  if (given === 'help') console.log(usage)
+  else await main(given)
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+}

@@ -1,0 +1,120 @@
+import type { Environment } from '../environment.ts'
+import { labels } from '../peers/names.ts'
+import type { Results } from '../results.ts'
+import type { AfterForkResult } from '../scenarios/after-fork.ts'
+import type { HeapResult } from '../scenarios/heap.ts'
+import { lendingScenarios, lendingTitles } from '../scenarios/lending.ts'
+import { isMeasured, type Measured, type Row } from '../scenarios/result.ts'
+import type { Verdict } from '../targets.ts'
+import { chart } from './chart.ts'
+import { between, figure } from './numbers.ts'
+import { table } from './table.ts'
+
+/** Everything for human eyes. */
+export function text(
+  environment: Environment,
+  results: Results,
+  verdicts: readonly Verdict[],
+): string {
+  return [head(environment), ...sections(results), targets(verdicts)].join('\n\n')
+}
+
+function head({ node, platform, cpu, cores, peers, postgres }: Environment): string {
+  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`)
+  if (postgres !== undefined) versions.push(`PostgreSQL ${postgres}`)
+  return `Node ${node}, ${platform}, ${cores} x ${cpu}\n${versions.join(', ')}`
+}
+
+function* sections({ lending, queries, heap, afterFork }: Results): Generator<string> {
+  if (lending !== undefined) {
+    for (const scenario of lendingScenarios) {
+      yield comparison(lendingTitles[scenario], lending[scenario], 'ns', 'generic-pool')
+    }
+  }
+  if (queries !== undefined) {
+    for (const [callers, rows] of Object.entries(queries)) {
+      const title = `Queries on PostgreSQL, 10 connections, callers: ${callers}`
+      yield comparison(title, rows, 'queries/s', 'pg.Pool')
+    }
+  }
+  if (heap !== undefined) yield heapTable(heap)
+  if (afterFork !== undefined) yield afterForkTable(afterFork)
+}
+
+function comparison(
+  title: string,
+  rows: Readonly<Record<string, Row>>,
+  unit: string,
+  base: string,
+): string {
+  const measured = Object.entries(rows)
+    .filter((row): row is [string, Measured] => isMeasured(row[1]))
+    .sort(([, a], [, b]) => a.median - b.median)
+  const lines = measured.map(([peer, row]) => [
+    labelOf(peer),
+    figure(row.median),
+    between(row),
+    figure(row.ratio.median, 2),
+    between(row.ratio, 2),
+    figure(row.processor.median),
+    figure(row.processor.ratio.median, 2),
+  ])
+  const bars = measured.map(([peer, { median }]) => ({
+    label: labelOf(peer),
+    value: median,
+    shown: figure(median),
+  }))
+  const columns = [title, unit, 'middle half', `to ${base}`, 'middle half']
+  const processor = ['processor ns', `to ${base}`]
+  return `${table([...columns, ...processor], lines)}${skippedOf(rows)}\n\n${chart(bars)}`
+}
+
+function heapTable(heap: HeapResult): string {
+  const lines = Object.entries(heap).flatMap(([peer, row]) =>
+    'skipped' in row ? [] : [[labelOf(peer), figure(row.pool), figure(row.resource)]],
+  )
+  return table(['Heap', 'bytes/idle pool', 'bytes/idle resource'], lines) + skippedOf(heap)
+}
+
+function afterForkTable(result: AfterForkResult): string {
+  const lines = Object.entries(result).flatMap(([what, row]) => {
+    if ('skipped' in row) return []
+    const { firstAnswer, afterFork, newPool } = row
+    return [
+      [
+        what,
+        figure(firstAnswer.median, 2),
+        between(firstAnswer, 2),
+        figure(afterFork.median, 2),
+        figure(newPool.median, 2),
+      ],
+    ]
+  })
+  const columns = ['After a fork, with', 'ms to the first answer', 'middle half']
+  const parts = ['of it afterFork()', 'new pool, no fork']
+  return table([...columns, ...parts], lines) + skippedOf(result)
+}
+
+function targets(verdicts: readonly Verdict[]): string {
+  return table(
+    ['Target', 'ratio', 'measured', ''],
+    verdicts.map(({ target, limit, ratio, outcome }) => [
+      target,
+      limit,
+      ratio === undefined ? '' : ratio.toFixed(2),
+      outcome,
+    ]),
+  )
+}
+
+function skippedOf(rows: Readonly<Record<string, object>>): string {
+  return Object.entries(rows)
+    .map(([name, row]) =>
+      'skipped' in row ? `\n${labelOf(name)}: skipped: ${String(row.skipped)}` : '',
+    )
+    .join('')
+}
+
+function labelOf(peer: string): string {
+  return (labels as Readonly<Record<string, string>>)[peer] ?? peer
+}

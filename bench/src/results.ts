@@ -1,0 +1,20 @@
+import type { AfterForkResult } from './scenarios/after-fork.ts'
+import type { HeapResult } from './scenarios/heap.ts'
+import type { LendingResult } from './scenarios/lending.ts'
+import type { QueriesResult } from './scenarios/queries.ts'
+
+/** What was measured; a part that was not asked for is missing. */
+export interface Results {
+  lending?: LendingResult
+  queries?: QueriesResult
+  heap?: HeapResult
+  afterFork?: AfterForkResult
+}
+
+export const parts = [
+  'lending',
+  'queries',
+  'heap',
+  'afterFork',
+] as const satisfies (keyof Results)[]
+export type Part = (typeof parts)[number]

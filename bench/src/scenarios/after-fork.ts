@@ -1,0 +1,35 @@
+import type { AfterForkAnswer, AfterForkArgument } from '../jobs/after-fork.ts'
+import { spread, type Spread } from '../measure/statistics.ts'
+import { Worker } from '../measure/worker.ts'
+
+/** Milliseconds, or why there are none. */
+export type AfterForkRow = Record<keyof AfterForkAnswer, Spread> | { readonly skipped: string }
+
+/** By what was idle at the fork. */
+export type AfterForkResult = Record<string, AfterForkRow>
+
+export async function measureAfterFork(url: string, quick: boolean): Promise<AfterForkResult> {
+  const times = quick ? 5 : 15
+  return {
+    '10 idle resources': await measureCase({ idle: 10 }, times),
+    '10,000 idle resources': await measureCase({ idle: 10_000 }, times),
+    '10 idle connections': await measureCase({ idle: 10, url }, times),
+  }
+}
+
+async function measureCase(argument: AfterForkArgument, times: number): Promise<AfterForkRow> {
+  // Without it Node 22 and later cannot be forked.
+  const worker = await Worker.start('after-fork', argument, ['--v8-pool-size=0'])
+  if (typeof worker === 'string') return { skipped: worker }
+  const answers: AfterForkAnswer[] = []
+  // The first is not counted: the parent's own code is not compiled then.
+  try {
+    for (let time = 0; time <= times; time++) answers.push(await worker.ask(undefined))
+    await worker.finish()
+  } finally {
+    worker.kill()
+  }
+  const of = (part: keyof AfterForkAnswer): Spread =>
+    spread(answers.slice(1).map((answer) => answer[part]))
+  return { afterFork: of('afterFork'), firstAnswer: of('firstAnswer'), newPool: of('newPool') }
+}

@@ -1,0 +1,43 @@
+import type { Answer } from '../jobs/answer.ts'
+import { ratio, spread, type Spread } from '../measure/statistics.ts'
+
+/** Of all rounds. */
+export interface Compared extends Spread {
+  /** To that of the peer that all are compared with, round by round. */
+  readonly ratio: Spread
+}
+
+/** What one peer measured. */
+export interface Measured extends Compared {
+  /** Nanoseconds of processor time for one operation. */
+  readonly processor: Compared
+}
+
+/** Measured, or why not. */
+export type Row = Measured | { readonly skipped: string }
+
+export function isMeasured(row: Row | undefined): row is Measured {
+  return row !== undefined && !('skipped' in row)
+}
+
+/** What each peer measured in each round, in the order of the rounds. */
+export type Rounds = ReadonlyMap<string, readonly Answer[]>
+
+export function rowsOf(
+  rounds: Rounds,
+  base: string,
+  skipped: ReadonlyMap<string, string>,
+): Record<string, Row> {
+  const baseAnswers = rounds.get(base) ?? []
+  const rows = new Map<string, Row>()
+  for (const [peer, answers] of rounds) {
+    const compare = (part: keyof Answer): Compared => {
+      const values = answers.map((answer) => answer[part])
+      const baseValues = baseAnswers.map((answer) => answer[part])
+      return { ...spread(values), ratio: ratio(values, baseValues) }
+    }
+    rows.set(peer, { ...compare('value'), processor: compare('processor') })
+  }
+  for (const [peer, reason] of skipped) rows.set(peer, { skipped: reason })
+  return Object.fromEntries(rows)
+}

@@ -1,0 +1,74 @@
+import type { Answer } from '../jobs/answer.ts'
+import type { Jobs } from '../jobs/job.ts'
+import { shuffled } from '../measure/shuffle.ts'
+import { Worker } from '../measure/worker.ts'
+import { type Row, rowsOf } from './result.ts'
+
+type Timed = 'lending' | 'queries'
+
+export interface SideBySide<N extends Timed> {
+  readonly job: N
+  readonly peers: readonly string[]
+  /** The peer that all are compared with. */
+  readonly base: string
+  argument(peer: string): Jobs[N]['argument']
+  /** What each peer is asked in each round, by name. */
+  readonly questions: ReadonlyMap<string, Jobs[N]['request']>
+  readonly warmUpMillis: number
+  /** How often every worker is started anew: V8 does not compile the same way each time. */
+  readonly launches: number
+  /** In each launch. */
+  readonly rounds: number
+}
+
+/** By question, by peer, in the order of the rounds. */
+type Measurements = ReadonlyMap<string, Map<string, Answer[]>>
+
+/**
+ * Asks one worker at a time, every peer once in a round, in another order each round. Returns the rows of each question.
+ */
+export async function sideBySide<N extends Timed>(
+  plan: SideBySide<N>,
+): Promise<Record<string, Record<string, Row>>> {
+  const skipped = new Map<string, string>()
+  const measured: Measurements = new Map(
+    [...plan.questions.keys()].map((name) => [name, new Map()]),
+  )
+  for (let launch = 0; launch < plan.launches; launch++) {
+    const workers = new Map<string, Worker<N>>()
+    try {
+      for (const peer of plan.peers) {
+        const worker = await Worker.start(plan.job, plan.argument(peer))
+        if (typeof worker === 'string') skipped.set(peer, worker)
+        else workers.set(peer, worker)
+      }
+      await askAll(plan, workers, measured)
+      for (const worker of workers.values()) await worker.finish()
+    } finally {
+      for (const worker of workers.values()) worker.kill()
+    }
+  }
+  const rows = [...measured].map(([name, rounds]) => [name, rowsOf(rounds, plan.base, skipped)])
+  return Object.fromEntries(rows) as Record<string, Record<string, Row>>
+}
+
+async function askAll<N extends Timed>(
+  { questions, warmUpMillis, rounds }: SideBySide<N>,
+  workers: ReadonlyMap<string, Worker<N>>,
+  measured: Measurements,
+): Promise<void> {
+  for (const worker of workers.values()) {
+    for (const question of questions.values()) {
+      await worker.ask({ ...question, millis: warmUpMillis, warmUp: true })
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, question] of questions) {
+      for (const [peer, worker] of shuffled([...workers])) {
+        const values = measured.get(name)?.get(peer) ?? []
+        values.push(await worker.ask(question))
+        measured.get(name)?.set(peer, values)
+      }
+    }
+  }
+}
