@@ -8,7 +8,7 @@ import { checkArguments, type ParsedOptions } from './options.ts'
 import type { PoolStats } from './stats.ts'
 import type { Stock } from './stock.ts'
 import type { AcquireOptions, DestroyReason, Lease } from './surface.ts'
-import { CoarseClock } from './timers.ts'
+import { Clock } from './timers.ts'
 
 /** What lending asks of its pool. */
 export interface LendingHost<R extends object> {
@@ -29,7 +29,7 @@ export class Lending<R extends object> {
   readonly #options: ParsedOptions
   readonly #stock: Stock<R>
   readonly #host: LendingHost<R>
-  readonly #clock = new CoarseClock()
+  readonly #clock = new Clock()
   readonly #maintenance: Maintenance<R>
   readonly #lender: Lender<R>
   readonly #fifo: boolean
@@ -97,10 +97,11 @@ export class Lending<R extends object> {
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
     if (!this.#host.isOpen()) throw this.#host.refusal()
     this.#refuseHopeless()
+    this.#clock.look()
     const waiter = new Waiter<R>(
       options?.priority ?? 0,
       // A whole number takes no memory of its own.
-      Math.ceil(performance.now()),
+      Math.ceil(this.#clock.monotonic),
       options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
     )
     waiter.borrower = borrower
@@ -115,22 +116,23 @@ export class Lending<R extends object> {
     const { idle } = this.handoff
     const entry = this.#fifo ? idle.first : idle.last
     if (entry === undefined || !this.#host.isOpen()) return undefined
-    const clock = this.#clock
-    if (!this.#maintenance.awake) this.#maintenance.wake()
-    else if (this.#trustMillis !== Infinity) clock.wall = Date.now()
-    if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
-    if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
+    if (this.#trustMillis !== Infinity) {
+      const clock = this.#clock
+      clock.look()
+      if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
+      if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
+    }
     idle.remove(entry)
     return entry
   }
 
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
-    if (!this.#maintenance.awake) this.#stir()
     entry.state = 'lent'
     entry.uses++
     if (borrower !== undefined) {
       entry.lentTo = borrower
       entry.lentAt = performance.now()
+      this.#expect(entry.lentAt + this.#options.leakDetectionMillis)
     }
     const lease = new PooledLease(this.#lender, entry)
     entry.lease = lease
@@ -138,9 +140,9 @@ export class Lending<R extends object> {
     return lease
   }
 
-  /** Upkeep goes on while something is lent or idle, until the pool closes. */
-  #stir(): void {
-    if (this.#host.isOpen()) this.#maintenance.wake()
+  /** Has upkeep look then, at the latest, unless the pool closes. */
+  #expect(at: number): void {
+    if (this.#host.isOpen()) this.#maintenance.expect(at)
   }
 
   #refuseHopeless(): void {
@@ -179,6 +181,7 @@ export class Lending<R extends object> {
 
   #takeBack(entry: Entry<R>): void {
     entry.lease = undefined
+    this.#clock.look()
     if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
     else if (this.#clock.monotonic >= entry.expiresAt) this.end(entry, 'lifetime')
     else if (entry.generation.retired) this.end(entry, 'recycle')
@@ -186,9 +189,9 @@ export class Lending<R extends object> {
     else this.#offer(entry)
   }
 
-  /** A resource is open, or fit again: the clocks may not have been read since long. */
+  /** A resource is open, or fit again. */
   ready(entry: Entry<R>): void {
-    this.#clock.read()
+    this.#clock.look()
     this.#offer(entry)
   }
 
@@ -199,7 +202,6 @@ export class Lending<R extends object> {
     const waiter = this.handoff.next()
     if (waiter !== undefined) return waiter.resolve(this.#lend(entry, waiter.borrower))
     if (!this.#host.isOpen()) return this.end(entry, 'close')
-    if (!this.#maintenance.awake) this.#stir()
     const { wall, monotonic } = this.#clock
     entry.trustedAt = monotonic
     entry.trustedAtWall = wall
@@ -210,6 +212,7 @@ export class Lending<R extends object> {
     }
     entry.keptAlive = false
     entry.state = 'idle'
+    this.#maintenance.expect(Math.min(entry.expiresAt, monotonic + this.#maintenance.span))
     if (this.#holds) this.#stock.hold(entry, 'unref')
   }
 
@@ -266,7 +269,8 @@ export class Lending<R extends object> {
   /** Keeps to a new `min` and `max`: ends what is idle in excess now, and the rest as it comes back. */
   resized(): void {
     this.#shrinking = true
-    this.#stir()
+    // There may be more to spare than before.
+    this.#expect(0)
     let excess = this.#stock.kept - this.#options.max
     for (const entry of this.handoff.idle) {
       if (excess-- <= 0) break
@@ -286,7 +290,6 @@ export class Lending<R extends object> {
   /** What is idle belongs to another process, and so does whoever waits. */
   abandon(error: () => Error): void {
     this.#maintenance.stop()
-    this.#clock.read()
     this.handoff.idle.clear()
     this.handoff.stop()
     this.handoff.rejectAll(error)

@@ -2,12 +2,12 @@ import type { Borrower, Entry } from './entry.ts'
 import type { Handoff } from './handoff.ts'
 import type { ParsedOptions } from './options.ts'
 import type { DestroyReason } from './surface.ts'
-import { type CoarseClock, LONGEST_TIMER } from './timers.ts'
+import { type Clock, LONGEST_TIMER } from './timers.ts'
 
 /** What upkeep asks of its pool. */
 export interface Upkeep<R extends object> {
   readonly options: ParsedOptions
-  readonly clock: CoarseClock
+  readonly clock: Clock
   readonly handoff: Handoff<R>
   /** Looks for a change of process. */
   checkProcess(): void
@@ -19,59 +19,46 @@ export interface Upkeep<R extends object> {
   leaked(entry: Entry<R>, borrower: Borrower, heldMillis: number): void
 }
 
-/** How often the clocks are read while something is lent, when nothing asks for more. */
-const SLOWEST_PACE = 1_000
-const FASTEST_PACE = 5
-
 /**
- * The pool's one timer, unref'd. While something is lent it keeps the coarse clock going; otherwise it sleeps until the
- * next resource is due: for the end of its idle time or its life, or for a keepalive.
+ * The pool's one timer, unref'd. It sleeps until something is due: the end of an idle time or a life, a keepalive, a
+ * leak. Whatever becomes due earlier than what it sleeps for has to be told.
  */
 export class Maintenance<R extends object> {
-  awake = false
+  /** How long a resource may be idle before it wants looking after, in milliseconds. */
+  readonly span: number
   readonly #pool: Upkeep<R>
-  readonly #pace: number
   #timer: NodeJS.Timeout | undefined
+  #dueAt = Infinity
 
   constructor(pool: Upkeep<R>) {
+    const { idleTimeoutMillis, keepaliveMillis } = pool.options
     this.#pool = pool
-    const { idleTimeoutMillis, keepaliveMillis, leakDetectionMillis, validateAfterIdleMillis } =
-      pool.options
-    const shortest = Math.min(
-      idleTimeoutMillis,
-      keepaliveMillis || Infinity,
-      leakDetectionMillis || Infinity,
-      validateAfterIdleMillis || Infinity,
-    )
-    this.#pace = Math.max(FASTEST_PACE, Math.min(SLOWEST_PACE, shortest / 4))
+    this.span = Math.min(idleTimeoutMillis, keepaliveMillis || Infinity)
   }
 
-  /** Something is lent, or has become idle: both want to be looked after. Reads the clocks. */
-  wake(): void {
-    this.awake = true
-    this.#pool.clock.read()
-    this.#sleep(this.#pace)
+  /** Something is due at that time by the monotonic clock. */
+  expect(at: number): void {
+    if (at < this.#dueAt) this.#sleep(at)
   }
 
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.awake = false
+    this.#dueAt = Infinity
   }
 
-  #sleep(millis: number): void {
+  #sleep(until: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.ceil(millis), LONGEST_TIMER)).unref()
+    const millis = Math.max(0, Math.ceil(until - performance.now()))
+    this.#timer = setTimeout(() => this.#tick(), Math.min(millis, LONGEST_TIMER)).unref()
+    this.#dueAt = until
   }
 
   #tick(): void {
-    const { clock } = this.#pool
-    clock.read()
+    this.#dueAt = Infinity
+    this.#pool.clock.read()
     this.#pool.checkProcess()
-    const dueAt = this.#look()
-    if (this.#pool.numbers().borrowed > 0) return this.#sleep(this.#pace)
-    this.awake = false
-    if (dueAt < Infinity) this.#sleep(dueAt - clock.monotonic)
+    this.expect(this.#look())
   }
 
   /** Ends what has lasted too long, tests what has been idle for long, and tells when to look again. */
