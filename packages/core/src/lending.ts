@@ -107,7 +107,7 @@ export class Lending<R extends object> {
     waiter.borrower = borrower
     if (options?.signal !== undefined) this.#listen(waiter, options.signal)
     this.handoff.enqueue(waiter)
-    this.#host.supply()
+    if (this.#stock.mayOpen || this.handoff.idle.length > 0) this.#host.supply()
     return waiter.promise
   }
 
