@@ -8,6 +8,7 @@ export class Backoff {
   /** Failed tries in a row. */
   failures = 0
   #timer: NodeJS.Timeout | undefined
+  #pauseMillis = 0
   readonly #range: ParsedOptions['backoff']
   readonly #retry: () => void
 
@@ -25,19 +26,19 @@ export class Backoff {
   failed(error: unknown, kind: CreateFailure): number {
     this.failure = { error, kind }
     // Creates that were begun together and failed together are one failure.
-    if (this.pausing) return 0
+    if (this.pausing) return this.#pauseMillis
     this.failures++
     const ceiling = Math.min(
       this.#range.maxMillis,
       this.#range.minMillis * 2 ** Math.min(this.failures - 1, 30),
     )
-    const pauseMillis = Math.ceil(ceiling * Math.random())
+    this.#pauseMillis = Math.ceil(ceiling * Math.random())
     // Whoever waits holds the process open; nobody waiting, it may end.
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#retry()
-    }, pauseMillis).unref()
-    return pauseMillis
+    }, this.#pauseMillis).unref()
+    return this.#pauseMillis
   }
 
   /** A create succeeded, or what failed is of no more interest. */

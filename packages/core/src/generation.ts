@@ -25,6 +25,8 @@ export interface GenerationHost<R extends object> {
   notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void
   /** A resource died by itself. */
   lost(entry: Entry<R>, error: Error): void
+  /** A generation has an entry that nobody expects any more, when it may have been thought to be at its end. */
+  late(generation: Generation<R>): void
   /** An entry has left its generation: there is room for another. */
   ended(entry: Entry<R>): void
 }
@@ -234,6 +236,7 @@ export class Generation<R extends object> {
     entry.ending = { reason: 'late' }
     this.destroying++
     this.entries.add(entry)
+    this.#host.late(this)
     return this.#destroy(entry)
   }
 

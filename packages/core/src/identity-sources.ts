@@ -1,4 +1,4 @@
-import { readlinkSync } from 'node:fs'
+import { existsSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { PoolStats } from './stats.ts'
 
@@ -39,7 +39,7 @@ export function bestSource(
     }
     return pidSource(koffi)
   }
-  return ppidSource(platform === 'linux' ? pidFromProc : pidFromReport)
+  return ppidSource(platform === 'linux' && existsSync('/proc/self') ? pidFromProc : pidFromReport)
 }
 
 export function loadKoffi(

@@ -181,27 +181,32 @@ export class Lending<R extends object> {
 
   #takeBack(entry: Entry<R>): void {
     entry.lease = undefined
-    this.#clock.look()
     if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
-    else if (this.#clock.monotonic >= entry.expiresAt) this.end(entry, 'lifetime')
     else if (entry.generation.retired) this.end(entry, 'recycle')
-    else if (this.#resets) this.#stock.reset(entry)
-    else this.#offer(entry)
+    else if (!this.#resets) this.offer(entry)
+    else {
+      this.#clock.look()
+      if (this.#isExpired(entry)) this.end(entry, 'lifetime')
+      else this.#stock.reset(entry)
+    }
   }
 
-  /** A resource is open, or fit again. */
-  ready(entry: Entry<R>): void {
-    this.#clock.look()
-    this.#offer(entry)
+  /** Whether its life was over when the clocks were looked at last. */
+  #isExpired(entry: Entry<R>): boolean {
+    return this.#clock.monotonic >= entry.expiresAt
   }
 
   /** Passes a resource to the next holder, or lays it down as idle. */
-  #offer(entry: Entry<R>): void {
+  offer(entry: Entry<R>): void {
     if (entry.generation.retired) return this.end(entry, 'recycle')
+    // An earlier look will do: those who wait have looked.
+    if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
     const waiter = this.handoff.next()
     if (waiter !== undefined) return waiter.resolve(this.#lend(entry, waiter.borrower))
     if (!this.#host.isOpen()) return this.end(entry, 'close')
+    this.#clock.look()
+    if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     const { wall, monotonic } = this.#clock
     entry.trustedAt = monotonic
     entry.trustedAtWall = wall

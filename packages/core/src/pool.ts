@@ -81,7 +81,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
     this.#stock = new Stock(driver, connection, parsed, this.#telemetry, {
       checkProcess,
-      ready: (entry) => this.#lending.ready(entry),
+      ready: (entry) => this.#lending.offer(entry),
       failed: (error, kind) => this.#createFailed(error, kind),
       lost: (entry, error) => this.#lending.lost(entry, error),
       changed: () => this.#supply(),
@@ -167,8 +167,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   close(options: CloseOptions = {}): Promise<void> {
     this.#watch.check()
     if (this.#closing === undefined) {
-      checkArguments(this.#options.name, 'close', options)
-      this.#closing = this.#close(options.deadlineMillis ?? CLOSE_DEADLINE_MILLIS)
+      try {
+        checkArguments(this.#options.name, 'close', options)
+      } catch (error) {
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
+        return Promise.reject(error)
+      }
+      this.#closing = this.#close(options)
     }
     return this.#closing
   }
@@ -240,7 +245,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     if (kind === 'fatal') this.#lending.handoff.rejectAll(() => new CreateError(this.stats, error))
   }
 
-  async #close(deadlineMillis: number): Promise<void> {
+  async #close({ deadlineMillis = CLOSE_DEADLINE_MILLIS }: CloseOptions): Promise<void> {
     this.#state = 'closing'
     this.#lending.stop()
     for (const { reject } of this.#warmUps) reject(this.#refusal())

@@ -56,6 +56,9 @@ export class Stock<R extends object> {
       opened: (entry, durationMillis) => this.#opened(entry, durationMillis),
       notOpened: (entry, error, durationMillis) => this.#notOpened(entry, error, durationMillis),
       lost: (entry, error) => keeper.lost(entry, error),
+      late: (generation) => {
+        if (generation !== this.#generation) this.#retired.add(generation)
+      },
       ended: (entry) => this.#ended(entry),
     }
     this.#generation = new Generation(this.#host, 1)

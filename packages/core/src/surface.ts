@@ -7,7 +7,7 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * The most that waiting, creating and validating may take together, in milliseconds. Default: the pool's
-   * `acquireTimeoutMillis`. `Infinity` waits for ever, 0 takes what is idle or nothing.
+   * `acquireTimeoutMillis`. `Infinity` waits for ever, 0 hardly at all: it takes what is idle, or what can be had at once.
    */
   readonly timeoutMillis?: number | undefined
   /** Lower goes first, equal ones in the order they came. Any number; default 0. */
@@ -35,7 +35,11 @@ export interface Lease<R extends object> extends Disposable, AsyncDisposable {
    * @throws {LeaseReleasedError} when the lease has ended already; nothing changes then.
    */
   release(): void
-  /** Gives the resource back as broken: it is destroyed, and another may take its place. Does nothing twice. */
+  /**
+   * Gives the resource back as broken: it is destroyed, and another may take its place. A second call does nothing, nor
+   * does the first where this process does not own the resource.
+   * @throws {LeaseReleasedError} when the lease has been released: somebody else may hold the resource by now.
+   */
   destroy(error?: Error): void
 }
 

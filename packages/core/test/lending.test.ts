@@ -536,6 +536,20 @@ describe('the time of an acquire', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
+  test('ends a wait that began later and ends earlier with the same timer', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    await pool.acquire()
+    const timers = vi.getTimerCount()
+    const waiters = Array.from({ length: 100 }, (_, index) =>
+      follow(pool.acquire({ timeoutMillis: 1_000 - index })),
+    )
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(timers + 1)
+    await pass(950)
+    expect(waiters.filter(({ outcome }) => outcome.state === 'rejected')).toHaveLength(50)
+    await pass(50)
+    expect(waiters.filter(({ outcome }) => outcome.state === 'rejected')).toHaveLength(100)
+  })
+
   test('leaves nothing to wait for when it ends: the next in the queue is not forgotten', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()

@@ -1003,23 +1003,3 @@ async function expectCollected(reference: WeakRef<object>): Promise<void> {
   }
   expect(reference.deref()).toBeUndefined()
 }
-
-test.each(['validate', 'reset'] as const)(
-  'a %s that ends in a child which has noticed nothing yet passes nothing on',
-  async (hook) => {
-    const process = new FakeProcess()
-    const driver = new FakeDriver({ hooks: [hook] })
-    const pool = process.pool(driver, { max: 1, validateAfterIdleMillis: 0 })
-    driver.plans[hook] = 'hang'
-    ;(await pool.acquire()).release()
-    const waiting = follow(pool.acquire())
-    await settled()
-
-    process.fork()
-    driver.settle(hook)
-    await settled()
-
-    expect(waiting.outcome).toMatchObject({ error: { name: 'StaleResourceError' } })
-    expectDiscardedOnce(driver.resource(1))
-  },
-)

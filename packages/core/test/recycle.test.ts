@@ -1,4 +1,6 @@
+import { queryObjects } from 'node:v8'
 import { describe, expect, test } from 'vitest'
+import { Generation } from '../src/generation.ts'
 import { createForkSafePool } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
@@ -128,6 +130,27 @@ describe('recycle', () => {
     await settled()
     expect(pool.stats).toMatchObject({ size: 0, generation: 6 })
     expect(await idOf(pool.acquire())).toBe(6)
+  })
+
+  test('keeps nothing of a generation whose last resource has ended', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const generations = () => queryObjects(Generation, { format: 'count' })
+    await openIdle(pool, 1)
+    const before = generations()
+    for (let round = 0; round < 50; round++) {
+      await openIdle(pool, 1)
+      pool.recycle()
+      // One generation ends at once, the other with the lease.
+      const lease = await pool.acquire()
+      pool.recycle()
+      lease.release()
+      await settled()
+    }
+    for (let round = 0; round < 50; round++) pool.recycle()
+    driver.forget()
+    await pass(1)
+    expect(generations()).toBeLessThan(before + 10)
   })
 
   test('lets an old resource die or be destroyed like any other', async () => {

@@ -74,6 +74,48 @@ test.each(['1_000', 'Infinity', '2 ** 40'])(
   },
 )
 
+test('a process does not exit under one who waits for ever when another gives up', async () => {
+  const child = await compiled.run(`
+    let tries = 0
+    const pool = core.createForkSafePool(
+      {
+        ...${driver},
+        create: async () => {
+          if (++tries < 4) throw new Error('down')
+          return {}
+        },
+      },
+      { backoff: { minMillis: 100, maxMillis: 100 } },
+    )
+    Math.random = () => 0.9
+    pool.acquire({ timeoutMillis: 10 }).catch((error) => console.log(error.code))
+    pool.acquire({ timeoutMillis: Infinity }).then(() => console.log('served'))
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: 'FORKSAFE_ACQUIRE_TIMEOUT\nserved\n' })
+})
+
+test('a process does not exit in its second wait either, when the first left its timer behind', async () => {
+  const child = await compiled.run(`
+    let tries = 0
+    const pool = core.createForkSafePool(
+      {
+        ...${driver},
+        create: async () => {
+          if (++tries > 1 && tries < 4) throw new Error('down')
+          return {}
+        },
+      },
+      { max: 1, backoff: { minMillis: 50, maxMillis: 50 } },
+    )
+    const first = await pool.acquire()
+    const second = pool.acquire()
+    first.release()
+    ;(await second).destroy()
+    pool.acquire().then(() => console.log('served'))
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: 'served\n' })
+})
+
 test('a process does not exit before a resource that let it has been destroyed politely', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(

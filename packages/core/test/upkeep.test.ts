@@ -313,6 +313,28 @@ describe('a leak', () => {
     lease.release()
   })
 
+  test('costs no stack where nobody looks for one', async () => {
+    const pool = openPool(new FakeDriver())
+    await openIdle(pool, 1)
+    const created = vi.fn<() => void>()
+    vi.stubGlobal(
+      'Error',
+      class extends Error {
+        constructor(message?: string) {
+          super(message)
+          created()
+        }
+      },
+    )
+    try {
+      const leases = [pool.acquire(), pool.acquire({ priority: 1 })]
+      for (const lease of await Promise.all(leases)) lease.release()
+    } finally {
+      vi.unstubAllGlobals()
+    }
+    expect(created).not.toHaveBeenCalled()
+  })
+
   test('is not looked for where nobody asks', async () => {
     const pool = openPool(new FakeDriver())
     const leaks = leaksOf(pool)

@@ -62,11 +62,12 @@ test('200 callers get right answers or errors, and nothing is lost, while the se
   }
   async function calm(when: string): Promise<{ heapMegabytes: number; files: number }> {
     await Promise.all(Array.from({ length: CALLERS }, (_, n) => call(`${when}/${n}`)))
-    await expect.poll(() => pool.stats.idle).toBe(pool.stats.size)
+    await expect.poll(() => pool.stats.size - pool.stats.idle).toBe(0)
     global.gc?.()
     return {
       heapMegabytes: process.memoryUsage().heapUsed / 2 ** 20,
-      files: readdirSync('/proc/self/fd').length,
+      // Connections come and go with their lifetime.
+      files: readdirSync('/proc/self/fd').length - pool.stats.size,
     }
   }
 

@@ -60,7 +60,8 @@ export class CompiledCore {
       const child = execFile(
         process.execPath,
         ['--input-type=module', '--eval', `import * as core from '${index}'\n${code}`],
-        { timeout: 10_000, killSignal: 'SIGKILL' },
+        // pnpm's start scripts set NODE_PATH, where everything is to be found.
+        { timeout: 10_000, killSignal: 'SIGKILL', env: { ...process.env, NODE_PATH: '' } },
         (_error, stdout, stderr) => {
           resolve({ code: child.exitCode, stdout, stderr, millis: performance.now() - started })
         },
