@@ -127,6 +127,8 @@ export class Lending<R extends object> {
   }
 
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
+    // What passes from hand to hand holds the process open already.
+    const fromHand = entry.state === 'lent' || entry.state === 'resetting'
     entry.state = 'lent'
     entry.uses++
     if (borrower !== undefined) {
@@ -136,7 +138,7 @@ export class Lending<R extends object> {
     }
     const lease = new PooledLease(this.#lender, entry)
     entry.lease = lease
-    if (this.#holds) this.#stock.hold(entry, 'ref')
+    if (this.#holds && !fromHand) this.#stock.hold(entry, 'ref')
     return lease
   }
 

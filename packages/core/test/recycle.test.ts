@@ -62,6 +62,37 @@ describe('recycle', () => {
     )
   })
 
+  test('leaves nothing that a close past its deadline would not end', async () => {
+    const pool = openPool(new FakeDriver(), { max: 2 })
+    const ends = endsOf(pool)
+    const old = await pool.acquire()
+    pool.recycle()
+    await pool.acquire()
+    const closed = follow(pool.close({ deadlineMillis: 100 }))
+    await pass(200)
+    expect(closed.outcome.state).toBe('fulfilled')
+    expect(ends).toEqual(['close', 'close'])
+    expect(() => old.resource).toThrow('the pool was closed')
+  })
+
+  test('counts what an old create opens all the same, until it is destroyed', async () => {
+    const driver = new FakeDriver({ heedsAbort: false })
+    driver.plans.create = 'hang'
+    driver.plans.destroy = 'hang'
+    const pool = openPool(driver, { max: 2 })
+    const waiter = follow(pool.acquire())
+    pool.recycle()
+    await settled()
+    expect(pool.stats).toMatchObject({ size: 1, creating: 1, destroying: 0 })
+    driver.settle('create')
+    await settled()
+    expect(pool.stats).toMatchObject({ generation: 2, size: 2, borrowed: 1, destroying: 1 })
+    expect(waiter.outcome.state).toBe('fulfilled')
+    driver.settle('destroy')
+    await settled()
+    expect(pool.stats).toMatchObject({ size: 1, destroying: 0 })
+  })
+
   test('gives up what is being opened, calls that no failure, and opens anew for those who wait', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'

@@ -114,6 +114,24 @@ describe('the life of a resource', () => {
     expect(driver.count('reset')).toBe(0)
   })
 
+  test('ends at its release without a reset hook too, whether somebody waits or not', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1, maxLifetimeMillis: 10_000 })
+    const ends = endsOf(pool)
+    const first = await pool.acquire()
+    await pass(20_000)
+    first.release()
+    expect(ends).toEqual([])
+    await settled()
+    expect(ends).toEqual(['lifetime'])
+
+    const second = await pool.acquire()
+    await pass(20_000)
+    const waiting = pool.acquire()
+    second.release()
+    expect((await waiting).resource.id).toBe(3)
+    expect(ends).toEqual(['lifetime', 'lifetime'])
+  })
+
   test('is up to a tenth shorter by chance', async () => {
     const chances = [0, 0.5, 1]
     vi.mocked(Math.random).mockImplementation(() => chances.shift() ?? 0)
