@@ -1,4 +1,4 @@
-import type { ForkSafePool } from '@forksafe/core'
+import type { ForkSafePool, Lease } from '@forksafe/core'
 import type {
   Client,
   QueryArrayConfig,
@@ -32,10 +32,11 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
       pool.use((client) => client.query(textOrConfig, values)),
 
     transaction: (work) =>
-      pool.use(async (client) => {
+      pool.use(async (client, lease) => {
         await client.query('BEGIN')
-        const result = await rollingBack(client, work)
-        const { command } = await client.query('COMMIT')
+        const result = await rollingBack(lease, work)
+        // Through the lease: a fork may have come in between, and the transaction is the parent's to end.
+        const { command } = await lease.resource.query('COMMIT')
         if (command === 'COMMIT') return result
         throw new Error(
           'The transaction was rolled back: one of its statements had failed before COMMIT.',
@@ -45,14 +46,17 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
 }
 
 async function rollingBack<T>(
-  client: Client,
+  lease: Lease<Client>,
   work: (client: Client) => T | Promise<T>,
 ): Promise<T> {
   try {
-    return await work(client)
+    return await work(lease.resource)
   } catch (error) {
-    // Where it fails the connection is gone, and the transaction with it.
-    await client.query('ROLLBACK').catch(() => undefined)
+    try {
+      await lease.resource.query('ROLLBACK')
+    } catch {
+      // The connection is gone, and the transaction with it, or it is the parent's: `work`'s error tells more.
+    }
     throw error
   }
 }

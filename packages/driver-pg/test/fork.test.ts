@@ -176,6 +176,35 @@ test('without afterFork() the child finds out at its first use', async () => {
   expect(await backendPid(pool)).toBe(before)
 })
 
+test.each(['commits', 'rolls back'])(
+  'a transaction of the parent that goes on in a child which has noticed nothing %s nothing there',
+  async (end) => {
+    const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+    let finish = (): void => undefined
+    let started = (): void => undefined
+    const running = new Promise<void>((resolve) => (started = resolve))
+    const transaction = pool.transaction(() => {
+      started()
+      return new Promise<void>((resolve, reject) => {
+        finish = end === 'commits' ? resolve : () => reject(new Error('changed my mind'))
+      })
+    })
+    const settled = transaction.catch((error: Error) => error.message)
+    await running
+    const mark = await proxy.mark()
+    await inChild(
+      async () => {
+        finish()
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      },
+      { afterFork: false },
+    )
+    expect(await proxy.records({ since: mark, openedBefore: mark })).toEqual([])
+    finish()
+    expect(await settled).toBe(end === 'commits' ? undefined : 'changed my mind')
+  },
+)
+
 test('a lease of the parent is stale in the child, and its release there does nothing', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const lease = await pool.acquire()
