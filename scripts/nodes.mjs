@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { npmPackage } from './tools.mjs'
 
 /** The lines of Node that the packages support. */
-const SUPPORTED = ['20', '22', '24']
+const SUPPORTED = ['20', '22', '24', '26']
 
 /**
  * The Nodes to test on: the one at hand first, then the other supported ones, or those of FORKSAFE_NODES.

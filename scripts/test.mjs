@@ -1,7 +1,7 @@
 // @ts-check
 // `npm test`: everything there is to check, on every Node there is to check it on.
 //   npm test -- --project core           arguments after -- go to vitest
-//   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22 and 24
+//   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22, 24 and 26
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,0 +1,173 @@
+// @ts-check
+// What the page "What happens when the process changes" claims: a cell for each change and each moment it may come in.
+// A test proves a cell by `proves({ change: ['moment'] })`; scripts/proof/page.mjs makes the page of a whole test run.
+
+/** @typedef {import('./table.d.mts').Change} Change */
+/** @typedef {import('./table.d.mts').Moment} Moment */
+/** @typedef {import('./table.d.mts').Cell} Cell */
+
+/**
+ * The columns. `notOn`: lines of Node that cannot have such a change, and why.
+ * @type {Record<Change, { title: string, notOn?: Record<string, string> }>}
+ */
+export const changes = {
+  parent: { title: 'fork: the process that forked' },
+  hooked: { title: 'fork: a child that calls `afterFork()`' },
+  unhooked: { title: 'fork: a child that calls no hook, at its next use' },
+  snapshot: {
+    title: 'start from a startup snapshot',
+    notOn: { 20: 'Node 20 cannot write `net` into a snapshot' },
+  },
+  restore: { title: 'restore or VM clone: `afterRestore()`' },
+  thaw: { title: 'freeze and thaw' },
+}
+
+/** The rows. @type {Record<Moment, string>} */
+export const moments = {
+  unused: 'the pool has not been used yet',
+  idle: 'a connection is idle',
+  lent: 'lent, and nothing under way on it',
+  transaction: 'lent, in a transaction',
+  query: 'lent, in the middle of a large answer',
+  connecting: 'being opened: TCP connect',
+  handshake: 'being opened: TLS handshake',
+  authenticating: 'being opened: authentication',
+  validating: 'being validated',
+  resetting: 'being reset',
+  destroying: 'being destroyed',
+  waiting: 'a caller waits',
+  closing: 'the pool is closing',
+  timers: 'timers',
+  generation: 'the old generation',
+  listeners: 'listeners, options, methods',
+  next: 'the next acquire',
+}
+
+const goesOn = { claim: 'goes on: same session, right answers' }
+const discarded = { claim: 'discarded at once' }
+const atUse = { claim: 'discarded at the next use of the pool' }
+const drained = { never: 'a snapshot is written when nothing is under way' }
+
+/** @type {Record<Change, Record<Moment, Cell>>} */
+export const cells = {
+  parent: {
+    unused: { claim: 'opens connections of its own' },
+    idle: { claim: 'stays idle, same session' },
+    lent: goesOn,
+    transaction: { claim: 'goes on: same transaction, commits' },
+    query: { claim: 'goes on: answered to the last row' },
+    connecting: { claim: 'finishes' },
+    handshake: { claim: 'finishes' },
+    authenticating: { claim: 'finishes' },
+    validating: { claim: 'finishes' },
+    resetting: { claim: 'finishes' },
+    destroying: { claim: 'finishes' },
+    waiting: { claim: 'is served' },
+    closing: { claim: 'closes' },
+    timers: { claim: 'run on' },
+    generation: { claim: 'stays' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'lends what was idle' },
+  },
+  hooked: {
+    unused: { claim: 'opens connections of its own' },
+    idle: discarded,
+    lent: {
+      claim:
+        'discarded at once; `lease.resource` throws `StaleResourceError`, release does nothing',
+    },
+    transaction: { claim: 'discarded at once; ends nothing of the parent’s' },
+    query: discarded,
+    connecting: { claim: 'given up and discarded, never adopted' },
+    handshake: { claim: 'given up and discarded, never adopted' },
+    authenticating: { claim: 'given up and discarded, never adopted' },
+    validating: discarded,
+    resetting: discarded,
+    destroying: { claim: 'discarded at once: no goodbye' },
+    waiting: { claim: 'rejects with `StaleResourceError`' },
+    closing: { claim: 'settles at once; what was left is discarded' },
+    timers: { claim: 'end' },
+    generation: { claim: 'collectable, its descriptors closed' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'opens one connection of its own; no stampede to `min`' },
+  },
+  unhooked: {
+    unused: { claim: 'opens connections of its own' },
+    idle: atUse,
+    lent: { claim: 'the same, at the next look at `lease.resource` too' },
+    transaction: { claim: 'the same; ends nothing of the parent’s' },
+    query: atUse,
+    connecting: atUse,
+    handshake: atUse,
+    authenticating: atUse,
+    validating: atUse,
+    resetting: atUse,
+    destroying: atUse,
+    waiting: { claim: 'rejects at the next use of the pool' },
+    closing: { claim: 'settles at the next use of the pool' },
+    timers: { claim: 'the first that fires notices, and all end' },
+    generation: { claim: 'collectable after the next use' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'notices, and opens one of its own' },
+  },
+  snapshot: {
+    unused: { claim: 'opens connections of its own' },
+    idle: { claim: 'discarded when the snapshot is written' },
+    lent: { claim: 'discarded when the snapshot is written; stale after the start' },
+    transaction: { claim: 'discarded when the snapshot is written; the server rolls back' },
+    query: drained,
+    connecting: drained,
+    handshake: drained,
+    authenticating: drained,
+    validating: drained,
+    resetting: drained,
+    destroying: drained,
+    waiting: drained,
+    closing: drained,
+    timers: { claim: 'end when the snapshot is written' },
+    generation: { claim: 'is not in the snapshot' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'opens one connection of its own; no stampede to `min`' },
+  },
+  restore: {
+    unused: { claim: 'opens connections of its own' },
+    idle: discarded,
+    lent: {
+      claim:
+        'discarded at once; `lease.resource` throws `StaleResourceError`, release does nothing',
+    },
+    transaction: discarded,
+    query: discarded,
+    connecting: { claim: 'given up and discarded, never adopted' },
+    handshake: { claim: 'given up and discarded, never adopted' },
+    authenticating: { claim: 'given up and discarded, never adopted' },
+    validating: discarded,
+    resetting: discarded,
+    destroying: discarded,
+    waiting: { claim: 'rejects with `StaleResourceError`' },
+    closing: { claim: 'settles at once; what was left is discarded' },
+    timers: { claim: 'end, however far the clocks have leapt' },
+    generation: { claim: 'collectable, its descriptors closed' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'opens one connection of its own; no stampede to `min`' },
+  },
+  thaw: {
+    unused: { claim: 'opens connections' },
+    idle: { claim: 'validated before it is lent; replaced if the server dropped it' },
+    lent: { claim: 'stays its holder’s; if the server dropped it, its slot comes back' },
+    transaction: { claim: 'goes on, or fails if the server dropped it; never lent again then' },
+    query: { claim: 'goes on, or fails if the server dropped it' },
+    connecting: { claim: 'goes on, or is tried again' },
+    handshake: { claim: 'goes on, or is tried again' },
+    authenticating: { claim: 'goes on, or is tried again' },
+    validating: { claim: 'goes on, or ends as not valid' },
+    resetting: { claim: 'goes on, or ends as not reset' },
+    destroying: { claim: 'ends' },
+    waiting: { claim: 'is served within its deadline, the freeze counted' },
+    closing: { claim: 'closes within its deadline, the freeze counted' },
+    timers: { claim: 'run on; the one that comes late tells of the thaw' },
+    generation: { claim: 'stays: a thaw is no change of identity' },
+    listeners: { claim: 'stay' },
+    next: { claim: 'is answered, without an error' },
+  },
+}
