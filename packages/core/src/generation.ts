@@ -1,5 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import genericPool, { type Pool } from 'generic-pool'
+import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
 import { Entry } from './entry.ts'
 import { StaleResourceError } from './errors.ts'
@@ -15,6 +16,7 @@ export interface GenerationHost<R extends object> {
   readonly options: ParsedOptions
   readonly connection: unknown
   readonly telemetry: Telemetry
+  readonly clock: Clock
   /** The pool's own async context: a hook must not see that of whoever happened to need a resource. */
   readonly context: AsyncResource
   /** How many more resources may exist. */
@@ -73,10 +75,11 @@ export class Generation<R extends object> {
 
   /** Opens a resource, where there is room for one; the host's `opened` or `notOpened` follows. */
   open(): void {
-    const started = performance.now()
+    const { clock } = this.#host
+    const started = clock.now()
     void this.#pool.acquire().then((entry) => {
       if (entry.failed) return this.#pool.destroy(entry)
-      this.#opened(entry, performance.now() - started)
+      this.#opened(entry, clock.now() - started)
       return undefined
     })
   }
@@ -144,6 +147,13 @@ export class Generation<R extends object> {
     }
   }
 
+  /** Gives up every hook in flight: their timers were set by a clock that has gone back since. */
+  giveUpHooks(): void {
+    const reason = new GivenUp('The monotonic clock has gone back.')
+    // Of those there are now: a create that is given up may make room for the next.
+    for (const entry of [...this.entries]) entry.giveUp?.(reason)
+  }
+
   /**
    * Lets go of everything, now and silently: another process owns it and goes on using it. Returns how many resources
    * there were.
@@ -170,7 +180,8 @@ export class Generation<R extends object> {
     const entry = new Entry<R>(this)
     this.entries.add(entry)
     this.creating++
-    const started = performance.now()
+    const { clock } = this.#host
+    const started = clock.now()
     const aborter = new AbortController()
     this.#bounded(
       entry,
@@ -178,7 +189,7 @@ export class Generation<R extends object> {
       this.#host.options.createTimeoutMillis,
       () => this.#open(entry, aborter.signal),
       (outcome) => {
-        if (!outcome.ok) this.#notOpened(entry, outcome.error, performance.now() - started)
+        if (!outcome.ok) this.#notOpened(entry, outcome.error, clock.now() - started)
         resolve(entry)
       },
       (reason) => aborter.abort(reason),
@@ -213,12 +224,12 @@ export class Generation<R extends object> {
   }
 
   #opened(entry: Entry<R>, durationMillis: number): void {
-    const { driver, options } = this.#host
+    const { clock, driver, options } = this.#host
     this.#host.checkProcess()
     if (this.abandoned) return
     this.creating--
     const jitter = 0.1 * Math.random()
-    entry.expiresAt = performance.now() + options.maxLifetimeMillis * (1 - jitter)
+    entry.expiresAt = clock.now() + options.maxLifetimeMillis * (1 - jitter)
     this.#guarded('watch', () =>
       driver.watch?.(entry.resource as R, (error) => this.#host.lost(entry, error)),
     )
@@ -242,9 +253,9 @@ export class Generation<R extends object> {
 
   #destroy(entry: Entry<R>, resolve?: () => void): void {
     if (entry.failed) return resolve?.()
-    const { driver, options, telemetry } = this.#host
+    const { clock, driver, options, telemetry } = this.#host
     const resource = entry.resource as R
-    const started = performance.now()
+    const started = clock.now()
     return this.#bounded(
       entry,
       'destroy',
@@ -261,7 +272,7 @@ export class Generation<R extends object> {
         const { reason, error } = entry.ending
         telemetry.emit('destroy', {
           generation: this.number,
-          durationMillis: performance.now() - started,
+          durationMillis: clock.now() - started,
           reason,
           ...(error === undefined ? {} : { error }),
         })

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts'
 import type { Borrower, Entry } from './entry.ts'
 import { type Linked, LinkedList } from './list.ts'
 import type { Lease } from './surface.ts'
@@ -54,10 +55,12 @@ export class Handoff<R extends object> {
   /** One timer for every deadline, at the earliest of them or before it. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
+  readonly #clock: Clock
   readonly #expired: (waiter: Waiter<R>) => void
 
   /** `expired` is called with each waiter whose time is up: it is to take it out of the queue. */
-  constructor(expired: (waiter: Waiter<R>) => void) {
+  constructor(clock: Clock, expired: (waiter: Waiter<R>) => void) {
+    this.#clock = clock
     this.#expired = expired
   }
 
@@ -102,6 +105,11 @@ export class Handoff<R extends object> {
     this.#timerAt = Infinity
   }
 
+  /** Has the timer look at once: it may have been set by a clock that has gone back since. */
+  wake(): void {
+    if (this.#timer !== undefined) this.#setTimer(0, 0)
+  }
+
   #laneOf(priority: number): Lane<R> {
     let at = 0
     for (let lane = this.#lanes[0]; lane !== undefined; lane = this.#lanes[++at]) {
@@ -123,7 +131,7 @@ export class Handoff<R extends object> {
 
   #expire(): void {
     this.stop()
-    const now = performance.now()
+    const now = this.#clock.now()
     const late: Waiter<R>[] = []
     let earliest = Infinity
     for (const { waiters } of this.#lanes) {

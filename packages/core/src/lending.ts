@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
 import type { Borrower, Entry } from './entry.ts'
 import { AcquireTimeoutError, CreateError, type PoolClosedError, QueueFullError } from './errors.ts'
@@ -8,7 +9,6 @@ import { checkArguments, type ParsedOptions } from './options.ts'
 import type { PoolStats } from './stats.ts'
 import type { Stock } from './stock.ts'
 import type { AcquireOptions, DestroyReason, Lease } from './surface.ts'
-import { Clock } from './timers.ts'
 
 /** What lending asks of its pool. */
 export interface LendingHost<R extends object> {
@@ -21,6 +21,7 @@ export interface LendingHost<R extends object> {
   /** Somebody waits, or no longer does: there may be something to open. */
   supply(): void
   leaked(entry: Entry<R>, borrower: Borrower, heldMillis: number): void
+  thawed(): void
 }
 
 /** Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on. */
@@ -29,7 +30,7 @@ export class Lending<R extends object> {
   readonly #options: ParsedOptions
   readonly #stock: Stock<R>
   readonly #host: LendingHost<R>
-  readonly #clock = new Clock()
+  readonly #clock: Clock
   readonly #maintenance: Maintenance<R>
   readonly #lender: Lender<R>
   readonly #fifo: boolean
@@ -45,11 +46,13 @@ export class Lending<R extends object> {
   constructor(
     driver: Driver<R, unknown, object>,
     options: ParsedOptions,
+    clock: Clock,
     stock: Stock<R>,
     host: LendingHost<R>,
   ) {
     const { validateAfterIdleMillis: trust } = options
     this.#options = options
+    this.#clock = clock
     this.#stock = stock
     this.#host = host
     this.#fifo = options.fifo
@@ -58,7 +61,7 @@ export class Lending<R extends object> {
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
     this.#looksForLeaks = options.leakDetectionMillis > 0
-    this.handoff = new Handoff((waiter) => this.#timedOut(waiter))
+    this.handoff = new Handoff(clock, (waiter) => this.#timedOut(waiter))
     this.#lender = {
       name: options.name,
       checkProcess: () => host.checkProcess(),
@@ -67,7 +70,7 @@ export class Lending<R extends object> {
     }
     this.#maintenance = new Maintenance({
       options,
-      clock: this.#clock,
+      clock,
       handoff: this.handoff,
       checkProcess: () => host.checkProcess(),
       numbers: () => host.stats(),
@@ -133,7 +136,7 @@ export class Lending<R extends object> {
     entry.uses++
     if (borrower !== undefined) {
       entry.lentTo = borrower
-      entry.lentAt = performance.now()
+      entry.lentAt = this.#clock.now()
       this.#expect(entry.lentAt + this.#options.leakDetectionMillis)
     }
     const lease = new PooledLease(this.#lender, entry)
@@ -171,7 +174,7 @@ export class Lending<R extends object> {
     const { failure, coming } = this.#stock
     const opening = stats.creating > 0 || failure !== undefined
     const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
-    const waitedMillis = performance.now() - waiter.since
+    const waitedMillis = this.#clock.monotonic - waiter.since
     this.#giveUp(waiter, new AcquireTimeoutError(stats, waitedMillis, phase, failure))
   }
 
@@ -240,7 +243,18 @@ export class Lending<R extends object> {
   #validate(entry: Entry<R>, keptAlive = false): void {
     entry.keptAlive = keptAlive
     this.handoff.idle.remove(entry)
-    this.#stock.validate(entry)
+    const began = this.#clock.now()
+    this.#stock.validate(entry, () => this.#proveIdle(began))
+  }
+
+  /**
+   * One did not work, so the others that are idle may not either: a router has forgotten the connections, a server was
+   * started anew. They are tried together, and not by one caller after another, each of whom could wait for every one.
+   */
+  #proveIdle(unlessTrustedSince: number): void {
+    for (const entry of this.handoff.idle) {
+      if (entry.trustedAt < unlessTrustedSince) this.#validate(entry, true)
+    }
   }
 
   end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
@@ -285,6 +299,23 @@ export class Lending<R extends object> {
     }
   }
 
+  /**
+   * Time is missing: the process or its machine was frozen, and what is idle may have been dropped meanwhile. Where the
+   * monotonic clock has gone `back`, its timers would sleep for as long.
+   */
+  leapt(back: boolean): void {
+    for (const entry of this.handoff.idle) entry.trustedAtWall = -Infinity
+    // Somebody is in the middle of something and looked at the clock.
+    queueMicrotask(() => {
+      if (back) {
+        this.handoff.wake()
+        this.#maintenance.wake()
+        this.#stock.restartTimers()
+      }
+      this.#host.thawed()
+    })
+  }
+
   endIdle(reason: DestroyReason): void {
     for (const entry of this.handoff.idle) this.end(entry, reason)
   }
@@ -297,6 +328,7 @@ export class Lending<R extends object> {
   /** What is idle belongs to another process, and so does whoever waits. */
   abandon(error: () => Error): void {
     this.#maintenance.stop()
+    this.#clock.reset()
     this.handoff.idle.clear()
     this.handoff.stop()
     this.handoff.rejectAll(error)

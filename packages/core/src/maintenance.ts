@@ -1,8 +1,9 @@
+import type { Clock } from './clock.ts'
 import type { Borrower, Entry } from './entry.ts'
 import type { Handoff } from './handoff.ts'
 import type { ParsedOptions } from './options.ts'
 import type { DestroyReason } from './surface.ts'
-import { type Clock, LONGEST_TIMER } from './timers.ts'
+import { LONGEST_TIMER } from './timers.ts'
 
 /** What upkeep asks of its pool. */
 export interface Upkeep<R extends object> {
@@ -41,22 +42,32 @@ export class Maintenance<R extends object> {
     if (at < this.#dueAt) this.#sleep(at)
   }
 
+  /** Looks at once: the timer may have been set by a clock that has gone back since. */
+  wake(): void {
+    if (this.#timer !== undefined) this.#sleep(0)
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#dueAt = Infinity
+    this.#pool.clock.alarmAt = Infinity
   }
 
   #sleep(until: number): void {
     clearTimeout(this.#timer)
-    const millis = Math.max(0, Math.ceil(until - performance.now()))
-    this.#timer = setTimeout(() => this.#tick(), Math.min(millis, LONGEST_TIMER)).unref()
+    const { clock } = this.#pool
+    const now = clock.now()
+    const millis = Math.min(Math.max(0, Math.ceil(until - now)), LONGEST_TIMER)
+    this.#timer = setTimeout(() => this.#tick(), millis).unref()
     this.#dueAt = until
+    clock.alarmAt = now + millis
   }
 
   #tick(): void {
     this.#dueAt = Infinity
     this.#pool.clock.read()
+    this.#pool.clock.alarmAt = Infinity
     this.#pool.checkProcess()
     this.expect(this.#look())
   }

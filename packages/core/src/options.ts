@@ -25,8 +25,8 @@ export interface BasePoolOptions {
   /** How often a resource may be lent. Default `Infinity`. */
   readonly maxUses?: number | undefined
   /**
-   * Idle for longer, by the wall clock or the monotonic one, a resource is validated before it is lent. 0 validates
-   * always, `Infinity` never. Default 500.
+   * Idle for longer, by the wall clock or the monotonic one, a resource is validated before it is lent; and so is all that
+   * was idle when the pool notices a freeze. 0 validates always, `Infinity` never. Default 500.
    */
   readonly validateAfterIdleMillis?: number | undefined
   /** Validates a resource in the background each time that it has been idle for so long. Default 0: off. */

@@ -1,3 +1,4 @@
+import { Clock, type Clocks, machineClocks } from './clock.ts'
 import type { CreateFailure, Driver } from './driver.ts'
 import { CreateError, PoolClosedError, StaleResourceError } from './errors.ts'
 import { type IdentityWatch, type ProcessChangeReason, processIdentity } from './identity.ts'
@@ -72,21 +73,27 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
-  constructor(driver: Driver<R, unknown, object>, options: object, identity = processIdentity) {
+  constructor(
+    driver: Driver<R, unknown, object>,
+    options: object,
+    identity = processIdentity,
+    clocks: Clocks = machineClocks,
+  ) {
     const parsed = parseOptions(driver.name, options)
     const { connection } = options as { connection?: unknown }
     const checkProcess = (): void => this.#watch.check()
     this.#options = parsed
     this.#telemetry = new Telemetry(parsed.name)
+    const clock = new Clock(clocks, (back) => this.#lending.leapt(back))
     this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
-    this.#stock = new Stock(driver, connection, parsed, this.#telemetry, {
+    this.#stock = new Stock(driver, connection, parsed, this.#telemetry, clock, {
       checkProcess,
       ready: (entry) => this.#lending.offer(entry),
       failed: (error, kind) => this.#createFailed(error, kind),
       lost: (entry, error) => this.#lending.lost(entry, error),
       changed: () => this.#supply(),
     })
-    this.#lending = new Lending(driver, parsed, this.#stock, {
+    this.#lending = new Lending(driver, parsed, clock, this.#stock, {
       isOpen: () => this.#state === 'open',
       stats: () => this.stats,
       checkProcess,
@@ -97,6 +104,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       },
       leaked: ({ generation: { number } }, { stack }, heldMillis) =>
         this.#telemetry.emit('leak', { generation: number, heldMillis, stack }),
+      thawed: () => this.#tellOfChange('thaw', 0),
     })
     this.#addMethods(driver.methods?.(this) ?? {})
     this.#supply()
@@ -287,13 +295,17 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const discarded = this.#stock.abandon()
     this.#lending.abandon(stale)
     for (const { reject } of this.#warmUps) reject(stale())
+    this.#tellOfChange(reason, discarded)
+    this.#closed?.()
+  }
+
+  #tellOfChange(reason: ProcessChangeReason, discarded: number): void {
     this.#telemetry.emit('processChange', {
       reason,
       incarnation: this.#watch.incarnation,
       generation: this.#stock.generation,
       discarded,
     })
-    this.#closed?.()
   }
 
   #addMethods(methods: object): void {

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Backoff } from './backoff.ts'
+import type { Clock } from './clock.ts'
 import type { CreateFailure, Driver } from './driver.ts'
 import type { Entry, EntryState } from './entry.ts'
 import { Generation, type GenerationHost } from './generation.ts'
@@ -38,6 +39,7 @@ export class Stock<R extends object> {
     connection: unknown,
     options: ParsedOptions,
     telemetry: Telemetry,
+    clock: Clock,
     keeper: StockKeeper<R>,
   ) {
     this.#driver = driver
@@ -50,6 +52,7 @@ export class Stock<R extends object> {
       connection,
       options,
       telemetry,
+      clock,
       context: new AsyncResource('ForkSafePool'),
       room: () => this.room,
       checkProcess: () => keeper.checkProcess(),
@@ -121,8 +124,11 @@ export class Stock<R extends object> {
     this.#generation.open()
   }
 
-  validate(entry: Entry<R>): void {
-    entry.generation.validate(entry, (valid) => this.#pass(entry, 'validating', valid, 'invalid'))
+  /** Finds out whether an idle resource still works, and passes it on; `failed` is called where it does not. */
+  validate(entry: Entry<R>, failed: () => void): void {
+    entry.generation.validate(entry, (valid) => {
+      this.#pass(entry, 'validating', valid, 'invalid', failed)
+    })
   }
 
   /** Takes away what the last holder left, and passes the resource on. */
@@ -131,12 +137,21 @@ export class Stock<R extends object> {
   }
 
   /** After a hook: on to the next holder, or to its end. In the meantime it may have been lost, or left behind. */
-  #pass(entry: Entry<R>, from: EntryState, good: boolean, otherwise: DestroyReason): void {
+  #pass(
+    entry: Entry<R>,
+    from: EntryState,
+    good: boolean,
+    otherwise: DestroyReason,
+    failed?: () => void,
+  ): void {
     if (entry.state !== from) return
     this.#keeper.checkProcess()
     if (entry.state !== from) return
-    if (good) this.#keeper.ready(entry)
-    else this.destroy(entry, otherwise)
+    if (good) return this.#keeper.ready(entry)
+    this.destroy(entry, otherwise)
+    failed?.()
+    // Whoever waited for it need not wait for its end, which may take as long again.
+    return this.#keeper.changed()
   }
 
   destroy(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
@@ -145,6 +160,14 @@ export class Stock<R extends object> {
 
   cancelCreates(): void {
     this.#generation.cancelCreates()
+  }
+
+  /** Starts anew whatever a timer would have ended, or begun again, that was set by a clock which has gone back since. */
+  restartTimers(): void {
+    this.backoff.reset()
+    this.#generation.giveUpHooks()
+    for (const generation of this.#retired) generation.giveUpHooks()
+    this.#keeper.changed()
   }
 
   /** Begins a new generation; the resources of the one before end as they come back. */

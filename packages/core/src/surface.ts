@@ -94,13 +94,16 @@ export interface PoolEvents {
   ]
   /** A lease has been held for longer than `leakDetectionMillis`; `stack` shows who acquired it. */
   leak: [{ readonly generation: number; readonly heldMillis: number; readonly stack: string }]
-  /** The process changed: `discarded` resources were let go of, and the pool starts afresh. */
+  /**
+   * The process changed: `discarded` resources were let go of, and the pool starts afresh. After a `thaw` none is let go
+   * of, and the generation goes on: idle resources are validated before they are lent.
+   */
   processChange: [
     {
       readonly reason: ProcessChangeReason
       /** Which incarnation of the process this is, counted from 1: the same number for all its pools. */
       readonly incarnation: number
-      /** The generation of the pool that has begun. */
+      /** The generation of the pool that has begun, or goes on. */
       readonly generation: number
       readonly discarded: number
     },

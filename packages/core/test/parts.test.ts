@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Clock, machineClocks } from '../src/clock.ts'
 import { Handoff, Waiter } from '../src/handoff.ts'
 import { loadKoffi } from '../src/identity-sources.ts'
 import { ProcessIdentity } from '../src/identity.ts'
@@ -44,7 +45,8 @@ describe('a linked list', () => {
 })
 
 test('a caller that has left the queue leaves it once', () => {
-  const handoff = new Handoff<FakeResource>(() => undefined)
+  const clock = new Clock(machineClocks, () => undefined)
+  const handoff = new Handoff<FakeResource>(clock, () => undefined)
   const waiters = [new Waiter<FakeResource>(0, 0, 9), new Waiter<FakeResource>(0, 0, 9)] as const
   for (const waiter of waiters) handoff.enqueue(waiter)
   handoff.remove(waiters[0])

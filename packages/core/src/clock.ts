@@ -1,0 +1,99 @@
+/** The two clocks of a machine, in milliseconds. */
+export interface Clocks {
+  /** Goes forward, but may stand still while the machine sleeps, and starts elsewhere on another machine. */
+  monotonic(): number
+  /** The time since 1970, which may leap. */
+  wall(): number
+}
+
+/** The clocks of this machine, as they are at each call. */
+export const machineClocks: Clocks = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+}
+
+/**
+ * So much time missing is a freeze. Long enough that garbage collection and a busy event loop are seldom taken for one,
+ * and shorter than any limit after which a server or a router drops a connection.
+ */
+export const FREEZE_MILLIS = 2_000
+
+/** How many uses of a clock one reading serves when they come in a burst. */
+const BURST = 16
+
+/**
+ * A pool's time, from both clocks. Reading them costs as much as the rest of an acquire. So they are read at each use,
+ * but where uses follow each other without a turn of the event loop, one use in 16 reads them for the others.
+ */
+export class Clock {
+  /** The pool's time for ages and deadlines: the monotonic clock, and where that has gone back, on from where it was. */
+  monotonic = 0
+  /** The wall clock. Before the first reading no time is behind it. */
+  wall = Infinity
+  /** When the pool's timer fires, by `monotonic`. Found to have passed long ago, it tells of a freeze. */
+  alarmAt = Infinity
+  #usesLeft = BURST
+  #inBurst = false
+  #reading = -Infinity
+  #offset = 0
+  readonly #clocks: Clocks
+  readonly #leapt: (back: boolean) => void
+  readonly #endBurst = (): void => {
+    this.#inBurst = false
+  }
+
+  /**
+   * `leapt` is called, in the middle of whatever looked, where time is missing: once for each freeze; and where the
+   * monotonic clock went `back`.
+   */
+  constructor(clocks: Clocks, leapt: (back: boolean) => void) {
+    this.#clocks = clocks
+    this.#leapt = leapt
+  }
+
+  look(): void {
+    if (--this.#usesLeft > 0) {
+      if (!this.#inBurst) this.read()
+      return
+    }
+    this.#usesLeft = BURST
+    this.read()
+    if (this.#inBurst) return
+    this.#inBurst = true
+    // It runs when no microtask is left.
+    process.nextTick(this.#endBurst)
+  }
+
+  read(): void {
+    const reading = this.#clocks.monotonic()
+    const wall = this.#clocks.wall()
+    const passed = reading - this.#reading
+    const asleep = wall - this.wall - passed
+    this.#reading = reading
+    this.wall = wall
+    const back = passed < 0
+    if (back) this.#offset -= passed
+    this.monotonic = reading + this.#offset
+    const late = this.monotonic - this.alarmAt > FREEZE_MILLIS
+    // The timer itself is still to come.
+    if (late) this.alarmAt = Infinity
+    if (late || back || asleep > FREEZE_MILLIS) this.#leapt(back)
+  }
+
+  /** `monotonic`, of this moment. */
+  now(): number {
+    this.read()
+    return this.monotonic
+  }
+
+  /** Forgets every reading, which were another process's: the next one is the first. */
+  reset(): void {
+    this.monotonic = 0
+    this.wall = Infinity
+    this.alarmAt = Infinity
+    this.#usesLeft = BURST
+    this.#inBurst = false
+    this.#reading = -Infinity
+    this.#offset = 0
+  }
+}
