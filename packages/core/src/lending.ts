@@ -6,6 +6,7 @@ import { Handoff, Waiter } from './handoff.ts'
 import { endLease, type Lender, PooledLease } from './lease.ts'
 import { Maintenance } from './maintenance.ts'
 import { checkArguments, type ParsedOptions } from './options.ts'
+import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
 import type { Stock } from './stock.ts'
 import type { AcquireOptions, DestroyReason, Lease } from './surface.ts'
@@ -108,7 +109,10 @@ export class Lending<R extends object> {
       options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
     )
     waiter.borrower = borrower
-    if (options?.signal !== undefined) this.#listen(waiter, options.signal)
+    const signal = options?.signal
+    if (signal !== undefined) {
+      waiter.stopListening = onAbort(signal, () => this.#giveUp(waiter, signal.reason))
+    }
     this.handoff.enqueue(waiter)
     if (this.#stock.mayOpen || this.handoff.idle.length > 0) this.#host.supply()
     return waiter.promise
@@ -161,12 +165,6 @@ export class Lending<R extends object> {
     // Who will be served by a resource that is on its way is not in excess.
     if (this.handoff.waiting - this.#stock.coming < maxWaitingClients) return
     throw new QueueFullError(this.#host.stats(), maxWaitingClients)
-  }
-
-  #listen(waiter: Waiter<R>, signal: AbortSignal): void {
-    const abort = (): void => this.#giveUp(waiter, signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    waiter.stopListening = () => signal.removeEventListener('abort', abort)
   }
 
   #timedOut(waiter: Waiter<R>): void {

@@ -11,6 +11,7 @@ import {
   type PoolOptions,
   show,
 } from './options.ts'
+import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
 import { Stock } from './stock.ts'
 import type {
@@ -142,15 +143,14 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const opened = new Promise<void>((resolve, reject) => {
       warmUp = { resolve, reject }
     })
-    const abort = (): void => warmUp.reject(signal?.reason)
     this.#warmUps.add(warmUp)
-    signal?.addEventListener('abort', abort, { once: true })
+    const stopListening = signal && onAbort(signal, () => warmUp.reject(signal.reason))
     this.#supply()
     try {
       await opened
     } finally {
       this.#warmUps.delete(warmUp)
-      signal?.removeEventListener('abort', abort)
+      stopListening?.()
     }
   }
 

@@ -7,7 +7,7 @@ import {
   QueueFullError,
 } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
-import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
+import { acquireMany, endsOf, type FakePool, idOf, openIdle, openPool } from './support/pools.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
@@ -382,11 +382,27 @@ describe('a signal', () => {
     await served
     await pass(10)
     await late
-    expect(add.mock.calls.length).toBe(2)
-    expect(remove.mock.calls.length).toBe(2)
-    for (const [index, [, listener]] of add.mock.calls.entries()) {
-      expect(remove.mock.calls[index]?.[1]).toBe(listener)
-    }
+    expect(add.mock.calls.length).toBe(1)
+    expect(remove.mock.calls.length).toBe(1)
+    expect(remove.mock.calls[0]?.[1]).toBe(add.mock.calls[0]?.[1])
+    // Nothing of that is left for the next wait.
+    const again = errorOf(pool.acquire({ signal }))
+    controller.abort('enough')
+    expect(await again).toBe('enough')
+  })
+
+  test('is listened to once, by however many pools and callers: Node warns of no leak', async () => {
+    const pools = [openPool(new FakeDriver(), { max: 1 }), openPool(new FakeDriver(), { max: 1 })]
+    const controller = new AbortController()
+    const { signal } = controller
+    const add = vi.spyOn(signal, 'addEventListener')
+    for (const pool of pools) await pool.acquire()
+    const errors = Array.from({ length: 30 }, (_, n) =>
+      errorOf((pools[n % 2] as FakePool).acquire({ signal })),
+    )
+    expect(add.mock.calls.length).toBe(1)
+    controller.abort('enough')
+    expect(new Set(await Promise.all(errors))).toEqual(new Set(['enough']))
   })
 
   test('may end many waits at once', async () => {
