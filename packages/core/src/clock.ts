@@ -26,7 +26,7 @@ const BURST = 16
  * but where uses follow each other without a turn of the event loop, one use in 16 reads them for the others.
  */
 export class Clock {
-  /** The pool's time for ages and deadlines: the monotonic clock, and where that has gone back, on from where it was. */
+  /** The pool's time for ages and deadlines: by the monotonic clock; where that goes back, by the wall clock. */
   monotonic = 0
   /** The wall clock. Before the first reading no time is behind it. */
   wall = Infinity
@@ -68,16 +68,16 @@ export class Clock {
     const reading = this.#clocks.monotonic()
     const wall = this.#clocks.wall()
     const passed = reading - this.#reading
-    const asleep = wall - this.wall - passed
+    const passedByWall = wall - this.wall
     this.#reading = reading
     this.wall = wall
     const back = passed < 0
-    if (back) this.#offset -= passed
+    if (back) this.#offset += Math.max(0, passedByWall) - passed
     this.monotonic = reading + this.#offset
     const late = this.monotonic - this.alarmAt > FREEZE_MILLIS
     // The timer itself is still to come.
     if (late) this.alarmAt = Infinity
-    if (late || back || asleep > FREEZE_MILLIS) this.#leapt(back)
+    if (late || back || passedByWall - passed > FREEZE_MILLIS) this.#leapt(back)
   }
 
   /** `monotonic`, of this moment. */

@@ -147,11 +147,14 @@ export class Generation<R extends object> {
     }
   }
 
-  /** Gives up every hook in flight: their timers were set by a clock that has gone back since. */
-  giveUpHooks(): void {
-    const reason = new GivenUp('The monotonic clock has gone back.')
-    // Of those there are now: a create that is given up may make room for the next.
-    for (const entry of [...this.entries]) entry.giveUp?.(reason)
+  /** Returns what gives up the hooks that are in flight now, and none that begins later. */
+  givingUpHooks(): () => void {
+    const inFlight = [...this.entries].map((entry) => ({ entry, giveUp: entry.giveUp }))
+    return () => {
+      for (const { entry, giveUp } of inFlight) {
+        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('The clock that timed it has gone back.'))
+      }
+    }
   }
 
   /**

@@ -303,12 +303,13 @@ export class Lending<R extends object> {
    */
   leapt(back: boolean): void {
     for (const entry of this.handoff.idle) entry.trustedAtWall = -Infinity
+    const endTimers = back ? this.#stock.endingTimers() : undefined
     // Somebody is in the middle of something and looked at the clock.
     queueMicrotask(() => {
-      if (back) {
+      if (endTimers !== undefined) {
         this.handoff.wake()
         this.#maintenance.wake()
-        this.#stock.restartTimers()
+        endTimers()
       }
       this.#host.thawed()
     })

@@ -162,12 +162,14 @@ export class Stock<R extends object> {
     this.#generation.cancelCreates()
   }
 
-  /** Starts anew whatever a timer would have ended, or begun again, that was set by a clock which has gone back since. */
-  restartTimers(): void {
-    this.backoff.reset()
-    this.#generation.giveUpHooks()
-    for (const generation of this.#retired) generation.giveUpHooks()
-    this.#keeper.changed()
+  /** Returns what ends whatever only a timer may end that is set now: pauses, and hooks in flight. */
+  endingTimers(): () => void {
+    const giveUps = [this.#generation, ...this.#retired].map((each) => each.givingUpHooks())
+    return () => {
+      this.backoff.reset()
+      for (const giveUp of giveUps) giveUp()
+      this.#keeper.changed()
+    }
   }
 
   /** Begins a new generation; the resources of the one before end as they come back. */

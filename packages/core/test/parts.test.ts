@@ -99,3 +99,34 @@ describe('an identity', () => {
     expect(listener).toHaveBeenCalledTimes(1)
   })
 })
+
+describe('a clock', () => {
+  function countedClock() {
+    let readings = 0
+    const machine = { monotonic: () => ++readings, wall: () => 0 }
+    return { clock: new Clock(machine, () => undefined), readings: () => readings }
+  }
+
+  test('is read once for 16 uses in a burst, and for each use that stands alone', async () => {
+    const { clock, readings } = countedClock()
+    for (let use = 0; use < 16; use++) clock.look()
+    const beforeBurst = readings()
+    for (let use = 0; use < 32; use++) clock.look()
+    expect(readings() - beforeBurst).toBe(2)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    const afterBurst = readings()
+    for (let use = 0; use < 15; use++) clock.look()
+    expect(readings() - afterBurst).toBe(15)
+  })
+
+  test('that a snapshot caught in a burst is read again once it was reset', () => {
+    const { clock, readings } = countedClock()
+    for (let use = 0; use < 16; use++) clock.look()
+    clock.reset()
+    const before = readings()
+    clock.look()
+    expect(readings() - before).toBe(1)
+  })
+})

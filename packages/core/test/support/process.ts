@@ -1,3 +1,4 @@
+import type { Clocks } from '../../src/clock.ts'
 import { ProcessIdentity } from '../../src/identity.ts'
 import type { BasePoolOptions } from '../../src/index.ts'
 import { Pool } from '../../src/pool.ts'
@@ -24,7 +25,7 @@ export class FakeProcess {
     this.identity.announce('fork')
   }
 
-  pool(driver: FakeDriver, options: BasePoolOptions = {}): Pool<FakeResource> {
-    return new Pool<FakeResource>(driver, options, this.identity)
+  pool(driver: FakeDriver, options: BasePoolOptions = {}, clocks?: Clocks): Pool<FakeResource> {
+    return new Pool<FakeResource>(driver, options, this.identity, clocks)
   }
 }
