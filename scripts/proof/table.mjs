@@ -165,7 +165,7 @@ export const cells = {
     destroying: { claim: 'ends' },
     waiting: { claim: 'is served within its deadline, the freeze counted' },
     closing: { claim: 'closes within its deadline, the freeze counted' },
-    timers: { claim: 'run on; the one that comes late tells of the thaw' },
+    timers: { claim: 'run on; one that comes more than two seconds late tells of the thaw' },
     generation: { claim: 'stays: a thaw is no change of identity' },
     listeners: { claim: 'stay' },
     next: { claim: 'is answered, without an error' },
