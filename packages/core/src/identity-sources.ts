@@ -1,5 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { nodeSnapshot } from './identity-snapshot.ts'
 import type { PoolStats } from './stats.ts'
 
 /** One way for a process to tell that it is not the one that `settle` was last called in. */
@@ -42,18 +44,33 @@ export function bestSource(
   return ppidSource(platform === 'linux' && existsSync('/proc/self') ? pidFromProc : pidFromReport)
 }
 
+/** koffi, where it is installed; while a startup snapshot is built it is not loaded, for no add-on can be written. */
 export function loadKoffi(
-  load: (name: string) => unknown = createRequire(import.meta.url),
+  from: readonly string[] = koffiPlaces(import.meta.url),
+  building = nodeSnapshot.isBuildingSnapshot(),
 ): Koffi | undefined {
-  try {
-    return load('koffi') as Koffi
-  } catch {
-    return undefined // Not installed, or not for this platform; `stats.identity` says what stands in for it.
+  if (building) return undefined
+  for (const place of from) {
+    try {
+      return createRequire(place)('koffi') as Koffi
+    } catch {
+      // Not installed, or not for this platform; `stats.identity` says what stands in for it.
+    }
   }
+  return undefined
+}
+
+/** Where it is looked for: next to this module, or, from within a bundle that knows no place, where the program runs. */
+export function koffiPlaces(here: string | undefined): string[] {
+  return here === undefined ? [join(process.cwd(), 'package.json'), process.execPath] : [here]
 }
 
 /** Windows has no fork. */
-const noSource: IdentitySource = { name: 'none', changed: () => false, settle: () => undefined }
+export const noSource: IdentitySource = {
+  name: 'none',
+  changed: () => false,
+  settle: () => undefined,
+}
 
 /**
  * A page that the kernel hands to every child filled with zeros (after AWS-LC). One read of memory tells, for nested

@@ -1,10 +1,19 @@
-import { bestSource, type IdentitySource } from './identity-sources.ts'
+import { onSnapshot, type StartupSnapshot } from './identity-snapshot.ts'
+import { bestSource, type IdentitySource, noSource } from './identity-sources.ts'
 
 /** What changed the process: a fork, a start from a snapshot, a restore from a checkpoint, or a long freeze. */
 export type ProcessChangeReason = 'fork' | 'snapshot' | 'restore' | 'thaw'
 
 /** When a pool looks for a change: at every use, at every use until the first change, or only when a hook is called. */
 export type ForkDetection = 'always' | 'once' | 'hooks'
+
+/** What a pool does about a change. Every pool of the process has let go before the first of them tells. */
+export interface ProcessChangeListener {
+  /** Lets go of all that belongs to the process before, silently. */
+  letGo(): void
+  /** Tells whoever wants to know. */
+  tell(reason: ProcessChangeReason): void
+}
 
 /** What the copies of this module in one process tell each other. Another version of it may be at the other end. */
 interface IdentityCopy {
@@ -28,9 +37,18 @@ export class ProcessIdentity implements IdentityCopy {
     this.#watches.delete(watch)
   })
 
-  constructor(openSource: () => IdentitySource = bestSource, copies = new Set<IdentityCopy>()) {
+  constructor(
+    openSource: () => IdentitySource = bestSource,
+    copies = new Set<IdentityCopy>(),
+    snapshot?: StartupSnapshot,
+  ) {
     this.#openSource = openSource
     this.#copies = copies.add(this)
+    onSnapshot(
+      () => this.#writing(),
+      () => this.#started(),
+      snapshot,
+    )
   }
 
   get number(): number {
@@ -71,13 +89,31 @@ export class ProcessIdentity implements IdentityCopy {
   #raise(reason: ProcessChangeReason): void {
     this.source.settle()
     this.#number++
-    // Of those there are now: a listener may open a pool, which is of the new process.
-    const watches = [...this.#watches]
-    for (const watch of watches) watch.deref()?.changed(reason)
+    const watches = this.#watchesNow()
+    for (const watch of watches) watch.letGo()
+    for (const watch of watches) watch.tell(reason)
+  }
+
+  /** What is open cannot be written. What still happens here until it is, is no change of process. */
+  #writing(): void {
+    this.#source = noSource
+    for (const watch of this.#watchesNow()) watch.letGo()
+  }
+
+  /** Everything was let go of when this process was written; the next use opens a source of its own. */
+  #started(): void {
+    this.#source = undefined
+    this.#number++
+    for (const watch of this.#watchesNow()) watch.tell('snapshot')
+  }
+
+  /** Those there are now: a listener may open a pool, which is of the new process. */
+  #watchesNow(): IdentityWatch[] {
+    return [...this.#watches].flatMap((watch) => watch.deref() ?? [])
   }
 
   /** A pool's view of the process, for as long as the pool keeps it. */
-  watch(detection: ForkDetection, listener: (reason: ProcessChangeReason) => void): IdentityWatch {
+  watch(detection: ForkDetection, listener: ProcessChangeListener): IdentityWatch {
     const watch = new IdentityWatch(this, detection, listener)
     const reference = new WeakRef(watch)
     this.#watches.add(reference)
@@ -89,14 +125,15 @@ export class ProcessIdentity implements IdentityCopy {
 export class IdentityWatch {
   readonly #identity: ProcessIdentity
   readonly #detection: ForkDetection
-  readonly #listener: (reason: ProcessChangeReason) => void
-  readonly #source: IdentitySource
+  readonly #listener: ProcessChangeListener
+  /** Kept here to be at hand at each use. */
+  #source: IdentitySource | undefined
   #checking: boolean
 
   constructor(
     identity: ProcessIdentity,
     detection: ForkDetection,
-    listener: (reason: ProcessChangeReason) => void,
+    listener: ProcessChangeListener,
   ) {
     this.#identity = identity
     this.#detection = detection
@@ -112,17 +149,26 @@ export class IdentityWatch {
 
   /** Which means tells this process from its children. */
   get sourceName(): IdentitySource['name'] {
-    return this.#source.name
+    return this.#identity.source.name
   }
 
   /** Looks for a change, as often as `forkDetection` wants. The listener has been called when this returns. */
   check(): void {
-    if (this.#checking && this.#source.changed()) this.#identity.seen()
+    if (!this.#checking) return
+    this.#source ??= this.#identity.source
+    if (this.#source.changed()) this.#identity.seen()
   }
 
-  changed(reason: ProcessChangeReason): void {
-    if (this.#detection === 'once') this.#checking = false
-    this.#listener(reason)
+  letGo(): void {
+    this.#source = undefined
+    this.#listener.letGo()
+  }
+
+  tell(reason: ProcessChangeReason): void {
+    this.#source = undefined
+    // A process that starts from a snapshot has not forked yet.
+    if (this.#detection === 'once' && reason !== 'snapshot') this.#checking = false
+    this.#listener.tell(reason)
   }
 }
 

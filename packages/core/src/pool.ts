@@ -70,6 +70,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   readonly #warmUps = new Set<{ resolve: () => void; reject: (error: unknown) => void }>()
   /** A child that never uses its copy of the pool opens nothing for it, whatever `min` says. */
   #used = true
+  /** What was let go of, until that is told. */
+  #discarded = 0
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
@@ -86,7 +88,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#options = parsed
     this.#telemetry = new Telemetry(parsed.name)
     const clock = new Clock(clocks, (back) => this.#lending.leapt(back))
-    this.#watch = identity.watch(parsed.forkDetection, (reason) => this.#processChanged(reason))
+    this.#watch = identity.watch(parsed.forkDetection, {
+      letGo: () => this.#letGo(),
+      tell: (reason) => {
+        this.#tellOfChange(reason, this.#discarded)
+        this.#discarded = 0
+      },
+    })
     this.#stock = new Stock(driver, connection, parsed, this.#telemetry, clock, {
       checkProcess,
       ready: (entry) => this.#lending.offer(entry),
@@ -289,13 +297,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   /** Every resource belongs to another process, and so does whoever waits. */
-  #processChanged(reason: ProcessChangeReason): void {
+  #letGo(): void {
     this.#used = false
     const stale = (): Error => new StaleResourceError(this.#options.name, 'the wait')
-    const discarded = this.#stock.abandon()
+    this.#discarded += this.#stock.abandon()
     this.#lending.abandon(stale)
     for (const { reject } of this.#warmUps) reject(stale())
-    this.#tellOfChange(reason, discarded)
     this.#closed?.()
   }
 
