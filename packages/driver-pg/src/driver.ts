@@ -1,7 +1,9 @@
 import { defineDriver } from '@forksafe/core'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { startupSnapshot } from 'node:v8'
 import { Client, type ClientConfig } from 'pg'
+import { holdOnlyWhileBusy } from './building.ts'
 import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
 
@@ -26,6 +28,7 @@ export const pgDriver = defineDriver({
     signal.addEventListener('abort', letGo, { once: true })
     try {
       await client.connect()
+      if (startupSnapshot.isBuildingSnapshot()) holdOnlyWhileBusy(untyped(client))
       return client
     } catch (error) {
       socket.destroy()
@@ -72,7 +75,7 @@ function openSocket({ stream }: ClientConfig): Duplex {
 }
 
 /** What pg-pool uses of a client and pg does not type. */
-interface UntypedClient {
+interface UntypedClient extends Client {
   ref(): void
   unref(): void
   /** Whether the server waits for a query. */
@@ -80,5 +83,5 @@ interface UntypedClient {
 }
 
 function untyped(client: Client): UntypedClient {
-  return client as unknown as UntypedClient
+  return client as UntypedClient
 }
