@@ -257,7 +257,7 @@ test(
     afterRestore()
     const restored = await proxy.mark()
     await new Promise((resolve) => setTimeout(resolve, 200))
-    expect(await proxy.records({ since: restored, openedBefore: restored })).toEqual([])
+    expect(await saidSince(restored, proxy)).toEqual([])
     expect(changes).toMatchObject([{ reason: 'restore', generation: 2, discarded: 3 }])
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
     expect(created).toHaveBeenCalledTimes(4)
