@@ -11,6 +11,8 @@ export interface Environment {
   readonly peers: Readonly<Record<string, string>>
   /** As in `'18.4'`; `undefined` where no server was needed. */
   postgres: string | undefined
+  /** Whether server and clients have a processor each. */
+  apart: boolean
 }
 
 interface Manifest {
@@ -28,5 +30,6 @@ export function environment(): Environment {
     cores: availableParallelism(),
     peers: Object.fromEntries(peers),
     postgres: undefined,
+    apart: false,
   }
 }

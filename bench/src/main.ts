@@ -2,12 +2,13 @@
 import { startPostgres } from '@forksafe/scripts/postgres'
 import { type Arguments, readArguments, usage } from './arguments.ts'
 import { environment } from './environment.ts'
+import { pin } from './measure/pin.ts'
 import { text } from './report/text.ts'
 import type { Results } from './results.ts'
 import { measureAfterFork } from './scenarios/after-fork.ts'
 import { measureHeap } from './scenarios/heap.ts'
 import { measureLending } from './scenarios/lending.ts'
-import { measureQueries } from './scenarios/queries.ts'
+import { measureQueries, SERVERS_PROCESSOR } from './scenarios/queries.ts'
 import { judge, type Verdict } from './targets.ts'
 
 async function main({ json, check, quick, parts }: Arguments): Promise<void> {
@@ -22,11 +23,15 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
     results.heap = await measureHeap(quick)
   }
   if (parts.includes('queries') || parts.includes('afterFork')) {
+    // The server inherits it.
+    where.apart = pin(process.pid, SERVERS_PROCESSOR)
     await using server = await startPostgres({ tls: false })
     where.postgres = server.version
     if (parts.includes('queries')) {
       progress('queries')
-      results.queries = await measureQueries(server.url, quick)
+      results.queries = await measureQueries(quick, server.url)
+      progress('queries without a server')
+      results.instantQueries = await measureQueries(quick)
     }
     if (parts.includes('afterFork')) {
       progress('the first answer after a fork')

@@ -7,6 +7,8 @@ import type { QueriesResult } from './scenarios/queries.ts'
 export interface Results {
   lending?: LendingResult
   queries?: QueriesResult
+  /** The same around clients that answer at once. */
+  instantQueries?: QueriesResult
   heap?: HeapResult
   afterFork?: AfterForkResult
 }

@@ -1,3 +1,4 @@
+import { interval, type Spread } from './measure/statistics.ts'
 import type { Results } from './results.ts'
 import { callerCounts } from './scenarios/queries.ts'
 import { isMeasured, type Row } from './scenarios/result.ts'
@@ -8,7 +9,10 @@ export interface Verdict {
   readonly limit: string
   /** The median of the ratios of all rounds; without it, `outcome` is `not measured`. */
   readonly ratio?: number
-  readonly outcome: 'ok' | 'missed' | 'not measured'
+  /** Where it may lie, by the launches; `undefined` where there were too few to tell. */
+  readonly interval?: Spread['quartiles'] | undefined
+  /** `tie`: the limit lies in the interval, so that the other half of the launches says otherwise. */
+  readonly outcome: 'ok' | 'tie' | 'missed' | 'not measured'
 }
 
 interface Target {
@@ -49,6 +53,12 @@ const targets: readonly Target[] = [
     limit: 1,
     row: ({ queries }) => queries?.[callers].forksafe,
   })),
+  ...callerCounts.map((callers): Target => ({
+    target: `forksafe: the same without a server, ${callers} callers`,
+    bound: 'at least',
+    limit: 1,
+    row: ({ instantQueries }) => instantQueries?.[callers].forksafe,
+  })),
 ]
 
 export function judge(results: Results): Verdict[] {
@@ -59,8 +69,12 @@ function verdictOn({ target, bound, limit: bounds }: Target, row: Row | undefine
   const limit = `${bound} ${bounds.toFixed(2)}`
   if (!isMeasured(row)) return { target, limit, outcome: 'not measured' }
   const ratio = row.ratio.median
-  // To the two places that are shown: a tie is no defeat.
-  const shown = Number(ratio.toFixed(2))
-  const met = bound === 'at most' ? shown <= bounds : shown >= bounds
-  return { target, limit, ratio, outcome: met ? 'ok' : 'missed' }
+  // To the two places that are shown.
+  const meets = (value: number): boolean => {
+    const shown = Number(value.toFixed(2))
+    return bound === 'at most' ? shown <= bounds : shown >= bounds
+  }
+  const range = interval(row.byLaunch)
+  const outcome = meets(ratio) ? 'ok' : range?.some(meets) ? 'tie' : 'missed'
+  return { target, limit, ratio, interval: range, outcome }
 }

@@ -21,6 +21,8 @@ export interface LendingRequest {
   readonly millis: number
   /** Run it for that long to have it compiled; the answer means nothing. */
   readonly warmUp?: boolean
+  /** The one that the worker was started with. */
+  readonly peer?: string
 }
 
 export async function start({ peer: name }: LendingArgument): Promise<Job<LendingRequest, Answer>> {

@@ -2,6 +2,7 @@ import { createForkSafePool } from '@forksafe/core'
 import { pgDriver } from '@forksafe/driver-pg'
 import genericPool from 'generic-pool'
 import { Client as PgClient, Pool as PgPool } from 'pg'
+import { InstantPgClient } from '../peers/instant-client.ts'
 import { Pace } from '../measure/pace.ts'
 import type { Answer } from './answer.ts'
 import { expectEqual } from './expect.ts'
@@ -13,11 +14,14 @@ export const queryPeers = ['forksafe', 'pg.Pool', 'generic-pool'] as const
 export type QueryPeer = (typeof queryPeers)[number]
 
 export interface QueriesArgument {
-  readonly peer: QueryPeer
-  readonly url: string
+  /** In the order in which they connect. */
+  readonly peers: readonly QueryPeer[]
+  /** Of the server; without one, clients that answer at once. */
+  readonly url?: string
 }
 
 export interface QueriesRequest {
+  readonly peer?: string
   readonly callers: number
   readonly millis: number
   readonly warmUp?: boolean
@@ -30,9 +34,15 @@ interface Client {
 
 const TEXT = 'select $1::int as n'
 
-const open: Record<QueryPeer, (url: string) => Client> = {
+const instantDriver: typeof pgDriver = {
+  ...pgDriver,
+  create: async () => new InstantPgClient(),
+}
+
+const open: Record<QueryPeer, (url?: string) => Client> = {
   forksafe(url) {
-    const pool = createForkSafePool(pgDriver, { connection: url, max: CONNECTIONS })
+    const driver = url === undefined ? instantDriver : pgDriver
+    const pool = createForkSafePool(driver, { connection: url ?? '', max: CONNECTIONS })
     return {
       query: (number) => pool.query<{ n: number }>(TEXT, [number]),
       close: () => pool.close(),
@@ -40,7 +50,8 @@ const open: Record<QueryPeer, (url: string) => Client> = {
   },
 
   'pg.Pool'(url) {
-    const pool = new PgPool({ connectionString: url, max: CONNECTIONS })
+    const server = url === undefined ? { Client: InstantPgClient } : { connectionString: url }
+    const pool = new PgPool({ ...server, max: CONNECTIONS })
     pool.on('error', () => undefined)
     return { query: (number) => pool.query(TEXT, [number]), close: () => pool.end() }
   },
@@ -48,7 +59,8 @@ const open: Record<QueryPeer, (url: string) => Client> = {
   'generic-pool'(url) {
     const factory = {
       async create() {
-        const client = new PgClient({ connectionString: url })
+        const client =
+          url === undefined ? new InstantPgClient() : new PgClient({ connectionString: url })
         client.on('error', () => undefined)
         await client.connect()
         return client
@@ -73,33 +85,49 @@ const open: Record<QueryPeer, (url: string) => Client> = {
   },
 }
 
-export async function start({ peer, url }: QueriesArgument): Promise<Job<QueriesRequest, Answer>> {
-  const client = open[peer](url)
-  let asked = 0
-  let right = 0
+/** One peer, its answers checked. */
+class Asked {
+  readonly #peer: QueryPeer
+  readonly #client: Client
+  readonly #paces = new Map<number, Pace>()
+  #asked = 0
+  #right = 0
 
-  const paces = new Map<number, Pace>()
-  const paceOf = (callers: number): Pace => {
-    const pace = paces.get(callers) ?? new Pace((count) => call(callers, count), callers)
-    paces.set(callers, pace)
+  constructor(peer: QueryPeer, url?: string) {
+    this.#peer = peer
+    this.#client = open[peer](url)
+  }
+
+  paceOf(callers: number): Pace {
+    const pace =
+      this.#paces.get(callers) ?? new Pace((count) => this.#call(callers, count), callers)
+    this.#paces.set(callers, pace)
     return pace
   }
 
-  async function call(callers: number, count: number): Promise<void> {
+  async #call(callers: number, count: number): Promise<void> {
     let left = count
     const caller = async (): Promise<void> => {
       while (left-- > 0) {
-        const number = asked++
-        const { rows } = await client.query(number)
-        if (rows[0]?.n === number) right++
+        const number = this.#asked++
+        const { rows } = await this.#client.query(number)
+        if (rows[0]?.n === number) this.#right++
       }
     }
     await Promise.all(Array.from({ length: callers }, caller))
   }
 
+  async finish(): Promise<void> {
+    expectEqual(this.#right, this.#asked, `${this.#peer}: right answers`)
+    await this.#client.close()
+  }
+}
+
+export async function start({ peers, url }: QueriesArgument): Promise<Job<QueriesRequest, Answer>> {
+  const all = new Map(peers.map((peer) => [peer, new Asked(peer, url)]))
   return {
-    async answer({ callers, millis, warmUp = false }) {
-      const pace = paceOf(callers)
+    async answer({ peer, callers, millis, warmUp = false }) {
+      const pace = (all.get(peer as QueryPeer) as Asked).paceOf(callers)
       if (warmUp) await pace.warmUp(millis)
       // Connections that were idle for long are validated here, and not in what is timed.
       else await pace.run(10)
@@ -109,8 +137,7 @@ export async function start({ peer, url }: QueriesArgument): Promise<Job<Queries
     },
 
     async finish() {
-      expectEqual(right, asked, `${peer}: right answers`)
-      await client.close()
+      for (const asked of all.values()) await asked.finish()
     },
   }
 }

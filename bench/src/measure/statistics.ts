@@ -13,6 +13,17 @@ export function spread(values: readonly number[]): Spread {
   }
 }
 
+/**
+ * Where the median of all launches there could be lies, with all but 2 in 100: from the second least to the second
+ * greatest, of ten or so. `undefined` for fewer than eight.
+ */
+export function interval(launches: readonly number[]): Spread['quartiles'] | undefined {
+  const sorted = [...launches].sort((a, b) => a - b)
+  const [lower, upper] = [sorted.at(1), sorted.at(-2)]
+  if (sorted.length < 8 || lower === undefined || upper === undefined) return undefined
+  return [lower, upper]
+}
+
 /** Between two measurements it lies where a straight line would. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share

@@ -27,6 +27,10 @@ export class Worker<N extends keyof Jobs> {
     throw new Error(`The worker "${job}" did not start: ${report.error}`)
   }
 
+  get pid(): number {
+    return this.#process.pid ?? Number.NaN
+  }
+
   /** Where something went wrong: a worker that is left behind would hold this process open. */
   kill(): void {
     this.#process.kill()

@@ -9,6 +9,9 @@ export function figure(value: number, places = 0): string {
 }
 
 /** The quartiles, as in `12 - 15`. */
-export function between({ quartiles: [lower, upper] }: Spread, places = 0): string {
+export function between(
+  { quartiles: [lower, upper] }: Pick<Spread, 'quartiles'>,
+  places = 0,
+): string {
   return `${figure(lower, places)} - ${figure(upper, places)}`
 }

@@ -4,6 +4,7 @@ import type { Results } from '../results.ts'
 import type { AfterForkResult } from '../scenarios/after-fork.ts'
 import type { HeapResult } from '../scenarios/heap.ts'
 import { lendingScenarios, lendingTitles } from '../scenarios/lending.ts'
+import type { QueriesResult } from '../scenarios/queries.ts'
 import { isMeasured, type Measured, type Row } from '../scenarios/result.ts'
 import type { Verdict } from '../targets.ts'
 import { chart } from './chart.ts'
@@ -19,26 +20,36 @@ export function text(
   return [head(environment), ...sections(results), targets(verdicts)].join('\n\n')
 }
 
-function head({ node, platform, cpu, cores, peers, postgres }: Environment): string {
+function head({ node, platform, cpu, cores, peers, postgres, apart }: Environment): string {
   const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`)
-  if (postgres !== undefined) versions.push(`PostgreSQL ${postgres}`)
+  if (postgres !== undefined) {
+    versions.push(`PostgreSQL ${postgres}${apart ? ', on a processor of its own' : ''}`)
+  }
   return `Node ${node}, ${platform}, ${cores} x ${cpu}\n${versions.join(', ')}`
 }
 
-function* sections({ lending, queries, heap, afterFork }: Results): Generator<string> {
+function* sections({
+  lending,
+  queries,
+  instantQueries,
+  heap,
+  afterFork,
+}: Results): Generator<string> {
   if (lending !== undefined) {
     for (const scenario of lendingScenarios) {
       yield comparison(lendingTitles[scenario], lending[scenario], 'ns', 'generic-pool')
     }
   }
-  if (queries !== undefined) {
-    for (const [callers, rows] of Object.entries(queries)) {
-      const title = `Queries on PostgreSQL, 10 connections, callers: ${callers}`
-      yield comparison(title, rows, 'queries/s', 'pg.Pool')
-    }
-  }
+  if (queries !== undefined) yield* comparisons('Queries on PostgreSQL', queries)
+  if (instantQueries !== undefined) yield* comparisons('Queries without a server', instantQueries)
   if (heap !== undefined) yield heapTable(heap)
   if (afterFork !== undefined) yield afterForkTable(afterFork)
+}
+
+function* comparisons(what: string, result: QueriesResult): Generator<string> {
+  for (const [callers, rows] of Object.entries(result)) {
+    yield comparison(`${what}, 10 connections, callers: ${callers}`, rows, 'queries/s', 'pg.Pool')
+  }
 }
 
 function comparison(
@@ -97,11 +108,12 @@ function afterForkTable(result: AfterForkResult): string {
 
 function targets(verdicts: readonly Verdict[]): string {
   return table(
-    ['Target', 'ratio', 'measured', ''],
-    verdicts.map(({ target, limit, ratio, outcome }) => [
+    ['Target', 'ratio', 'measured', 'by launch', ''],
+    verdicts.map(({ target, limit, ratio, interval, outcome }) => [
       target,
       limit,
       ratio === undefined ? '' : ratio.toFixed(2),
+      interval === undefined ? '' : between({ quartiles: interval }, 2),
       outcome,
     ]),
   )

@@ -18,8 +18,9 @@ export async function measureAfterFork(url: string, quick: boolean): Promise<Aft
 }
 
 async function measureCase(argument: AfterForkArgument, times: number): Promise<AfterForkRow> {
-  // Without it Node 22 and later cannot be forked.
-  const worker = await Worker.start('after-fork', argument, ['--v8-pool-size=0'])
+  // A process that forks must be started so.
+  const flags = ['--v8-pool-size=1', '--single-threaded']
+  const worker = await Worker.start('after-fork', argument, flags)
   if (typeof worker === 'string') return { skipped: worker }
   const answers: AfterForkAnswer[] = []
   // The first is not counted: the parent's own code is not compiled then.

@@ -26,7 +26,7 @@ export async function measureLending(quick: boolean): Promise<LendingResult> {
     job: 'lending',
     peers: peerNames,
     base: 'generic-pool',
-    argument: (peer) => ({ peer: peer as PeerName }),
+    argument: ([peer]) => ({ peer: peer as PeerName }),
     questions: new Map(questions),
     warmUpMillis: quick ? 250 : 400,
     launches: quick ? 1 : 3,

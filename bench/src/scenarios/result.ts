@@ -11,6 +11,8 @@ export interface Compared extends Spread {
 export interface Measured extends Compared {
   /** Nanoseconds of processor time for one operation. */
   readonly processor: Compared
+  /** The median ratio of each launch. */
+  readonly byLaunch: readonly number[]
 }
 
 /** Measured, or why not. */
@@ -27,6 +29,7 @@ export function rowsOf(
   rounds: Rounds,
   base: string,
   skipped: ReadonlyMap<string, string>,
+  roundsOfLaunch: number,
 ): Record<string, Row> {
   const baseAnswers = rounds.get(base) ?? []
   const rows = new Map<string, Row>()
@@ -36,7 +39,13 @@ export function rowsOf(
       const baseValues = baseAnswers.map((answer) => answer[part])
       return { ...spread(values), ratio: ratio(values, baseValues) }
     }
-    rows.set(peer, { ...compare('value'), processor: compare('processor') })
+    const byLaunch: number[] = []
+    for (let at = 0; at < answers.length; at += roundsOfLaunch) {
+      const of = (all: readonly Answer[]): number[] =>
+        all.slice(at, at + roundsOfLaunch).map(({ value }) => value)
+      byLaunch.push(ratio(of(answers), of(baseAnswers)).median)
+    }
+    rows.set(peer, { ...compare('value'), processor: compare('processor'), byLaunch })
   }
   for (const [peer, reason] of skipped) rows.set(peer, { skipped: reason })
   return Object.fromEntries(rows)

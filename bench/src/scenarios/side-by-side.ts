@@ -1,5 +1,6 @@
 import type { Answer } from '../jobs/answer.ts'
 import type { Jobs } from '../jobs/job.ts'
+import { pin } from '../measure/pin.ts'
 import { shuffled } from '../measure/shuffle.ts'
 import { Worker } from '../measure/worker.ts'
 import { type Row, rowsOf } from './result.ts'
@@ -11,14 +12,18 @@ export interface SideBySide<N extends Timed> {
   readonly peers: readonly string[]
   /** The peer that all are compared with. */
   readonly base: string
-  argument(peer: string): Jobs[N]['argument']
-  /** What each peer is asked in each round, by name. */
+  /** What the worker of these peers is started with; each has a worker of its own, unless all go `together`. */
+  argument(peers: readonly string[]): Jobs[N]['argument']
+  readonly together?: boolean
+  /** What each peer is asked in each round, by name; peers that are together are told apart by `peer`. */
   readonly questions: ReadonlyMap<string, Jobs[N]['request']>
   readonly warmUpMillis: number
   /** How often every worker is started anew: V8 does not compile the same way each time. */
   readonly launches: number
   /** In each launch. */
   readonly rounds: number
+  /** Where the workers run, if not anywhere. */
+  readonly processor?: number
 }
 
 /** By question, by peer, in the order of the rounds. */
@@ -37,18 +42,27 @@ export async function sideBySide<N extends Timed>(
   for (let launch = 0; launch < plan.launches; launch++) {
     const workers = new Map<string, Worker<N>>()
     try {
-      for (const peer of plan.peers) {
-        const worker = await Worker.start(plan.job, plan.argument(peer))
-        if (typeof worker === 'string') skipped.set(peer, worker)
-        else workers.set(peer, worker)
+      const order = shuffled(plan.peers)
+      for (const peers of plan.together ? [order] : order.map((peer) => [peer])) {
+        const worker = await Worker.start(plan.job, plan.argument(peers))
+        if (typeof worker !== 'string' && plan.processor !== undefined) {
+          pin(worker.pid, plan.processor)
+        }
+        for (const peer of peers) {
+          if (typeof worker === 'string') skipped.set(peer, worker)
+          else workers.set(peer, worker)
+        }
       }
       await askAll(plan, workers, measured)
-      for (const worker of workers.values()) await worker.finish()
+      for (const worker of new Set(workers.values())) await worker.finish()
     } finally {
       for (const worker of workers.values()) worker.kill()
     }
   }
-  const rows = [...measured].map(([name, rounds]) => [name, rowsOf(rounds, plan.base, skipped)])
+  const rows = [...measured].map(([name, rounds]) => [
+    name,
+    rowsOf(rounds, plan.base, skipped, plan.rounds),
+  ])
   return Object.fromEntries(rows) as Record<string, Record<string, Row>>
 }
 
@@ -57,16 +71,16 @@ async function askAll<N extends Timed>(
   workers: ReadonlyMap<string, Worker<N>>,
   measured: Measurements,
 ): Promise<void> {
-  for (const worker of workers.values()) {
+  for (const [peer, worker] of workers) {
     for (const question of questions.values()) {
-      await worker.ask({ ...question, millis: warmUpMillis, warmUp: true })
+      await worker.ask({ ...question, peer, millis: warmUpMillis, warmUp: true })
     }
   }
   for (let round = 0; round < rounds; round++) {
     for (const [name, question] of questions) {
       for (const [peer, worker] of shuffled([...workers])) {
         const values = measured.get(name)?.get(peer) ?? []
-        values.push(await worker.ask(question))
+        values.push(await worker.ask({ ...question, peer }))
         measured.get(name)?.set(peer, values)
       }
     }
