@@ -34,6 +34,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** To whom it is lent, and since when by the monotonic clock; kept for leak detection alone. */
   lentTo: Borrower | undefined = undefined
   lentAt = 0
+  /** It did not answer in time: nor would it answer a goodbye. */
+  mute = false
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
   /** Ends the wait for the hook in flight, if there is one. */

@@ -93,7 +93,7 @@ export class Generation<R extends object> {
       entry,
       'validate',
       options.validateTimeoutMillis,
-      () => this.#call(() => driver.validate?.(entry.resource as R)),
+      () => this.#call(driver.validate, entry.resource as R),
       (outcome) => {
         this.validating--
         done(outcome.ok && outcome.value !== false)
@@ -107,7 +107,7 @@ export class Generation<R extends object> {
     entry.state = 'resetting'
     let pending: void | Promise<void>
     try {
-      pending = this.#call(() => driver.reset?.(entry.resource as R))
+      pending = this.#call(driver.reset, entry.resource as R)
     } catch (error) {
       this.#hookFailed('reset', error)
       return done(false)
@@ -137,7 +137,7 @@ export class Generation<R extends object> {
 
   /** Whether a resource holds the process open. */
   hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
-    this.#guarded(hook, () => this.#host.driver[hook]?.(entry.resource as R))
+    this.#guarded(hook, this.#host.driver[hook], entry.resource as R)
   }
 
   /** Gives up what is being opened. */
@@ -206,7 +206,7 @@ export class Generation<R extends object> {
         ? await this.#call(() => connection() as unknown)
         : connection
     signal.throwIfAborted()
-    const resource: unknown = await this.#call(() => driver.create(target, { signal }))
+    const resource: unknown = await this.#call(driver.create, target, { signal })
     if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
       throw new TypeError(
         `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
@@ -233,9 +233,8 @@ export class Generation<R extends object> {
     this.creating--
     const jitter = 0.1 * Math.random()
     entry.expiresAt = clock.now() + options.maxLifetimeMillis * (1 - jitter)
-    this.#guarded('watch', () =>
-      driver.watch?.(entry.resource as R, (error) => this.#host.lost(entry, error)),
-    )
+    const lost = (error: Error): void => this.#host.lost(entry, error)
+    this.#guarded('watch', driver.watch, entry.resource as R, lost)
     // It may have been lost already.
     if (entry.state === 'creating') this.#host.opened(entry, durationMillis)
   }
@@ -263,12 +262,12 @@ export class Generation<R extends object> {
       entry,
       'destroy',
       options.destroyTimeoutMillis,
-      () => this.#call(() => driver.destroy(resource)),
+      () => (entry.mute ? undefined : this.#call(driver.destroy, resource)),
       (outcome) => {
         resolve?.()
         if (this.abandoned) return
         // There was no goodbye, but nothing of it stays open.
-        if (!outcome.ok) this.#discard(resource)
+        if (!outcome.ok || entry.mute) this.#discard(resource)
         entry.state = 'gone'
         this.entries.delete(entry)
         this.destroying--
@@ -285,14 +284,20 @@ export class Generation<R extends object> {
   }
 
   #discard(resource: R): void {
-    this.#guarded('discard', () => this.#host.driver.discard(resource))
+    this.#guarded('discard', this.#host.driver.discard, resource)
     this.#host.telemetry.discarded(this.number)
   }
 
   /** For the hooks that only touch this process: they must not fail, but may. */
-  #guarded(hook: Hook, run: () => void): void {
+  #guarded<A extends unknown[]>(
+    hook: Hook,
+    run: ((...args: A) => void) | undefined,
+    ...args: A
+  ): void {
+    if (run === undefined) return
     try {
-      const result: unknown = this.#host.context.runInAsyncScope(run)
+      const { context, driver } = this.#host
+      const result: unknown = context.runInAsyncScope(run, driver, ...args)
       if (result instanceof Promise) result.catch((error: unknown) => this.#hookFailed(hook, error))
     } catch (error) {
       this.#hookFailed(hook, error)
@@ -325,6 +330,7 @@ export class Generation<R extends object> {
     }
     const timer = startTimer(() => {
       const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
+      entry.mute = true
       giveUp?.(error)
       fail(error)
     }, millis)
@@ -340,10 +346,11 @@ export class Generation<R extends object> {
    * The one place where a hook is called that may write to the server: only in the process that made the resource.
    * @throws {StaleResourceError} in any other.
    */
-  #call<T>(run: () => T): T {
+  #call<A extends unknown[], T>(run: ((...args: A) => T) | undefined, ...args: A): T | undefined {
+    const { context, driver } = this.#host
     this.#host.checkProcess()
     if (this.abandoned) throw this.#staleError()
-    return this.#host.context.runInAsyncScope(run)
+    return run && context.runInAsyncScope(run, driver, ...args)
   }
 
   #staleError(): StaleResourceError {

@@ -3,7 +3,7 @@ import type { BasePoolOptions, PoolEvents } from '../src/index.ts'
 import type { Pool } from '../src/pool.ts'
 import { LeapingClocks } from './support/clocks.ts'
 import { FakeDriver, type FakeDriverOptions, type FakeResource } from './support/fake-driver.ts'
-import { acquireMany, idOf, openIdle, openPool } from './support/pools.ts'
+import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
 import { FakeProcess } from './support/process.ts'
 import { follow, pass, settled, useFakeTime } from './support/time.ts'
 
@@ -218,7 +218,8 @@ describe('after a thaw, what cannot be validated', () => {
 describe('a black hole: connections that nobody answers on', () => {
   test('costs the first caller two timeouts, and not one for each of them', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
-    const pool = openPool(driver, { max: 9, validateTimeoutMillis: 2_000 })
+    const pool = openPool(driver, { max: 8, validateTimeoutMillis: 2_000 })
+    const ends = endsOf(pool)
     await openIdle(pool, 8)
     await pass(10_000)
     driver.plans.validate = 'hang'
@@ -229,6 +230,10 @@ describe('a black hole: connections that nobody answers on', () => {
     expect(driver.count('validate')).toBe(8)
     await pass(2_000)
     expect(caller.outcome).toEqual({ state: 'fulfilled', value: 9 })
+    // A goodbye would have taken its time, too.
+    expect(driver.count('destroy')).toBe(0)
+    expect(driver.count('discard')).toBe(8)
+    expect(ends).toEqual(Array.from({ length: 8 }, () => 'invalid'))
   })
 
   test('that swallowed one connection leaves the caller the first other one that answers', async () => {
@@ -242,7 +247,7 @@ describe('a black hole: connections that nobody answers on', () => {
     driver.plans.validate = 'pass'
     await pass(2_000)
     expect(caller.outcome).toEqual({ state: 'fulfilled', value: 1 })
-    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 1, destroying: 1 })
+    expect(pool.stats).toMatchObject({ idle: 1, borrowed: 1, size: 2 })
   })
 
   test('makes nobody try again what was proved to work in the meantime', async () => {
@@ -259,6 +264,20 @@ describe('a black hole: connections that nobody answers on', () => {
     await pass(2_000)
     const validated = driver.calls.filter(({ hook }) => hook === 'validate')
     expect(validated.map(({ id }) => id)).toEqual([3, 2])
+  })
+
+  test('is not the only reason to try the others: whoever waits does not wait for a slow goodbye', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { max: 2 })
+    await openIdle(pool, 2)
+    await pass(10_000)
+    driver.plans.destroy = 'hang'
+    driver.valid = false
+    const caller = follow(idOf(pool.acquire()))
+    driver.valid = true
+    await settled()
+    expect(pool.stats.destroying).toBe(1)
+    expect(caller.outcome).toEqual({ state: 'fulfilled', value: 1 })
   })
 
   test('is found by one keepalive for all', async () => {
