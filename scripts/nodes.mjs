@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { npmPackage } from './tools.mjs'
 
 /** The lines of Node that the packages support. */
-const SUPPORTED = ['20', '22', '24', '26']
+export const SUPPORTED = ['20', '22', '24', '26']
 
 /**
  * The Nodes to test on: the one at hand first, then the other supported ones, or those of FORKSAFE_NODES.
- * @returns {{ name: string, find: () => Promise<string> }[]} `find` returns the path of its executable
+ * @returns {{ name: string, major: string, find: () => Promise<string> }[]} `find` returns the path of its executable
  */
 export function nodes(choice = process.env['FORKSAFE_NODES']) {
   const [here = ''] = process.versions.node.split('.')
@@ -19,8 +19,8 @@ export function nodes(choice = process.env['FORKSAFE_NODES']) {
   }
   return [...new Set(majors)].map((major) =>
     major === here
-      ? { name: process.versions.node, find: () => Promise.resolve(process.execPath) }
-      : { name: major, find: () => fetchNode(major) },
+      ? { name: process.versions.node, major, find: () => Promise.resolve(process.execPath) }
+      : { name: major, major, find: () => fetchNode(major) },
   )
 }
 

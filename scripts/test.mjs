@@ -3,17 +3,22 @@
 //   npm test -- --project core           arguments after -- go to vitest
 //   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22, 24 and 26
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
-import { nodes } from './nodes.mjs'
+import { nodes, SUPPORTED } from './nodes.mjs'
+import { prove } from './proof/page.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
 import { environment, outcome, root, run } from './tools.mjs'
 
 const total = { passed: 0, failed: 0 }
 /** @type {string[]} */
 const verdicts = []
+/** What vitest wrote, by line of Node. @type {Record<string, string | undefined>} */
+const reports = {}
+/** Arguments for vitest. */
+const given = process.argv.slice(2).filter((arg, index) => index > 0 || arg !== '--')
 
 try {
   checkNode()
@@ -25,8 +30,14 @@ try {
     await step('coverage', () =>
       run('Measuring', tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')),
     )
-    for (const { name, find } of nodes()) {
-      await step(`test on Node ${name}`, async () => test(await find()))
+    for (const { name, major, find } of nodes()) {
+      await step(`test on Node ${name}`, async () => {
+        reports[major] = await test(await find())
+      })
+    }
+    // A page is made of a whole run, on every line of Node.
+    if (given.length === 0 && SUPPORTED.every((major) => reports[major] !== undefined)) {
+      await step('proof', async () => proof())
     }
   }
 } catch (error) {
@@ -76,7 +87,6 @@ function tool(script, ...args) {
 async function test(node) {
   const reports = mkdtempSync(join(tmpdir(), 'forksafe-test-'))
   const report = join(reports, 'vitest.json')
-  const given = process.argv.slice(2).filter((arg, index) => index > 0 || arg !== '--')
   const args = [
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
@@ -93,13 +103,28 @@ async function test(node) {
   })
   try {
     const failure = await outcome(child)
-    const { passed, failed, problems } = countTests(readIfThere(report), failure)
+    const written = readIfThere(report)
+    const { passed, failed, problems } = countTests(written, failure)
     total.passed += passed
     total.failed += failed
     for (const problem of problems) console.error(problem)
+    return written
   } finally {
     rmSync(reports, { recursive: true })
   }
+}
+
+/** Puts what the tests have shown into the page on process changes; in CI it must be there already. */
+function proof() {
+  const path = join(root, 'docs/process-changes.md')
+  const committed = readFileSync(path, 'utf8')
+  const inOrder = SUPPORTED.map((major) => [major, reports[major] ?? ''])
+  const { page, problems } = prove(committed, Object.fromEntries(inOrder))
+  for (const problem of problems) fail(problem)
+  if (page === committed) return
+  if (!process.env['CI']) writeFileSync(path, page)
+  else
+    fail('docs/process-changes.md does not say what the tests show: run `npm test`, and commit it')
 }
 
 /** @param {string} path */

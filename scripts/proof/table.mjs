@@ -46,7 +46,7 @@ export const moments = {
 const goesOn = { claim: 'goes on: same session, right answers' }
 const discarded = { claim: 'discarded at once' }
 const atUse = { claim: 'discarded at the next use of the pool' }
-const drained = { never: 'a snapshot is written when nothing is under way' }
+const waitedFor = { claim: 'finishes first: the snapshot is written when nothing is under way' }
 
 /** @type {Record<Change, Record<Moment, Cell>>} */
 export const cells = {
@@ -115,15 +115,15 @@ export const cells = {
     idle: { claim: 'discarded when the snapshot is written' },
     lent: { claim: 'discarded when the snapshot is written; stale after the start' },
     transaction: { claim: 'discarded when the snapshot is written; the server rolls back' },
-    query: drained,
-    connecting: drained,
-    handshake: drained,
-    authenticating: drained,
-    validating: drained,
-    resetting: drained,
-    destroying: drained,
-    waiting: drained,
-    closing: drained,
+    query: waitedFor,
+    connecting: waitedFor,
+    handshake: { never: 'Node cannot write a snapshot once `tls` has been loaded' },
+    authenticating: waitedFor,
+    validating: waitedFor,
+    resetting: waitedFor,
+    destroying: waitedFor,
+    waiting: { claim: 'is served first: the snapshot is written when nobody waits' },
+    closing: { claim: 'closes first; without a deadline, when the snapshot is written' },
     timers: { claim: 'end when the snapshot is written' },
     generation: { claim: 'is not in the snapshot' },
     listeners: { claim: 'stay' },
