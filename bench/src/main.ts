@@ -7,7 +7,7 @@ import { text } from './report/text.ts'
 import type { Results } from './results.ts'
 import { measureAfterFork } from './scenarios/after-fork.ts'
 import { measureHeap } from './scenarios/heap.ts'
-import { measureLending } from './scenarios/lending.ts'
+import { measureDetection, measureLending } from './scenarios/lending.ts'
 import { measureQueries, SERVERS_PROCESSOR } from './scenarios/queries.ts'
 import { judge, type Verdict } from './targets.ts'
 
@@ -17,6 +17,10 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
   if (parts.includes('lending')) {
     progress('acquire, release and use')
     results.lending = await measureLending(quick)
+  }
+  if (parts.includes('detection')) {
+    progress('looking for forks')
+    results.detection = await measureDetection(quick)
   }
   if (parts.includes('heap')) {
     progress('heap')

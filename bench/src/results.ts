@@ -1,11 +1,12 @@
 import type { AfterForkResult } from './scenarios/after-fork.ts'
 import type { HeapResult } from './scenarios/heap.ts'
-import type { LendingResult } from './scenarios/lending.ts'
+import type { DetectionResult, LendingResult } from './scenarios/lending.ts'
 import type { QueriesResult } from './scenarios/queries.ts'
 
 /** What was measured; a part that was not asked for is missing. */
 export interface Results {
   lending?: LendingResult
+  detection?: DetectionResult
   queries?: QueriesResult
   /** The same around clients that answer at once. */
   instantQueries?: QueriesResult
@@ -15,6 +16,7 @@ export interface Results {
 
 export const parts = [
   'lending',
+  'detection',
   'queries',
   'heap',
   'afterFork',

@@ -1,10 +1,21 @@
-import { createForkSafePool, defineDriver, type ForkSafePool, type Lease } from '@forksafe/core'
+import {
+  afterFork,
+  createForkSafePool,
+  defineDriver,
+  type ForkDetection,
+  type ForkSafePool,
+  type Lease,
+} from '@forksafe/core'
 import { NotHereError } from '../jobs/job.ts'
 import type { Peer, Resource } from './peer.ts'
 
-/** Core with every default on, which tells a fork by the means named. */
+/**
+ * Core with every default on, which tells a fork by the means named. With `once` the change has been: it looks no
+ * more.
+ */
 export function corePeer(
   identity: 'page' | 'ppid',
+  forkDetection: ForkDetection = 'always',
 ): Peer<Resource, ForkSafePool<Resource>, Lease<Resource>> {
   return {
     newResource: () => ({ uses: 0 }),
@@ -17,7 +28,11 @@ export function corePeer(
         destroy: () => undefined,
         discard: () => undefined,
       })
-      return (max) => createForkSafePool(driver, { connection: undefined, max })
+      return (max) => {
+        const pool = createForkSafePool(driver, { connection: undefined, max, forkDetection })
+        if (forkDetection === 'once') afterFork()
+        return pool
+      }
     },
     verbs(pool) {
       if (pool.stats.identity !== identity) {

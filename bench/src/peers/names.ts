@@ -1,7 +1,7 @@
 import type { Peer } from './peer.ts'
 
 /** Every peer, and what it is called in the report. The first is no pool: it is what no pool can beat. */
-export const labels = {
+const pools = {
   floor: 'floor',
   core: 'core, page',
   'core-without-koffi': 'core, without koffi',
@@ -11,9 +11,26 @@ export const labels = {
   tarn: 'tarn',
 } as const
 
-export type PeerName = keyof typeof labels
+/** Core that looks for forks less often: with `once` after the first change, with `hooks` never. */
+const detections = {
+  'core-once': "core, page, 'once'",
+  'core-hooks': "core, page, 'hooks'",
+  'core-once-without-koffi': "core, without koffi, 'once'",
+  'core-hooks-without-koffi': "core, without koffi, 'hooks'",
+} as const
 
-export const peerNames = Object.keys(labels) as readonly PeerName[]
+export const labels = { ...pools, ...detections }
+
+export type PeerName = keyof typeof labels
+export type PoolName = keyof typeof pools
+export type DetectionName = keyof typeof detections | 'core' | 'core-without-koffi'
+
+export const poolNames = Object.keys(pools) as readonly PoolName[]
+export const detectionNames: readonly DetectionName[] = [
+  'core',
+  'core-without-koffi',
+  ...(Object.keys(detections) as (keyof typeof detections)[]),
+]
 
 /** Loads one peer and no other. */
 export async function loadPeer(name: PeerName): Promise<Peer> {

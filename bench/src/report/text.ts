@@ -30,6 +30,7 @@ function head({ node, platform, cpu, cores, peers, postgres, apart }: Environmen
 
 function* sections({
   lending,
+  detection,
   queries,
   instantQueries,
   heap,
@@ -39,6 +40,10 @@ function* sections({
     for (const scenario of lendingScenarios) {
       yield comparison(lendingTitles[scenario], lending[scenario], 'ns', 'generic-pool')
     }
+  }
+  if (detection !== undefined) {
+    yield comparison('Looking for forks: acquire and release', detection.solo, 'ns', 'core, page')
+    yield comparison('Looking for forks: `use`', detection.use, 'ns', 'core, page')
   }
   if (queries !== undefined) yield* comparisons('Queries on PostgreSQL', queries)
   if (instantQueries !== undefined) yield* comparisons('Queries without a server', instantQueries)

@@ -1,16 +1,16 @@
 import type { HeapRequest } from '../jobs/heap.ts'
-import { type PeerName, peerNames } from '../peers/names.ts'
+import { type PoolName, poolNames } from '../peers/names.ts'
 import { spread } from '../measure/statistics.ts'
 import { Worker } from '../measure/worker.ts'
 
 /** Bytes, or why there are none. */
 export type HeapRow = Record<HeapRequest, number> | { readonly skipped: string }
 
-export type HeapResult = Partial<Record<PeerName, HeapRow>>
+export type HeapResult = Partial<Record<PoolName, HeapRow>>
 
 export async function measureHeap(quick: boolean): Promise<HeapResult> {
   const rows: HeapResult = {}
-  for (const peer of peerNames) {
+  for (const peer of poolNames) {
     if (peer === 'floor') continue
     rows[peer] = await measurePeer(peer, quick ? 1 : 3)
   }
@@ -18,7 +18,7 @@ export async function measureHeap(quick: boolean): Promise<HeapResult> {
 }
 
 /** Each number comes from a new process: the heap does not forget what was in it. */
-async function measurePeer(peer: PeerName, times: number): Promise<HeapRow> {
+async function measurePeer(peer: PoolName, times: number): Promise<HeapRow> {
   const bytes: Record<HeapRequest, number[]> = { pool: [], resource: [] }
   for (let time = 0; time < times; time++) {
     for (const request of ['pool', 'resource'] as const) {

@@ -1,10 +1,21 @@
 import type { LendingRequest, LendingScenario } from '../jobs/lending.ts'
-import { type PeerName, peerNames } from '../peers/names.ts'
+import {
+  type DetectionName,
+  detectionNames,
+  type PeerName,
+  type PoolName,
+  poolNames,
+} from '../peers/names.ts'
 import type { Row } from './result.ts'
 import { sideBySide } from './side-by-side.ts'
 
+type Rows<P extends PeerName, S extends LendingScenario> = Record<S, Record<P, Row>>
+
 /** Nanoseconds; the ratio is to generic-pool. */
-export type LendingResult = Record<LendingScenario, Record<PeerName, Row>>
+export type LendingResult = Rows<PoolName, LendingScenario>
+
+/** Nanoseconds; the ratio is to core with the page and every default. */
+export type DetectionResult = Rows<DetectionName, 'solo' | 'use'>
 
 export const lendingTitles: Record<LendingScenario, string> = {
   solo: 'Acquire and release, one caller',
@@ -15,22 +26,36 @@ export const lendingTitles: Record<LendingScenario, string> = {
 
 export const lendingScenarios = Object.keys(lendingTitles) as LendingScenario[]
 
-export async function measureLending(quick: boolean): Promise<LendingResult> {
+export function measureLending(quick: boolean): Promise<LendingResult> {
+  return measure(poolNames, 'generic-pool', lendingScenarios, quick)
+}
+
+/** What it costs to look for a fork: at every use, no more after the first change, never. */
+export function measureDetection(quick: boolean): Promise<DetectionResult> {
+  return measure(detectionNames, 'core', ['solo', 'use'], quick)
+}
+
+async function measure<P extends PeerName, S extends LendingScenario>(
+  peers: readonly P[],
+  base: P,
+  scenarios: readonly S[],
+  quick: boolean,
+): Promise<Rows<P, S>> {
   // Short, so that all peers of a round meet the same weather.
   const millis = 12
-  const questions = lendingScenarios.map((scenario): [string, LendingRequest] => [
+  const questions = scenarios.map((scenario): [string, LendingRequest] => [
     scenario,
     { scenario, millis },
   ])
   const result = await sideBySide({
     job: 'lending',
-    peers: peerNames,
-    base: 'generic-pool',
+    peers,
+    base,
     argument: ([peer]) => ({ peer: peer as PeerName }),
     questions: new Map(questions),
     warmUpMillis: quick ? 250 : 400,
     launches: quick ? 1 : 3,
     rounds: quick ? 15 : 20,
   })
-  return result as LendingResult
+  return result as Rows<P, S>
 }
