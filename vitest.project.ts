@@ -1,7 +1,9 @@
 import { defineProject } from 'vitest/config'
+import { mutation } from './scripts/mutation/plugin.mjs'
 
 /** What every package's tests have in common. Workspace packages resolve to their sources. */
 export default defineProject({
+  plugins: mutation(),
   resolve: { conditions: ['@forksafe/source'] },
   ssr: { resolve: { conditions: ['@forksafe/source'] } },
   test: {
