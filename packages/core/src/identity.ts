@@ -1,4 +1,4 @@
-import { onSnapshot, type StartupSnapshot } from './identity-snapshot.ts'
+import { onSnapshot } from './identity-snapshot.ts'
 import { bestSource, type IdentitySource, noSource } from './identity-sources.ts'
 
 /** What changed the process: a fork, a start from a snapshot, a restore from a checkpoint, or a long freeze. */
@@ -11,6 +11,8 @@ export type ForkDetection = 'always' | 'once' | 'hooks'
 export interface ProcessChangeListener {
   /** Lets go of all that belongs to the process before, silently. */
   letGo(): void
+  /** Whether there may be anything to let go of. */
+  inUse(): boolean
   /** Tells whoever wants to know. */
   tell(reason: ProcessChangeReason): void
 }
@@ -31,23 +33,23 @@ export class ProcessIdentity implements IdentityCopy {
   #source: IdentitySource | undefined
   #number = 1
   #seenBeforeHook = false
-  // Weak: a pool that nobody holds any more is not held by this.
+  /**
+   * Weak: a pool that nobody holds any more is not held by this. Looked through now and then for those that are gone: a
+   * FinalizationRegistry that has something to do keeps V8 from writing a snapshot.
+   */
   readonly #watches = new Set<WeakRef<IdentityWatch>>()
-  readonly #collected = new FinalizationRegistry<WeakRef<IdentityWatch>>((watch) => {
-    this.#watches.delete(watch)
-  })
+  #manyWatches = 16
 
   constructor(
     openSource: () => IdentitySource = bestSource,
     copies = new Set<IdentityCopy>(),
-    snapshot?: StartupSnapshot,
+    snapshots: typeof onSnapshot = onSnapshot,
   ) {
     this.#openSource = openSource
     this.#copies = copies.add(this)
-    onSnapshot(
+    snapshots(
       () => this.#writing(),
       () => this.#started(),
-      snapshot,
     )
   }
 
@@ -97,7 +99,7 @@ export class ProcessIdentity implements IdentityCopy {
   /** What is open cannot be written. What still happens here until it is, is no change of process. */
   #writing(): void {
     this.#source = noSource
-    for (const watch of this.#watchesNow()) watch.letGo()
+    for (const watch of this.#watchesNow()) if (watch.inUse()) watch.letGo()
   }
 
   /** Everything was let go of when this process was written; the next use opens a source of its own. */
@@ -109,15 +111,22 @@ export class ProcessIdentity implements IdentityCopy {
 
   /** Those there are now: a listener may open a pool, which is of the new process. */
   #watchesNow(): IdentityWatch[] {
-    return [...this.#watches].flatMap((watch) => watch.deref() ?? [])
+    const watches: IdentityWatch[] = []
+    for (const reference of this.#watches) {
+      const watch = reference.deref()
+      if (watch === undefined) this.#watches.delete(reference)
+      else watches.push(watch)
+    }
+    return watches
   }
 
   /** A pool's view of the process, for as long as the pool keeps it. */
   watch(detection: ForkDetection, listener: ProcessChangeListener): IdentityWatch {
+    if (this.#watches.size >= this.#manyWatches) {
+      this.#manyWatches = Math.max(16, 2 * this.#watchesNow().length)
+    }
     const watch = new IdentityWatch(this, detection, listener)
-    const reference = new WeakRef(watch)
-    this.#watches.add(reference)
-    this.#collected.register(watch, reference)
+    this.#watches.add(new WeakRef(watch))
     return watch
   }
 }
@@ -157,6 +166,10 @@ export class IdentityWatch {
     if (!this.#checking) return
     this.#source ??= this.#identity.source
     if (this.#source.changed()) this.#identity.seen()
+  }
+
+  inUse(): boolean {
+    return this.#listener.inUse()
   }
 
   letGo(): void {

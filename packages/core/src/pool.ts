@@ -90,6 +90,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const clock = new Clock(clocks, (back) => this.#lending.leapt(back))
     this.#watch = identity.watch(parsed.forkDetection, {
       letGo: () => this.#letGo(),
+      inUse: () => this.#used,
       tell: (reason) => {
         this.#tellOfChange(reason, this.#discarded)
         this.#discarded = 0

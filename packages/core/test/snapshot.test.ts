@@ -1,6 +1,7 @@
+import { EventEmitter } from 'node:events'
 import { execPath } from 'node:process'
 import { describe, expect, test, vi } from 'vitest'
-import type { StartupSnapshot } from '../src/identity-snapshot.ts'
+import { onSnapshot, type StartupSnapshot } from '../src/identity-snapshot.ts'
 import { type IdentitySource, koffiPlaces, loadKoffi } from '../src/identity-sources.ts'
 import { ProcessIdentity } from '../src/identity.ts'
 import { type BasePoolOptions, type PoolEvents, StaleResourceError } from '../src/index.ts'
@@ -14,7 +15,8 @@ useFakeTime()
 /** A process that is being written, or not, and that starts when the test says so: one side after the other. */
 class FakeSnapshot implements StartupSnapshot {
   readonly #building: boolean
-  readonly #written: (() => void)[] = []
+  readonly process = new EventEmitter()
+  #written: (() => void)[] = []
   readonly #started: (() => void)[] = []
   /** Every source that was opened, the last one in use. */
   readonly sources: { forked: boolean }[] = []
@@ -22,11 +24,15 @@ class FakeSnapshot implements StartupSnapshot {
 
   constructor({ building = true, copies = new Set<never>() } = {}) {
     this.#building = building
-    this.identity = new ProcessIdentity(() => this.#openSource(), copies, this)
+    this.identity = new ProcessIdentity(
+      () => this.#openSource(),
+      copies,
+      (writing, started) => onSnapshot(writing, started, this, this.process),
+    )
   }
 
   get callbacks(): number {
-    return this.#written.length + this.#started.length
+    return this.#started.length + this.process.listenerCount('beforeExit')
   }
 
   isBuildingSnapshot(): boolean {
@@ -41,8 +47,12 @@ class FakeSnapshot implements StartupSnapshot {
     this.#started.push(run)
   }
 
+  /** The event loop is empty: the process is written, unless it is not empty after that. */
   write(): void {
-    for (const run of this.#written) run()
+    this.process.emit('beforeExit')
+    const written = this.#written
+    this.#written = []
+    for (const run of written) run()
   }
 
   start(): void {
@@ -100,6 +110,23 @@ describe('when a snapshot is written', () => {
 
     expect(vi.getTimerCount()).toBe(0)
     expect(await waiter).toBeInstanceOf(StaleResourceError)
+  })
+
+  test('what is opened afterwards is let go of when it is written after all', async () => {
+    const driver = new FakeDriver()
+    const snapshot = new FakeSnapshot()
+    const { pool, changes } = snapshot.pool(driver)
+    await openIdle(pool, 1)
+
+    snapshot.write()
+    await openIdle(pool, 2)
+    snapshot.write()
+    snapshot.write()
+    snapshot.start()
+
+    for (const resource of driver.resources) expect(resource.discards).toBe(1)
+    expect(changes).toMatchObject([{ reason: 'snapshot', generation: 3, discarded: 3 }])
+    expect(snapshot.process.listenerCount('beforeExit')).toBe(0)
   })
 
   test('a socket that closes afterwards is no change of process', async () => {
