@@ -185,7 +185,7 @@ describe.each(fates)('what was under way on a connection that is %s', (fate) => 
     proves({ thaw: ['handshake'] }),
     async () => {
       const { proxy, remote } = await startBehindProxy({ max: 1 }, 'TLS')
-      await proxy.delay(250)
+      await proxy.delay(150)
       await remote.run(({ pool }) => void pool.query('SELECT 1'))
       // The client's hello is on its way, and finds no answer any more.
       await expectSent(proxy, 0, '\x16')

@@ -128,7 +128,7 @@ test('a router that has forgotten every connection costs the first caller two ti
   const remote = new RemoteProcess(programs(), {
     connection: connectionTo({ proxy }),
     // Eight timeouts one after another would take longer than the caller waits.
-    options: { validateTimeoutMillis: 400, acquireTimeoutMillis: 3_000, max: 8 },
+    options: { validateTimeoutMillis: 300, acquireTimeoutMillis: 2_200, max: 8 },
   })
   const before = await remote.run(async ({ pool, pidOf }) => {
     const leases = await Promise.all(Array.from({ length: 8 }, () => pool.acquire()))

@@ -187,7 +187,7 @@ describe.each(transports)('a restore, over %s,', (transport) => {
     async () => {
       const { pool, proxy } = await openRecordedPool(transport, { max: 1 })
       if (transport === 'TLS') {
-        await proxy.delay(250)
+        await proxy.delay(150)
         void pool.query('SELECT 1').catch(() => undefined)
         await expectSent(proxy, '\x16')
         await proxy.hold()
