@@ -51,7 +51,7 @@ describe.skipIf(major < 22)('Node 20 cannot write `net` into a snapshot; with a 
     },
   )
 
-  describe('nothing is written before a pool has finished what is under way:', () => {
+  describe('a snapshot is not written in the middle of', () => {
     const served = { size: 1, idle: 1, waiting: 0 }
     const begun: [string, Parameters<typeof proves>[0]['snapshot'] & {}, object][] = [
       ['query', ['query'], { atBegin: { borrowed: 1 }, came: 20_000, atEnd: served }],
@@ -79,7 +79,7 @@ describe.skipIf(major < 22)('Node 20 cannot write `net` into a snapshot; with a 
       ['closing', ['closing'], { atBegin: { borrowed: 1 }, came: 'closed', atEnd: { size: 0 } }],
     ]
     for (const [name, moments, outcome] of begun) {
-      test(`${name}`, proves({ snapshot: moments }), async () => {
+      test(`${name}: it is finished first`, proves({ snapshot: moments }), async () => {
         const blob = await workshop.build(app, { ...env, UNDER_WAY: name })
         const started = Started.from(blob, env, ['underWay'])
         expect(await started.answer('underWay')).toMatchObject(outcome)
