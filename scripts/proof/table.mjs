@@ -16,7 +16,7 @@ export const changes = {
   unhooked: { title: 'fork: a child that calls no hook, at its next use' },
   snapshot: {
     title: 'start from a startup snapshot',
-    notOn: { 20: 'Node 20 cannot write `net` into a snapshot' },
+    notOn: { 20: 'Node 20 cannot load pg while it builds a snapshot' },
   },
   restore: { title: 'restore or VM clone: `afterRestore()`' },
   thaw: { title: 'freeze and thaw' },

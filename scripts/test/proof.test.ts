@@ -57,7 +57,7 @@ describe('the table of process changes', () => {
       22: report(),
     })
     expect(made.problems).toEqual([])
-    expect(made.page).toContain('On Node 22. Node 20 cannot write `net` into a snapshot.')
+    expect(made.page).toContain('On Node 22. Node 20 cannot load pg while it builds a snapshot.')
   })
 
   test('knows its cells: a test can prove no other', () => {
