@@ -23,14 +23,18 @@ export type ProxyRecord = {
 export interface ProxyConnection {
   /** From 1 in the order of acceptance. */
   readonly id: number
-  /** The client end's TCP port. */
-  readonly clientPort: number
+  /** The client end's TCP port; `undefined` where the proxy listens on a Unix socket. */
+  readonly clientPort: number | undefined
   /**
    * The process that opened it: whoever held the client end when the proxy accepted it, the oldest if a fork had
-   * copied it by then. `undefined` if nobody did any more, or it belongs to another user.
+   * copied it by then. `undefined` if nobody did any more, it belongs to another user, or the proxy listens on a Unix
+   * socket.
    */
   readonly openedBy: number | undefined
-  /** The processes that hold the client end now. A forked child is one until it lets go of its copy. */
+  /**
+   * The processes that hold the client end now. A forked child is one until it lets go of its copy. Empty where the
+   * proxy listens on a Unix socket: there is no telling.
+   */
   readonly holders: readonly number[]
   readonly bytesFromClient: number
   readonly bytesFromServer: number

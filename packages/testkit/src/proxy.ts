@@ -20,7 +20,7 @@ const HOST = '127.0.0.1'
 const REQUEST_TIMEOUT_MILLIS = 10_000
 
 /**
- * A TCP proxy in front of a server, which records what passes and can break things.
+ * A proxy in front of a server, over TCP or a Unix socket, which records what passes and can break things.
  *
  * A forked child writes on the very sockets of its parent, so the bytes alone do not say whose they are. There are two
  * ways to tell. A new connection tells by whom it was opened (`openedBy`) and who holds it (`holders`). And on inherited
@@ -29,19 +29,21 @@ const REQUEST_TIMEOUT_MILLIS = 10_000
  * A forked child may ask and command it too, but not {@link stop} it.
  */
 export class RecordingProxy implements AsyncDisposable {
-  /** Where clients connect to; nothing but 127.0.0.1. */
+  /** Where clients connect to, unless there is a `path`; nothing but 127.0.0.1. */
   readonly host = HOST
+  /** The port there; 0 where there is a `path`. */
+  readonly port: number
+  /** The Unix socket that clients connect to, if it was to be one. */
+  readonly path: string | undefined
   readonly #process: ChildProcess
   readonly #controlPort: number
   readonly #startedAt = forkDepth()
 
   /** @internal Use {@link startRecordingProxy}. */
-  constructor(
-    process: ChildProcess,
-    readonly port: number,
-    controlPort: number,
-  ) {
+  constructor(process: ChildProcess, { port, controlPort }: Ports, path: string | undefined) {
     this.#process = process
+    this.port = port
+    this.path = path
     this.#controlPort = controlPort
   }
 
@@ -109,7 +111,7 @@ export class RecordingProxy implements AsyncDisposable {
     await this.#ask({ op: 'refuse' })
   }
 
-  /** Listens again, on the same port. */
+  /** Listens again, on the same port or path. */
   async accept(): Promise<void> {
     await this.#ask({ op: 'accept' })
   }
@@ -160,21 +162,26 @@ export class RecordingProxy implements AsyncDisposable {
 }
 
 /**
- * Starts a recording proxy in front of `target`, on a free port of 127.0.0.1.
+ * Starts a recording proxy in front of `target`, on a free port of 127.0.0.1, or on the Unix socket `path`: in a folder
+ * that exists, under a name that does not. The file goes with the proxy.
  *
  * It is a process of its own: in this one its sockets would be inherited by forked children, and read by them. It does
  * not hold this process open and ends with it.
  *
  * @throws if the process does not come up within 10 seconds.
  */
-export async function startRecordingProxy(target: ProxyTarget): Promise<RecordingProxy> {
+export async function startRecordingProxy(
+  target: ProxyTarget,
+  { path }: { path?: string } = {},
+): Promise<RecordingProxy> {
   const entry = fileURLToPath(new URL('proxy-process/main.js', import.meta.url))
-  const child = spawn(process.execPath, [entry, JSON.stringify(target)], {
+  const where = path === undefined ? [] : [path]
+  const child = spawn(process.execPath, [entry, JSON.stringify(target), ...where], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const { port, controlPort } = await readPorts(child)
+  const ports = await readPorts(child)
   child.unref()
-  return new RecordingProxy(child, port, controlPort)
+  return new RecordingProxy(child, ports, path)
 }
 
 function readPorts(child: ChildProcess): Promise<Ports> {

@@ -20,7 +20,7 @@ export class Connection {
   /**
    * @param {object} parts
    * @param {number} parts.id
-   * @param {number} parts.clientPort
+   * @param {number | undefined} parts.clientPort
    * @param {string | undefined} parts.inode of the client end
    * @param {number | undefined} parts.openedBy
    * @param {Socket} parts.client

@@ -9,15 +9,17 @@ import { Connection } from './connection.js'
 import { createControlServer } from './control.js'
 import { clientInode, holdersOf } from './holders.js'
 
-// The proxy's own process, started by proxy.ts with the target as JSON in its first argument. Plain JavaScript, because
-// it is started from the sources too, and Node 20 cannot run TypeScript.
+// The proxy's own process, started by proxy.ts with the target as JSON in its first argument, and in the second the Unix
+// path to listen on, if it is to be one. Plain JavaScript, because it is started from the sources too, and Node 20 cannot
+// run TypeScript.
 
 /** Long enough for the kernel to deliver what was written before a request was. */
 const SETTLE_MILLIS = 5
 const HOST = '127.0.0.1'
 const DIRECTIONS = /** @type {const} */ (['fromClient', 'fromServer'])
 
-const target = /** @type {ProxyTarget} */ (JSON.parse(process.argv[2] ?? ''))
+const [, , targetJson = '', path] = process.argv
+const target = /** @type {ProxyTarget} */ (JSON.parse(targetJson))
 /** @type {ProxyRecord[]} */
 const log = []
 /** @type {Map<number, Connection>} */
@@ -27,8 +29,9 @@ const faults = { held: new Set(), delayMillis: 0 }
 
 const proxy = createServer({ allowHalfOpen: true }, (client) => {
   const id = connections.size + 1
-  const clientPort = /** @type {number} */ (client.remotePort)
-  const inode = clientInode(clientPort, port)
+  // A Unix socket's client end has no address by which to find who holds it.
+  const clientPort = client.remotePort
+  const inode = clientPort === undefined ? undefined : clientInode(clientPort, port)
   const openedBy = inode === undefined ? undefined : holdersOf([inode]).get(inode)?.[0]
   log.push({ connection: id, at: Date.now(), kind: 'open', openedBy })
   const server = connect(
@@ -88,7 +91,7 @@ const handlers = {
     proxy.close()
   },
   async accept() {
-    if (!proxy.listening) await once(proxy.listen(port, HOST), 'listening')
+    if (!proxy.listening) await listen(port)
   },
 }
 
@@ -103,6 +106,11 @@ function setHeld({ connection, direction }, held) {
     else if (connection === undefined) faults.held.delete(each)
     for (const chosen of inScope(connection)) chosen.hold(each, held)
   }
+}
+
+/** @param {number} onPort */
+function listen(onPort) {
+  return once(path === undefined ? proxy.listen(onPort, HOST) : proxy.listen(path), 'listening')
 }
 
 /** What was written before the request came shall be on record. */
@@ -139,12 +147,12 @@ function describeAll() {
 // The pipe from the process that started this one: it ends when that one does, however it ends.
 process.stdin.resume()
 process.stdin.on('close', () => process.exit())
+process.on('SIGTERM', () => process.exit())
+// To close it removes the file of a Unix socket.
+process.on('exit', () => proxy.close())
 
 const control = createControlServer(handlers)
-await Promise.all([
-  once(proxy.listen(0, HOST), 'listening'),
-  once(control.listen(0, HOST), 'listening'),
-])
-const { port } = /** @type {AddressInfo} */ (proxy.address())
+await Promise.all([listen(0), once(control.listen(0, HOST), 'listening')])
+const port = path === undefined ? /** @type {AddressInfo} */ (proxy.address()).port : 0
 const { port: controlPort } = /** @type {AddressInfo} */ (control.address())
 process.stdout.write(`${JSON.stringify({ port, controlPort })}\n`)
