@@ -60,7 +60,7 @@ describe.skipIf(major < 22)(
         [
           'connecting',
           ['connecting', 'authenticating'],
-          { atBegin: { creating: 1, waiting: 1 }, came: 1, atEnd: served },
+          { atBegin: { creating: 1, waiting: 0 }, came: 'warm', atEnd: served },
         ],
         [
           'validating',

@@ -39,7 +39,10 @@ function cases(open: OpenPool): Record<string, Case> {
     },
     connecting: {
       pool: connecting,
-      begin: async () => (await connecting.query('SELECT 1')).rowCount,
+      begin: () => {
+        connecting.resize({ min: 1 })
+        return connecting.warmUp().then(() => 'warm')
+      },
     },
     validating: {
       pool: validating,
