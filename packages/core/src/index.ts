@@ -14,6 +14,7 @@ export { afterFork, afterRestore } from './identity.ts'
 export type { ForkDetection, ProcessChangeReason } from './identity.ts'
 export type { BasePoolOptions, PoolOptions } from './options.ts'
 export { createForkSafePool } from './pool.ts'
+export { onAbort } from './signals.ts'
 export type { PoolStats } from './stats.ts'
 export type {
   AcquireOptions,

@@ -6,12 +6,28 @@ import { Client, type ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
 import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
+import { resetBy, rollBack } from './reset.ts'
 
 /** What `connection` may be: a connection string, or pg's own client configuration. */
 export type PgConnection = string | ClientConfig
 
 /** The bare socket of each client, under TLS and protocol: what a process lets go of. */
 const sockets = new WeakMap<Client, Duplex>()
+
+/** What the driver may do otherwise. */
+export interface PgDriverOptions {
+  /**
+   * Runs on every connection that comes back, after a rollback where one is due: `DISCARD ALL`, say, or `RESET ALL`. A
+   * round trip for each use. Default: none, so that settings, temporary tables and prepared statements stay.
+   */
+  readonly resetQuery?: string | undefined
+}
+
+/** The driver, with options of its own: `createForkSafePool(pgDriverWith({ resetQuery }), { connection })`. */
+export function pgDriverWith({ resetQuery }: PgDriverOptions): typeof pgDriver {
+  if (resetQuery === undefined) return pgDriver
+  return { ...pgDriver, reset: resetBy(resetQuery) }
+}
 
 /** PostgreSQL through pg: `createForkSafePool(pgDriver, { connection })`. */
 export const pgDriver = defineDriver({
@@ -43,12 +59,7 @@ export const pgDriver = defineDriver({
     return true
   },
 
-  /** Rolls back what was left open. A session that is ready and outside a transaction costs no round trip. */
-  reset(client) {
-    if (untyped(client).readyForQuery === true && client.getTransactionStatus() === 'I')
-      return undefined
-    return client.query('ROLLBACK').then(() => undefined)
-  },
+  reset: rollBack,
 
   async destroy(client) {
     await client.end()
@@ -78,8 +89,6 @@ function openSocket({ stream }: ClientConfig): Duplex {
 interface UntypedClient extends Client {
   ref(): void
   unref(): void
-  /** Whether the server waits for a query. */
-  readonly readyForQuery?: boolean
 }
 
 function untyped(client: Client): UntypedClient {

@@ -1,3 +1,5 @@
-export { pgDriver } from './driver.ts'
-export type { PgConnection } from './driver.ts'
-export type { PgMethods } from './methods.ts'
+export { pgDriver, pgDriverWith } from './driver.ts'
+export type { PgConnection, PgDriverOptions } from './driver.ts'
+export { CommitUnknownError } from './errors.ts'
+export type { PgMethods, QueryOptions } from './methods.ts'
+export type { Savepoint, TransactionOptions, TransactionWork } from './transaction.ts'

@@ -1,4 +1,4 @@
-import type { ForkSafePool, Lease } from '@forksafe/core'
+import type { ForkSafePool } from '@forksafe/core'
 import type {
   Client,
   QueryArrayConfig,
@@ -7,6 +7,17 @@ import type {
   QueryResult,
   QueryResultRow,
 } from 'pg'
+import { useUntilAborted } from './abort.ts'
+import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
+
+/** How to run one statement. */
+export interface QueryOptions {
+  /**
+   * When it aborts, `query` rejects at once with its reason, and the statement is cancelled on the server. The connection
+   * comes back clean.
+   */
+  readonly signal?: AbortSignal | undefined
+}
 
 /** What the driver adds to the pool. */
 export interface PgMethods {
@@ -14,49 +25,31 @@ export interface PgMethods {
   query<R extends unknown[] = unknown[]>(
     config: QueryArrayConfig,
     values?: unknown[],
+    options?: QueryOptions,
   ): Promise<QueryArrayResult<R>>
   query<R extends QueryResultRow = QueryResultRow>(
     textOrConfig: string | QueryConfig,
     values?: unknown[],
+    options?: QueryOptions,
   ): Promise<QueryResult<R>>
   /**
    * Runs `work` on one connection between `BEGIN` and `COMMIT`, and gives its result. What `work` throws rolls back.
    * Rejects too when the server rolled back instead of committing, because `work` went on after a failed statement.
+   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
+   * @throws {TypeError} for a wrong option.
    */
-  transaction<T>(work: (client: Client) => T | Promise<T>): Promise<T>
+  transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
 }
 
 export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
   return {
-    query: (textOrConfig: string | QueryConfig, values?: unknown[]) =>
-      pool.use((client) => client.query(textOrConfig, values)),
+    query(textOrConfig: string | QueryConfig, values?: unknown[], options?: QueryOptions) {
+      const ask = (client: Client): Promise<QueryResult> => client.query(textOrConfig, values)
+      return options?.signal === undefined
+        ? pool.use(ask)
+        : useUntilAborted(pool, options.signal, ask)
+    },
 
-    transaction: (work) =>
-      pool.use(async (client, lease) => {
-        await client.query('BEGIN')
-        const result = await rollingBack(lease, work)
-        // Through the lease: a fork may have come in between, and the transaction is the parent's to end.
-        const { command } = await lease.resource.query('COMMIT')
-        if (command === 'COMMIT') return result
-        throw new Error(
-          'The transaction was rolled back: one of its statements had failed before COMMIT.',
-        )
-      }),
-  }
-}
-
-async function rollingBack<T>(
-  lease: Lease<Client>,
-  work: (client: Client) => T | Promise<T>,
-): Promise<T> {
-  try {
-    return await work(lease.resource)
-  } catch (error) {
-    try {
-      await lease.resource.query('ROLLBACK')
-    } catch {
-      // The connection is gone, and the transaction with it, or it is the parent's: `work`'s error tells more.
-    }
-    throw error
+    transaction: (work, options) => transact(pool, work, options),
   }
 }

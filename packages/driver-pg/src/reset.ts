@@ -1,0 +1,32 @@
+import type { Client } from 'pg'
+
+/** What pg knows of a session and does not type. */
+interface Session {
+  /** Whether the server waits for a query. */
+  readonly readyForQuery?: boolean
+  /** The named statements that it takes to be prepared on the server. */
+  readonly connection: { parsedStatements: object; submittedNamedStatements?: object }
+}
+
+/** After these the server has none of the prepared statements that pg believes in. */
+const FORGETS_STATEMENTS = /\b(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\b/i
+
+/** Rolls back what was left open. A session that is ready and outside a transaction costs no round trip. */
+export function rollBack(client: Client): Promise<void> | undefined {
+  const { readyForQuery } = client as Client & Session
+  if (readyForQuery === true && client.getTransactionStatus() === 'I') return undefined
+  return client.query('ROLLBACK').then(() => undefined)
+}
+
+/** Rolls back, and then takes away what else was left, by a statement of the user's choice. */
+export function resetBy(query: string): (client: Client) => Promise<void> {
+  const forgets = FORGETS_STATEMENTS.test(query)
+  return async (client) => {
+    await rollBack(client)
+    await client.query(query)
+    if (!forgets) return
+    const { connection } = client as Client & Session
+    connection.parsedStatements = {}
+    connection.submittedNamedStatements = {}
+  }
+}

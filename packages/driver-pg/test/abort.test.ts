@@ -1,0 +1,119 @@
+import { getEventListeners } from 'node:events'
+import { expect, test } from 'vitest'
+import {
+  backendPid,
+  connectionTo,
+  observe,
+  openPool,
+  openRecordedPool,
+  target,
+} from './support/pools.ts'
+
+/** What runs on the server now, other than this question. */
+async function running(text: string): Promise<number> {
+  const rows = await observe(
+    "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()",
+    [`%${text}%`],
+  )
+  return rows.length
+}
+
+test('an aborted query rejects with the reason, and runs on the server no longer', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const pid = await backendPid(pool)
+  const controller = new AbortController()
+  const { signal } = controller
+  const query = pool.query('SELECT pg_sleep(60), 101', [], { signal })
+  await expect.poll(() => running('101')).toBe(1)
+  const reason = new Error('changed my mind')
+  controller.abort(reason)
+  await expect(query).rejects.toBe(reason)
+  await expect.poll(() => running('101')).toBe(0)
+  // The same connection, and clean.
+  expect(await backendPid(pool)).toBe(pid)
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
+
+test('a signal that has aborted before keeps the query from being sent', async () => {
+  const pool = openPool(connectionTo())
+  const signal = AbortSignal.abort(new Error('too late'))
+  await expect(pool.query('SELECT 1', [], { signal })).rejects.toThrow('too late')
+  expect(pool.stats.size).toBe(0)
+})
+
+test('an abort while the query waits for a connection leaves the queue', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  using lease = await pool.acquire()
+  const controller = new AbortController()
+  const query = pool.query('SELECT 1', [], { signal: controller.signal })
+  expect(pool.stats.waiting).toBe(1)
+  controller.abort(new Error('no longer needed'))
+  await expect(query).rejects.toThrow('no longer needed')
+  expect(pool.stats.waiting).toBe(0)
+  expect(lease.generation).toBe(1)
+})
+
+test('a query that is answered is not cancelled by an abort that comes later', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const controller = new AbortController()
+  const { signal } = controller
+  expect((await pool.query('SELECT 1 AS n', [], { signal })).rows).toEqual([{ n: 1 }])
+  const next = pool.query('SELECT pg_sleep(0.3), 2 AS n')
+  controller.abort()
+  expect((await next).rows).toMatchObject([{ n: 2 }])
+})
+
+test('a cancel never strikes the next holder of the connection', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  // The abort comes before, during and after the statement, and the next holder is always waiting.
+  for (let round = 0; round < 60; round++) {
+    const signal = AbortSignal.timeout(round % 6)
+    const aborted = pool.query('SELECT pg_sleep(0.003)', [], { signal }).catch(() => undefined)
+    const next = await pool.query<{ n: number }>('SELECT pg_sleep(0.002), $1::int AS n', [round])
+    expect(next.rows[0]?.n).toBe(round)
+    await aborted
+  }
+})
+
+test.each(['plain', 'TLS'] as const)('an abort is passed on over %s', async (transport) => {
+  const { pool } = await openRecordedPool(transport, { max: 1 })
+  const controller = new AbortController()
+  const query = pool.query('SELECT pg_sleep(60), 102', [], { signal: controller.signal })
+  await expect.poll(() => running('102')).toBe(1)
+  controller.abort(new Error('enough'))
+  await expect(query).rejects.toThrow('enough')
+  await expect.poll(() => running('102')).toBe(0)
+})
+
+test('where the server cannot be reached the caller does not wait, and the connection is not lent again', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1, destroyTimeoutMillis: 200 })
+  const pid = await backendPid(pool)
+  const controller = new AbortController()
+  const query = pool.query('SELECT pg_sleep(1), 103', [], { signal: controller.signal })
+  await expect.poll(() => running('103')).toBe(1)
+  await proxy.refuse()
+  controller.abort(new Error('enough'))
+  await expect(query).rejects.toThrow('enough')
+  await expect.poll(() => pool.stats.size).toBe(0)
+  await proxy.accept()
+  expect(await backendPid(pool)).not.toBe(pid)
+  expect(target.port).not.toBe(proxy.port)
+})
+
+test('fifty queries may share a signal, and all of them end with it', async () => {
+  const pool = openPool(connectionTo(), { max: 3 })
+  const warnings: Error[] = []
+  const warn = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warn)
+  const controller = new AbortController()
+  const { signal } = controller
+  const queries = Array.from({ length: 50 }, () =>
+    pool.query('SELECT pg_sleep(60), 104', [], { signal }).catch((error: unknown) => error),
+  )
+  await expect.poll(() => running('104')).toBe(3)
+  controller.abort('enough')
+  expect(new Set(await Promise.all(queries))).toEqual(new Set(['enough']))
+  await expect.poll(() => running('104')).toBe(0)
+  process.off('warning', warn)
+  expect(warnings).toEqual([])
+})

@@ -1,0 +1,97 @@
+import { createForkSafePool } from '@forksafe/core'
+import { expect, onTestFinished, test } from 'vitest'
+import { pgDriver, pgDriverWith } from '../src/index.ts'
+import {
+  backendPid,
+  connectionTo,
+  openPool,
+  openRecordedPool,
+  type PgPool,
+} from './support/pools.ts'
+
+function openWith(resetQuery: string): PgPool {
+  const pool = createForkSafePool(pgDriverWith({ resetQuery }), {
+    connection: connectionTo(),
+    max: 1,
+  })
+  onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+  return pool
+}
+
+const setting = async (pool: PgPool): Promise<unknown> =>
+  (await pool.query("SELECT current_setting('application_name') AS name")).rows[0]
+
+test('a session that is clean costs no round trip when it comes back', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  await pool.query('SELECT 1')
+  const mark = await proxy.mark()
+  const lease = await pool.acquire()
+  lease.release()
+  expect(pool.stats.idle).toBe(1)
+  expect(await proxy.records({ since: mark })).toEqual([])
+})
+
+test.each(['BEGIN', 'BEGIN; SELECT 1/0'])(
+  'what is left open by %s is rolled back before the next holder',
+  async (left) => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const pid = await backendPid(pool)
+    await pool.use((client) => client.query(left).catch(() => undefined))
+    const { rows } = await pool.query(
+      'SELECT pg_backend_pid() AS pid, now() = statement_timestamp() AS fresh',
+    )
+    expect(rows).toEqual([{ pid, fresh: true }])
+  },
+)
+
+test('a statement that the holder did not wait for is over before the next holder', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const forgotten: Promise<unknown>[] = []
+  await pool.use((client) => void forgotten.push(client.query('SELECT pg_sleep(0.05)')))
+  expect((await pool.query('SELECT 2 AS n')).rows).toEqual([{ n: 2 }])
+  await Promise.all(forgotten)
+})
+
+test('settings stay, unless a resetQuery takes them away', async () => {
+  const kept = openPool(connectionTo(), { max: 1 })
+  await kept.query("SET application_name = 'mine'")
+  expect(await setting(kept)).toEqual({ name: 'mine' })
+
+  const reset = openWith('RESET ALL')
+  const before = await setting(reset)
+  await reset.query("SET application_name = 'mine'")
+  expect(await setting(reset)).toEqual(before)
+})
+
+test('a resetQuery runs after a transaction that was left open, too', async () => {
+  const pool = openWith('DISCARD ALL')
+  const pid = await backendPid(pool)
+  await pool.use((client) => client.query('BEGIN; CREATE TEMP TABLE leftover (n int)'))
+  await pool.query('CREATE TEMP TABLE leftover (n int)')
+  await pool.query('CREATE TEMP TABLE leftover (n int)')
+  expect(await backendPid(pool)).toBe(pid)
+})
+
+test.each(['DISCARD ALL', 'deallocate  prepare all', 'SELECT 1; DEALLOCATE ALL', 'RESET ALL'])(
+  'a named statement can be used again after %s',
+  async (resetQuery) => {
+    const pool = openWith(resetQuery)
+    const statement = { name: 'plus_one', text: 'SELECT $1::int + 1 AS sum' }
+    for (const n of [1, 2, 3]) {
+      expect((await pool.query(statement, [n])).rows).toEqual([{ sum: n + 1 }])
+    }
+  },
+)
+
+test('a resetQuery that fails ends the connection, and nobody else sees it', async () => {
+  const pool = openWith('SELEKT')
+  const errors: unknown[] = []
+  pool.on('hookError', ({ hook, error }) => errors.push([hook, (error as Error).message]))
+  const pid = await backendPid(pool)
+  expect(await backendPid(pool)).not.toBe(pid)
+  expect(errors[0]).toEqual(['reset', expect.stringContaining('SELEKT')])
+})
+
+test('without a resetQuery it is the driver itself', () => {
+  expect(pgDriverWith({})).toBe(pgDriver)
+})

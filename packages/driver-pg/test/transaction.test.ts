@@ -1,0 +1,255 @@
+import { getEventListeners } from 'node:events'
+import { DatabaseError } from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { CommitUnknownError } from '../src/index.ts'
+import { backendPid, connectionTo, observe, openPool, openRecordedPool } from './support/pools.ts'
+
+/** A table that goes with the test. */
+async function table(name: string, columns = 'n int'): Promise<string> {
+  await observe(`CREATE TABLE ${name} (${columns})`)
+  onTestFinished(() => observe(`DROP TABLE ${name}`).then(() => undefined))
+  return name
+}
+
+const rowsOf = (table: string): Promise<object[]> => observe(`SELECT n FROM ${table} ORDER BY n`)
+
+test('a transaction begins as its options say', async () => {
+  const pool = openPool(connectionTo())
+  const show = `SELECT current_setting('transaction_isolation') AS isolation,
+    current_setting('transaction_read_only') AS "readOnly", current_setting('transaction_deferrable') AS deferrable`
+  const begun = async (options?: object): Promise<unknown> =>
+    pool.transaction(async (client) => (await client.query(show)).rows[0] as unknown, options)
+  expect(await begun()).toEqual({
+    isolation: 'read committed',
+    readOnly: 'off',
+    deferrable: 'off',
+  })
+  expect(await begun({ isolation: 'serializable', readOnly: true, deferrable: true })).toEqual({
+    isolation: 'serializable',
+    readOnly: 'on',
+    deferrable: 'on',
+  })
+  expect(await begun({ isolation: 'repeatable read', readOnly: false, deferrable: false })).toEqual(
+    {
+      isolation: 'repeatable read',
+      readOnly: 'off',
+      deferrable: 'off',
+    },
+  )
+})
+
+test.each([
+  [{ isolation: 'snapshot' }, "one of 'read uncommitted', 'read committed', 'repeatable read'"],
+  [{ readOnly: 'yes' }, 'true or false, got yes (string)'],
+  [{ retries: -1 }, 'a whole number of at least 0, got -1 (number)'],
+  [{ signal: {} }, 'an AbortSignal'],
+  [{ retry: 3 }, 'there is no option `retry`'],
+])('%j is refused before anything is asked of the server', async (options, message) => {
+  const pool = openPool(connectionTo(), { name: 'shop' })
+  const refused = pool.transaction(() => 1, options as object)
+  await expect(refused).rejects.toThrow(TypeError)
+  await expect(refused).rejects.toThrow(message)
+  await expect(refused).rejects.toThrow('Pool "shop", `transaction`')
+  expect(pool.stats.size).toBe(0)
+})
+
+test('work that is no function is refused', async () => {
+  const pool = openPool(connectionTo())
+  await expect(pool.transaction('BEGIN' as never)).rejects.toThrow('expected a function, got BEGIN')
+})
+
+test('a savepoint keeps what it did, or rolls back to its begin, and the transaction goes on', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const nested = await table('nested')
+  const insert = (n: number): string => `INSERT INTO ${nested} VALUES (${n})`
+  await pool.transaction(async (client, savepoint) => {
+    await client.query(insert(1))
+    expect(await savepoint(async (client) => (await client.query(insert(2))).rowCount)).toBe(1)
+    const failing = savepoint(async (client, savepoint) => {
+      await client.query(insert(3))
+      await savepoint((client) => client.query(insert(4)))
+      // A failed statement fails the savepoint alone.
+      await client.query('SELECT 1/0')
+    })
+    await expect(failing).rejects.toMatchObject({ code: '22012' })
+    await savepoint(async (client, savepoint) => {
+      await client.query(insert(5))
+      await savepoint(async (client) => {
+        await client.query(insert(6))
+        throw new Error('not this one')
+      }).catch(() => undefined)
+    })
+  })
+  expect(await rowsOf(nested)).toEqual([{ n: 1 }, { n: 2 }, { n: 5 }])
+})
+
+test('two savepoints side by side are refused: each would end the other', async () => {
+  const pool = openPool(connectionTo())
+  const crossed = pool.transaction((_client, savepoint) =>
+    Promise.all([savepoint((client) => client.query('SELECT 1')), savepoint(() => 2)]),
+  )
+  await expect(crossed).rejects.toThrow('Expected the savepoint before to have ended')
+  // And so is one of the outer level within an inner one, which would wait for itself.
+  const inside = pool.transaction((_client, savepoint) => savepoint(() => savepoint(() => 3)))
+  await expect(inside).rejects.toThrow('nest with the `savepoint` that it is given')
+})
+
+test('a serialization failure is tried again from the begin, when asked', async () => {
+  const pool = openPool(connectionTo(), { max: 4 })
+  const counter = await table('counter')
+  await observe(`INSERT INTO ${counter} VALUES (0)`)
+  let attempts = 0
+  const increment = (): Promise<void> =>
+    pool.transaction(
+      async (client) => {
+        attempts++
+        const { rows } = await client.query<{ n: number }>(`SELECT n FROM ${counter}`)
+        await client.query(`UPDATE ${counter} SET n = $1`, [(rows[0]?.n ?? 0) + 1])
+      },
+      { isolation: 'serializable', retries: 100 },
+    )
+  await Promise.all(Array.from({ length: 8 }, increment))
+  expect(await rowsOf(counter)).toEqual([{ n: 8 }])
+  expect(attempts).toBeGreaterThan(8)
+})
+
+test('a deadlock is tried again, when asked', async () => {
+  const pool = openPool(connectionTo(), { max: 2 })
+  const [one, two] = [await table('lock_one'), await table('lock_two')]
+  let attempts = 0
+  let holding = 0
+  const lockBoth = (first: string, second: string): Promise<void> =>
+    pool.transaction(
+      async (client) => {
+        attempts++
+        await client.query(`LOCK TABLE ${first}`)
+        holding++
+        // Both hold one before either asks for the other's; a second attempt has nobody to wait for.
+        if (attempts <= 2) await expect.poll(() => holding).toBeGreaterThanOrEqual(2)
+        await client.query(`LOCK TABLE ${second}`)
+      },
+      { retries: 1 },
+    )
+  await Promise.all([lockBoth(one, two), lockBoth(two, one)])
+  expect(attempts).toBe(3)
+})
+
+test('what is not asked to be retried is not, nor is any other error', async () => {
+  const pool = openPool(connectionTo())
+  let attempts = 0
+  const fail = (code: string, options?: { retries: number }): Promise<unknown> =>
+    pool.transaction(async (client) => {
+      attempts++
+      await client.query(`DO $$ BEGIN RAISE SQLSTATE '${code}'; END $$`)
+    }, options)
+  await expect(fail('40001')).rejects.toMatchObject({ code: '40001' })
+  expect(attempts).toBe(1)
+  await expect(fail('40001', { retries: 2 })).rejects.toMatchObject({ code: '40001' })
+  expect(attempts).toBe(4)
+  await expect(fail('22012', { retries: 2 })).rejects.toMatchObject({ code: '22012' })
+  expect(attempts).toBe(5)
+})
+
+test('a constraint that fails at COMMIT is no unknown outcome', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const unique = await table('late', 'n int UNIQUE DEFERRABLE INITIALLY DEFERRED')
+  const pid = await backendPid(pool)
+  const failing = pool.transaction((client) =>
+    client.query(`INSERT INTO ${unique} VALUES (1), (1)`),
+  )
+  await expect(failing).rejects.toThrow(DatabaseError)
+  await expect(failing).rejects.toMatchObject({ code: '23505' })
+  expect(await backendPid(pool)).toBe(pid)
+})
+
+test('a connection that is lost during COMMIT leaves an outcome that is said to be unknown', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  const accounts = await table('accounts')
+  const transaction = pool.transaction(
+    async (client) => {
+      await client.query(`INSERT INTO ${accounts} VALUES (1)`)
+      // COMMIT reaches the server, and its answer nobody.
+      await proxy.hold({ direction: 'fromServer' })
+    },
+    { retries: 5 },
+  )
+  const outcome = transaction.catch((error: unknown) => error)
+  await expect.poll(() => rowsOf(accounts)).toEqual([{ n: 1 }])
+  await proxy.cut()
+  const error = await outcome
+  expect(error).toBeInstanceOf(CommitUnknownError)
+  expect(error).toMatchObject({
+    name: 'CommitUnknownError',
+    code: 'FORKSAFE_PG_COMMIT_UNKNOWN',
+    pool: 'pg',
+    cause: expect.any(Error) as Error,
+  })
+})
+
+test('a connection that is lost before COMMIT leaves nothing unknown', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  const lost = pool.transaction(async (client) => {
+    await client.query('SELECT 1')
+    const ended = new Promise((resolve) => client.once('end', resolve))
+    await proxy.cut()
+    await ended
+  })
+  const error: unknown = await lost.catch((error: unknown) => error)
+  expect(error).not.toBeInstanceOf(CommitUnknownError)
+  expect(error).toMatchObject({ name: 'LeaseReleasedError' })
+})
+
+test('an abort ends the statement, rolls the transaction back, and gives back its connection', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const aborted = await table('aborted')
+  const pid = await backendPid(pool)
+  const controller = new AbortController()
+  const { signal } = controller
+  const transaction = pool.transaction(
+    async (client) => {
+      await client.query(`INSERT INTO ${aborted} VALUES (1)`)
+      setTimeout(() => controller.abort(new Error('enough')), 10)
+      await client.query('SELECT pg_sleep(60)')
+    },
+    { signal, retries: 3 },
+  )
+  await expect(transaction).rejects.toThrow('enough')
+  expect(await backendPid(pool)).toBe(pid)
+  expect(await rowsOf(aborted)).toEqual([])
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
+
+test('an abort between statements keeps the transaction from being committed', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const aborted = await table('aborted_between')
+  const controller = new AbortController()
+  let finish = (): void => undefined
+  const transaction = pool.transaction(
+    async (client) => {
+      await client.query(`INSERT INTO ${aborted} VALUES (1)`)
+      controller.abort(new Error('enough'))
+      await new Promise<void>((resolve) => (finish = resolve))
+    },
+    { signal: controller.signal },
+  )
+  await expect(transaction).rejects.toThrow('enough')
+  // Its work goes on, and so it keeps its connection.
+  expect(pool.stats.borrowed).toBe(1)
+  finish()
+  await expect.poll(() => pool.stats.idle).toBe(1)
+  expect(await rowsOf(aborted)).toEqual([])
+})
+
+test('an abort during the pause before another attempt ends it', async () => {
+  const pool = openPool(connectionTo())
+  const controller = new AbortController()
+  let attempts = 0
+  const retried = pool.transaction(
+    async (client) => {
+      if (++attempts === 3) setTimeout(() => controller.abort(new Error('enough')), 0)
+      await client.query("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
+    },
+    { signal: controller.signal, retries: 1_000_000 },
+  )
+  await expect(retried).rejects.toThrow('enough')
+})
