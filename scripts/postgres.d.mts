@@ -2,9 +2,12 @@
 export interface PostgresOptions {
   /**
    * Where the server's programs come from. Default: an address in `FORKSAFE_PG_URL`, for which nothing is started;
-   * else programs installed on this machine, the embedded ones, and for root Debian's package.
+   * else what `FORKSAFE_PG_SOURCE` says; else programs installed on this machine, the embedded ones, and for root
+   * Debian's package.
    */
   source?: 'machine' | 'embedded' | 'debian'
+  /** Start a server also where `FORKSAFE_PG_URL` names one: to stop it, or to set it up. Default false. */
+  own?: boolean
   /** Serve TLS too, with a certificate made for this server. Default true. */
   tls?: boolean
   /** Lines for `postgresql.conf`. */

@@ -1,9 +1,10 @@
 // @ts-check
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { canRun } from './account.mjs'
+import { canInstall, install } from './debian.mjs'
 import { copyFor } from './folder.mjs'
 
 /**
@@ -19,13 +20,13 @@ const OLDEST_MAJOR = 12
  * @param {Source | undefined} source
  * @param {Account} account
  * @param {string} folder where to put a copy of programs that the account cannot reach
- * @returns {Programs}
+ * @returns {Promise<Programs>}
  */
-export function findPrograms(source, account, folder) {
+export async function findPrograms(source, account, folder) {
   const found =
     (wanted(source, 'machine') && onThisMachine(account)) ||
     (wanted(source, 'embedded') && embedded(account, folder)) ||
-    (wanted(source, 'debian') && fromDebian(account))
+    (wanted(source, 'debian') && (await fromDebian(account)))
   if (found) return found
   throw nothingFound(source)
 }
@@ -84,26 +85,17 @@ function embeddedFolder() {
 
 /**
  * @param {Account} account
- * @returns {Programs | undefined}
+ * @returns {Promise<Programs | undefined>}
  */
-function fromDebian(account) {
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return undefined
+async function fromDebian(account) {
+  if (!canInstall()) return undefined
   try {
-    apt('update')
-    apt('install', '-y', '--no-install-recommends', 'postgresql')
+    await install('postgresql')
   } catch (error) {
     throw nothingFound('debian', error)
   }
   const programs = onThisMachine(account)
   return programs && { ...programs, source: 'debian' }
-}
-
-/** @param {string[]} args */
-function apt(...args) {
-  execFileSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=120', ...args], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    stdio: 'pipe',
-  })
 }
 
 /** @param {string} place */

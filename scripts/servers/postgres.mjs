@@ -27,7 +27,7 @@ const STOP_SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT' }
 /** @type {typeof import('../postgres.mjs').startPostgres} */
 export async function startPostgres(options = {}) {
   const url = process.env['FORKSAFE_PG_URL']
-  if (url && options.source === undefined) return await foundServer(url)
+  if (url && options.source === undefined && !options.own) return await foundServer(url)
 
   const account = serverAccount(USER)
   const folder = privateFolder('forksafe-pg-', account)
@@ -39,6 +39,19 @@ export async function startPostgres(options = {}) {
     await server.stop()
     throw error
   }
+}
+
+/**
+ * What FORKSAFE_PG_SOURCE says.
+ * @returns {PostgresOptions['source']}
+ */
+function sourceOfEnvironment() {
+  const source = process.env['FORKSAFE_PG_SOURCE']
+  if (!source) return undefined
+  if (source === 'machine' || source === 'embedded' || source === 'debian') return source
+  throw new Error(
+    `Expected FORKSAFE_PG_SOURCE to be machine, embedded or debian, got \`${source}\``,
+  )
 }
 
 /**
@@ -118,7 +131,8 @@ class PrivatePostgres {
   }
 
   async create() {
-    const programs = findPrograms(this.#options.source, this.#account, this.folder)
+    const source = this.#options.source ?? sourceOfEnvironment()
+    const programs = await findPrograms(source, this.#account, this.folder)
     this.#bin = programs.bin
     this.version = programs.version
     this.source = programs.source

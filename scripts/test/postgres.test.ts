@@ -166,6 +166,18 @@ it('the embedded server runs', async () => {
   expect(await ask({ connectionString: server.url }, '1')).toBe(1)
 })
 
+it('the environment chooses the source, and an address in it gives way to a server of one’s own', async () => {
+  vi.stubEnv('FORKSAFE_PG_SOURCE', 'embedded')
+  const server = await start({ tls: false })
+  expect(server.source).toBe('embedded')
+  vi.stubEnv('FORKSAFE_PG_URL', server.url)
+  await using own = await startPostgres({ own: true, tls: false })
+  expect(own.source).toBe('embedded')
+  expect(own.port).not.toBe(server.port)
+  vi.stubEnv('FORKSAFE_PG_SOURCE', 'elsewhere')
+  await expect(startPostgres({ own: true })).rejects.toThrow('got `elsewhere`')
+})
+
 it.runIf(asRoot)(
   'the embedded server runs as root from a folder that others cannot enter',
   async () => {

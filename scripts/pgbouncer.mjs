@@ -1,0 +1,2 @@
+// @ts-check
+export { pgBouncerSupported, startPgBouncer } from './servers/pgbouncer.mjs'
