@@ -5,8 +5,9 @@ import type { Lease } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
 
 // The functions of the promise that is being made: with one executor for all, none is allocated for each.
-let resolving: (lease: Lease<object>) => void
-let rejecting: (reason: unknown) => void
+let resolving: (lease: Lease<object>) => void = nothing
+let rejecting: (reason: unknown) => void = nothing
+function nothing(): void {}
 function capture(resolve: unknown, reject: unknown): void {
   resolving = resolve as typeof resolving
   rejecting = reject as typeof rejecting
@@ -34,6 +35,8 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
     this.priority = priority
     this.since = since
     this.timeoutMillis = timeoutMillis
+    // Nothing may hold on to the last wait, and to what became of it.
+    resolving = rejecting = nothing
   }
 
   get deadline(): number {
