@@ -7,6 +7,7 @@ import { holdOnlyWhileBusy } from './building.ts'
 import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
 import { resetBy, rollBack } from './reset.ts'
+import { openStream } from './streams.ts'
 
 /** What `connection` may be: a connection string, or pg's own client configuration. */
 export type PgConnection = string | ClientConfig
@@ -62,6 +63,8 @@ export const pgDriver = defineDriver({
   reset: rollBack,
 
   async destroy(client) {
+    // It fails with the connection, and whoever left it may not listen: that would end the process.
+    openStream(client)?.on('error', () => undefined)
     await client.end()
   },
 

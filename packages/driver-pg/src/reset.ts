@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { openStream } from './streams.ts'
 
 /** What pg knows of a session and does not type. */
 interface Session {
@@ -11,10 +12,18 @@ interface Session {
 /** After these the server has none of the prepared statements that pg believes in. */
 const FORGETS_STATEMENTS = /\b(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\b/i
 
-/** Rolls back what was left open. A session that is ready and outside a transaction costs no round trip. */
+/**
+ * Rolls back what was left open. A session that is ready and outside a transaction costs no round trip.
+ * @throws where a stream was left open: nothing is answered behind it.
+ */
 export function rollBack(client: Client): Promise<void> | undefined {
   const { readyForQuery } = client as Client & Session
   if (readyForQuery === true && client.getTransactionStatus() === 'I') return undefined
+  if (openStream(client) !== undefined) {
+    throw new Error(
+      'The last holder left a cursor or a COPY open: it must be read to its end, or closed.',
+    )
+  }
   return client.query('ROLLBACK').then(() => undefined)
 }
 

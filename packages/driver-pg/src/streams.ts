@@ -1,0 +1,40 @@
+import type { EventEmitter } from 'node:events'
+import type { Client } from 'pg'
+
+/** What a client may be busy with: a query of pg's own, a cursor, a stream around one, a COPY in or out. */
+interface Running extends EventEmitter {
+  /** A cursor's. */
+  readonly state?: string
+  readonly cursor?: { readonly state: string }
+  readonly writableEnded?: boolean
+  readonly readableEnded?: boolean
+  readonly destroyed?: boolean
+}
+
+/** What pg knows of a client and does not type; `activeQuery` until pg 8.17. */
+interface Busy {
+  readonly _activeQuery?: Running | null
+  readonly activeQuery?: Running | null
+}
+
+/**
+ * The stream that a client is in the middle of, where nothing will end it but its holder: an open cursor, or a COPY. What
+ * is asked behind it is never answered.
+ */
+export function openStream(client: Client): EventEmitter | undefined {
+  const busy = client as Client & Busy
+  const running = '_activeQuery' in busy ? busy._activeQuery : busy.activeQuery
+  return running && !endsByItself(running) ? running : undefined
+}
+
+function endsByItself(running: Running): boolean {
+  const state = running.cursor?.state ?? running.state
+  if (state !== undefined) return state === 'done' || state === 'error'
+  // A COPY TO goes on when its stream is destroyed: nobody reads the connection then.
+  if (running.readableEnded !== undefined) return running.readableEnded
+  // A COPY FROM is called off.
+  if (running.writableEnded !== undefined) {
+    return running.writableEnded || running.destroyed === true
+  }
+  return true
+}
