@@ -8,6 +8,8 @@ export type EntryState =
 
 /** Who acquired a resource. */
 export interface Borrower {
+  /** Held for longer, it is a leak. */
+  readonly leakMillis: number
   readonly stack: string
 }
 

@@ -40,7 +40,6 @@ export class Lending<R extends object> {
   /** Whether the driver wants to know who holds the process open. */
   readonly #holds: boolean
   readonly #resets: boolean
-  readonly #looksForLeaks: boolean
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
 
@@ -61,7 +60,6 @@ export class Lending<R extends object> {
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
-    this.#looksForLeaks = options.leakDetectionMillis > 0
     this.handoff = new Handoff(clock, (waiter) => this.#timedOut(waiter))
     this.#lender = {
       name: options.name,
@@ -83,12 +81,13 @@ export class Lending<R extends object> {
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
-    const borrower = this.#looksForLeaks ? newBorrower() : undefined
     try {
       if (options !== undefined) {
         checkArguments(this.#options.name, 'acquire', options)
         options.signal?.throwIfAborted()
       }
+      const leakMillis = options?.leakDetectionMillis ?? this.#options.leakDetectionMillis
+      const borrower = leakMillis > 0 ? newBorrower(leakMillis) : undefined
       const entry = this.handoff.waiting === 0 ? this.#takeIdle() : undefined
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
@@ -138,10 +137,10 @@ export class Lending<R extends object> {
     const fromHand = entry.state === 'lent' || entry.state === 'resetting'
     entry.state = 'lent'
     entry.uses++
+    entry.lentTo = borrower
     if (borrower !== undefined) {
-      entry.lentTo = borrower
       entry.lentAt = this.#clock.now()
-      this.#expect(entry.lentAt + this.#options.leakDetectionMillis)
+      this.#expect(entry.lentAt + borrower.leakMillis)
     }
     const lease = new PooledLease(this.#lender, entry)
     entry.lease = lease
@@ -334,6 +333,6 @@ export class Lending<R extends object> {
   }
 }
 
-function newBorrower(): Borrower {
-  return { stack: String(new Error('acquired here').stack) }
+function newBorrower(leakMillis: number): Borrower {
+  return { leakMillis, stack: String(new Error('acquired here').stack) }
 }

@@ -96,17 +96,15 @@ export class Maintenance<R extends object> {
         if (now < idleUntil) dueAt = Math.min(dueAt, idleUntil)
       }
     }
-    if (options.leakDetectionMillis > 0) dueAt = Math.min(dueAt, this.#lookForLeaks(now))
-    return dueAt
+    return Math.min(dueAt, this.#lookForLeaks(now))
   }
 
   #lookForLeaks(now: number): number {
-    const { leakDetectionMillis } = this.#pool.options
     let dueAt = Infinity
     for (const entry of this.#pool.entries()) {
       const { lentAt, lentTo, state } = entry
       if (state !== 'lent' || lentTo === undefined) continue
-      const leakAt = lentAt + leakDetectionMillis
+      const leakAt = lentAt + lentTo.leakMillis
       if (now >= leakAt) {
         entry.lentTo = undefined
         this.#pool.leaked(entry, lentTo, now - lentAt)

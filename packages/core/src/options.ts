@@ -136,6 +136,7 @@ const argumentRules = {
       accepts: (value: unknown) => value === undefined || value instanceof AbortSignal,
     },
     timeoutMillis: millisFrom0,
+    leakDetectionMillis: millisFrom0,
     priority: {
       expected: 'a number',
       accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),

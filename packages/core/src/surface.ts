@@ -12,6 +12,11 @@ export interface AcquireOptions {
   readonly timeoutMillis?: number | undefined
   /** Lower goes first, equal ones in the order they came. Any number; default 0. */
   readonly priority?: number | undefined
+  /**
+   * Held for longer, in milliseconds, this lease is told of by the event `leak`; 0 never, for one that is meant to be
+   * held. Default: the pool's `leakDetectionMillis`.
+   */
+  readonly leakDetectionMillis?: number | undefined
 }
 
 /** How to close a pool. */

@@ -305,6 +305,30 @@ describe('a leak', () => {
     expect(leaks[0]?.stack).toContain('forgetful')
   })
 
+  test('is none of a lease that says it is meant to be held', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000, max: 1 })
+    const leaks = leaksOf(pool)
+    const first = await pool.acquire()
+    first.release()
+    const listening = await pool.acquire({ leakDetectionMillis: 0 })
+    await pass(60_000)
+    expect(leaks).toEqual([])
+    listening.release()
+    await pool.acquire()
+    await pass(2_000)
+    expect(leaks).toHaveLength(1)
+  })
+
+  test('is what one acquire says it is, in a pool that looks for none', async () => {
+    const pool = openPool(new FakeDriver(), { max: 2 })
+    const leaks = leaksOf(pool)
+    await pool.acquire({ leakDetectionMillis: 500 })
+    await pool.acquire()
+    await pass(60_000)
+    expect(leaks).toHaveLength(1)
+    expect(leaks[0]?.heldMillis).toBeLessThan(1_500)
+  })
+
   test('of one for whom a resource was opened has the stack of the acquire too', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000 })
     const leaks = leaksOf(pool)
