@@ -32,8 +32,8 @@ const inDriver = (name, file, find, replace) => ({
 const kept = (state) => ({
   name: `a resource that is ${state} is not discarded`,
   file: `${core}generation.ts`,
-  find: "      entry.state = 'gone'\n",
-  replace: `      if (entry.state === '${state}') continue\n      entry.state = 'gone'\n`,
+  find: "    for (const entry of this.entries) {\n      entry.state = 'gone'\n",
+  replace: `    for (const entry of this.entries) {\n      if (entry.state === '${state}') continue\n      entry.state = 'gone'\n`,
   tests: ['packages/driver-pg/test/fork'],
 })
 
@@ -153,7 +153,7 @@ export const mutations = [
   inCore(
     "'once' goes on looking",
     'identity.ts',
-    "if (this.#detection === 'once') this.#checking = false",
+    "if (this.#detection === 'once' && reason !== 'snapshot') this.#checking = false",
     '',
   ),
   inCore(
