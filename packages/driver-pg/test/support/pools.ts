@@ -1,13 +1,19 @@
 import { createForkSafePool, type ForkSafePool, type PoolOptions } from '@forksafe/core'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
 import { inject, onTestFinished } from 'vitest'
 import { type PgConnection, pgDriver, type PgMethods } from '../../src/index.ts'
 
 export type PgPool = ForkSafePool<Client> & PgMethods
-export type Transport = 'plain' | 'TLS'
+export type Transport = 'plain' | 'Unix socket' | 'TLS' | 'TLS 1.2' | 'TLS 1.3'
 
 const server = inject('server')
+/** Who has to show a password to log in, if there is such a role. */
+export const { role } = server
+const socketName = `.s.PGSQL.${server.port}`
 
 /** Where a proxy is put in front of. */
 export const target = { host: server.host, port: server.port }
@@ -15,20 +21,63 @@ export const target = { host: server.host, port: server.port }
 /** Both, where the server that was found speaks TLS. */
 export const transports: Transport[] = server.ca === undefined ? ['plain'] : ['plain', 'TLS']
 
+/** Every way to the server that there is. */
+export const everyTransport: Transport[] = [
+  'plain',
+  ...(server.socketDir === undefined ? [] : (['Unix socket'] as const)),
+  ...(server.ca === undefined ? [] : (['TLS 1.2', 'TLS 1.3'] as const)),
+]
+
 /** How to reach the shared server, directly or through a proxy in front of it. */
 export function connectionTo({
   transport = 'plain',
   proxy,
 }: { transport?: Transport; proxy?: RecordingProxy } = {}): ClientConfig {
-  const { host, port, user, password, database, ca } = server
+  const { user, password, database } = server
   return {
-    host,
-    port: proxy?.port ?? port,
+    ...(transport === 'Unix socket' ? folderOf(proxy) : portOf(proxy)),
     user,
     database,
     ...(password === undefined ? {} : { password }),
-    ...(transport === 'TLS' && ca !== undefined ? { ssl: { ca } } : {}),
+    ...tlsOf(transport),
   }
+}
+
+/** For pg a Unix socket is a folder, and the port is part of the file's name. */
+function folderOf(proxy: RecordingProxy | undefined): ClientConfig {
+  const folder = proxy?.path === undefined ? server.socketDir : dirname(proxy.path)
+  if (folder === undefined) throw new Error('This server has no Unix socket to be reached by.')
+  return { host: folder, port: server.port }
+}
+
+function portOf(proxy: RecordingProxy | undefined): ClientConfig {
+  return { host: server.host, port: proxy?.port ?? server.port }
+}
+
+function tlsOf(transport: Transport): ClientConfig {
+  const { ca } = server
+  if (!transport.startsWith('TLS') || ca === undefined) return {}
+  if (transport === 'TLS') return { ssl: { ca } }
+  const version = transport === 'TLS 1.2' ? 'TLSv1.2' : 'TLSv1.3'
+  return { ssl: { ca, minVersion: version, maxVersion: version } }
+}
+
+/** A recording proxy that is reached by that transport, and reaches the server by it. */
+export async function startProxy(
+  transport: Transport,
+): Promise<{ proxy: RecordingProxy; stop: () => Promise<void> }> {
+  if (transport !== 'Unix socket') {
+    const proxy = await startRecordingProxy(target)
+    return { proxy, stop: () => proxy.stop() }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
+  const behind = { path: join(String(folderOf(undefined).host), socketName) }
+  const proxy = await startRecordingProxy(behind, { path: join(folder, socketName) })
+  const stop = async (): Promise<void> => {
+    await proxy.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { proxy, stop }
 }
 
 /** A pool that is closed when the test ends. */
@@ -46,8 +95,8 @@ export async function openRecordedPool(
   transport: Transport,
   options: Omit<PoolOptions<PgConnection>, 'connection'> = {},
 ): Promise<{ pool: PgPool; proxy: RecordingProxy }> {
-  const proxy = await startRecordingProxy(target)
-  onTestFinished(() => proxy.stop())
+  const { proxy, stop } = await startProxy(transport)
+  onTestFinished(stop)
   return { pool: openPool(connectionTo({ transport, proxy }), options), proxy }
 }
 
