@@ -33,6 +33,8 @@ export class Stock<R extends object> {
   #generation: Generation<R>
   /** Recycled ones, until their last resource has ended. */
   readonly #retired = new Set<Generation<R>>()
+  /** The create in flight, then the only one, was begun because another had failed. */
+  #probing = false
 
   constructor(
     driver: Driver<R, unknown, object>,
@@ -121,6 +123,7 @@ export class Stock<R extends object> {
   }
 
   open(): void {
+    this.#probing = this.failure !== undefined
     this.#generation.open()
   }
 
@@ -212,7 +215,7 @@ export class Stock<R extends object> {
   }
 
   #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
-    const kind = this.#classify(error)
+    const kind = this.#meaningOf(error)
     const retryMillis = this.backoff.failed(error, kind)
     this.#telemetry.emit('createError', {
       generation: entry.generation.number,
@@ -224,6 +227,13 @@ export class Stock<R extends object> {
     })
     this.#keeper.failed(error, kind)
     this.#ended(entry)
+  }
+
+  /** What a function gave may have changed since: it is asked once more before anyone is told that there is no hope. */
+  #meaningOf(error: unknown): CreateFailure {
+    const kind = this.#classify(error)
+    const askAgain = typeof this.#host.connection === 'function' && !this.#probing
+    return kind === 'fatal' && askAgain ? 'transient' : kind
   }
 
   #classify(error: unknown): CreateFailure {

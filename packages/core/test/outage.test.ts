@@ -331,6 +331,29 @@ describe('a failure that is fatal', () => {
     expect(await idOf(pool.acquire())).toBe(1)
   })
 
+  test('is believed only when a `connection` function, asked once more, gives nothing better', async () => {
+    const driver = new FakeDriver({ hooks: ['classify'] })
+    driver.failureKind = 'fatal'
+    driver.plans.create = 'reject'
+    let asked = 0
+    const connection = (): string => `secret ${++asked}`
+    const pool = createForkSafePool<FakeResource, unknown, object>(driver, { connection, max: 1 })
+    const kinds: string[] = []
+    pool.on('createError', ({ kind }) => kinds.push(kind))
+    const denied = errorOf(pool.acquire())
+    await pass(51)
+    expect(await denied).toBeInstanceOf(CreateError)
+    expect(kinds).toEqual(['transient', 'fatal'])
+
+    pool.recycle()
+    const served = pool.acquire()
+    await settled()
+    driver.plans.create = 'pass'
+    await pass(51)
+    expect(await idOf(served)).toBe(1)
+    expect(asked).toBe(4)
+  })
+
   test('rejects a warm-up', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
