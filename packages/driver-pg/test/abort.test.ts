@@ -1,3 +1,4 @@
+import { inChild } from '@forksafe/testkit'
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import {
@@ -117,3 +118,25 @@ test('fifty queries may share a signal, and all of them end with it', async () =
   process.off('warning', warn)
   expect(warnings).toEqual([])
 })
+
+test.each([true, false])(
+  'an abort in a forked child cancels nothing of its parent’s (afterFork: %s)',
+  async (afterFork) => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const controller = new AbortController()
+    const query = pool.query('SELECT pg_sleep(0.5), 105 AS n', [], { signal: controller.signal })
+    const answer = query.catch((error: Error) => error.message)
+    await expect.poll(() => running('105')).toBe(1)
+    const inTheChild = await inChild(
+      async () => {
+        controller.abort(new Error('aborted in the child'))
+        // Long enough for a request to be sent and heard.
+        await new Promise((resolve) => setTimeout(resolve, 150))
+        return answer
+      },
+      { afterFork },
+    )
+    expect(inTheChild).toEqual(expect.any(String))
+    expect(await answer).toMatchObject({ rows: [{ n: 105 }] })
+  },
+)
