@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { openPool } from './support/pools.ts'
 import { useOwnServer } from './support/own-server.ts'
+import { openPool } from './support/pools.ts'
 
 const own = useOwnServer({ roles: { app: 'secret', clerk: 'secret' } })
 

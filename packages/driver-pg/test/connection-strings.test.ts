@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { openPool } from './support/pools.ts'
 import { useOwnServer } from './support/own-server.ts'
+import { openPool } from './support/pools.ts'
 
 const own = useOwnServer({ roles: { app: 'p@ss/word' } })
 const parts = { rootcert: '', otherRootcert: '' }

@@ -2,31 +2,11 @@ import { CreateError } from '@forksafe/core'
 import { startRecordingProxy } from '@forksafe/testkit'
 import type { ClientConfig } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { openPool, type PgPool } from './support/pools.ts'
+import { startLoad } from './support/load.ts'
 import { useOwnServer } from './support/own-server.ts'
+import { openPool } from './support/pools.ts'
 
 const own = useOwnServer({ roles: { app: 'secret 0', other: 'of the other' } })
-
-/** Callers that go on until they are stopped, and what they saw. */
-function startLoad(pool: PgPool, callers = 12) {
-  const seen = { answers: 0, errors: [] as unknown[] }
-  let over = false
-  const caller = async (): Promise<void> => {
-    while (!over) {
-      await pool.query('SELECT 1').then(
-        () => seen.answers++,
-        (error: unknown) => seen.errors.push(error),
-      )
-    }
-  }
-  const done = Promise.all(Array.from({ length: callers }, caller))
-  const stop = async (): Promise<typeof seen> => {
-    over = true
-    await done
-    return seen
-  }
-  return { seen, stop }
-}
 
 test('a password that is changed under load is rotated by `recycle()`, and nobody sees an error', async () => {
   const { connection, tell } = own()
@@ -47,11 +27,11 @@ test('a password that is changed under load is rotated by `recycle()`, and nobod
     secret.changing = change(`secret ${turn}`)
     await secret.changing
     pool.recycle()
-    const { answers } = seen
-    await expect.poll(() => seen.answers - answers, { interval: 5 }).toBeGreaterThan(50)
+    const { right } = seen
+    await expect.poll(() => seen.right - right, { interval: 5 }).toBeGreaterThan(50)
   }
 
-  expect((await stop()).errors).toEqual([])
+  expect(await stop()).toMatchObject({ wrong: 0, errors: [] })
   expect(pool.stats.generation).toBe(21)
 })
 
@@ -73,7 +53,7 @@ test('`recycle()` moves everybody to another role, in the midst of their work', 
     // Whoever was at work before goes on as before.
     expect((await client.query('SELECT current_user AS user')).rows).toEqual([{ user: 'app' }])
   })
-  expect((await stop()).errors).toEqual([])
+  expect(await stop()).toMatchObject({ wrong: 0, errors: [] })
 })
 
 test('who is on the way with the old password when it changes comes again with the new one', async () => {
