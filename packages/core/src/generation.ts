@@ -325,6 +325,8 @@ export class Generation<R extends object> {
       done(outcome)
     }
     const fail = (error: unknown): void => {
+      // What fails in a forked child was the parent's to try: there nothing has failed.
+      this.#host.checkProcess()
       if (!settled && hook !== 'create') this.#hookFailed(hook, error)
       settle({ ok: false, error })
     }

@@ -167,6 +167,9 @@ export class Lending<R extends object> {
   }
 
   #timedOut(waiter: Waiter<R>): void {
+    // In a forked child it was the parent's wait, and has been ended as such when this returns.
+    this.#host.checkProcess()
+    if (waiter.lane === undefined) return
     const stats = this.#host.stats()
     const { failure, coming } = this.#stock
     const opening = stats.creating > 0 || failure !== undefined

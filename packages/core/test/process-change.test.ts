@@ -663,6 +663,53 @@ describe('where no hook is called, detection at use', () => {
     expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 1 })
   })
 
+  test('finds out at the deadline of a wait, which is then no timeout', async () => {
+    const process = new FakeProcess()
+    const pool = process.pool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 1_000 })
+    await pool.acquire()
+    const waiting = [errorOf(pool.acquire()), errorOf(pool.acquire())]
+
+    process.fork()
+    await pass(1_000)
+
+    for (const error of waiting) expect(await error).toBeInstanceOf(StaleResourceError)
+    expect(pool.stats).toMatchObject({ generation: 2, size: 0, waiting: 0 })
+  })
+
+  test.each(['create', 'validate', 'reset', 'destroy'] as const)(
+    'finds out when an inherited %s takes too long, and tells of no failure',
+    async (hook) => {
+      const process = new FakeProcess()
+      const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
+      const pool = process.pool(driver, { max: 1 })
+      const told: unknown[] = []
+      pool.on('createError', (details) => told.push(details))
+      pool.on('hookError', (details) => told.push(details))
+      pool.on('destroy', (details) => told.push(details))
+      driver.plans[hook] = 'hang'
+      const acquired = pool.acquire()
+      if (hook === 'create') follow(acquired)
+      else {
+        const lease = await acquired
+        if (hook === 'destroy') lease.destroy()
+        else lease.release()
+      }
+      if (hook === 'validate') {
+        await pass(1_000)
+        follow(pool.acquire())
+      }
+      await settled()
+      expect(driver.pending).toHaveLength(1)
+
+      process.fork()
+      await pass(10_000)
+
+      expect(pool.stats).toMatchObject({ generation: 2, size: 0, waiting: 0 })
+      expect(told).toEqual([])
+      expect(vi.getTimerCount()).toBe(0)
+    },
+  )
+
   test('opens nothing for waiters who were rejected because a create is what found out', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
