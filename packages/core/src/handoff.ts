@@ -59,11 +59,16 @@ export class Handoff<R extends object> {
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   readonly #clock: Clock
+  readonly #checkProcess: () => void
   readonly #expired: (waiter: Waiter<R>) => void
 
-  /** `expired` is called with each waiter whose time is up: it is to take it out of the queue. */
-  constructor(clock: Clock, expired: (waiter: Waiter<R>) => void) {
+  /**
+   * `checkProcess` looks for a change of process, whose waits have all ended when it returns. `expired` is called with
+   * each waiter whose time is up: it is to take it out of the queue.
+   */
+  constructor(clock: Clock, checkProcess: () => void, expired: (waiter: Waiter<R>) => void) {
     this.#clock = clock
+    this.#checkProcess = checkProcess
     this.#expired = expired
   }
 
@@ -134,6 +139,7 @@ export class Handoff<R extends object> {
 
   #expire(): void {
     this.stop()
+    this.#checkProcess()
     const now = this.#clock.now()
     const late: Waiter<R>[] = []
     let earliest = Infinity

@@ -60,7 +60,11 @@ export class Lending<R extends object> {
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
-    this.handoff = new Handoff(clock, (waiter) => this.#timedOut(waiter))
+    this.handoff = new Handoff(
+      clock,
+      () => host.checkProcess(),
+      (waiter) => this.#timedOut(waiter),
+    )
     this.#lender = {
       name: options.name,
       checkProcess: () => host.checkProcess(),
@@ -167,9 +171,6 @@ export class Lending<R extends object> {
   }
 
   #timedOut(waiter: Waiter<R>): void {
-    // In a forked child it was the parent's wait, and has been ended as such when this returns.
-    this.#host.checkProcess()
-    if (waiter.lane === undefined) return
     const stats = this.#host.stats()
     const { failure, coming } = this.#stock
     const opening = stats.creating > 0 || failure !== undefined

@@ -46,7 +46,11 @@ describe('a linked list', () => {
 
 test('a caller that has left the queue leaves it once', () => {
   const clock = new Clock(machineClocks, () => undefined)
-  const handoff = new Handoff<FakeResource>(clock, () => undefined)
+  const handoff = new Handoff<FakeResource>(
+    clock,
+    () => undefined,
+    () => undefined,
+  )
   const waiters = [new Waiter<FakeResource>(0, 0, 9), new Waiter<FakeResource>(0, 0, 9)] as const
   for (const waiter of waiters) handoff.enqueue(waiter)
   handoff.remove(waiters[0])
