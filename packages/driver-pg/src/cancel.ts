@@ -28,7 +28,8 @@ export async function cancel({ resource: client }: Lease<Client>): Promise<void>
   // Without TLS, as libpq does it: nothing in it is of use to anyone but this session's server.
   const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
   try {
-    socket.end(request)
+    // No FIN after it: to a pooler such as PgBouncer that would say that nobody wants it any more.
+    socket.write(request)
     // The server says nothing and hangs up when it is done.
     socket.resume()
     await once(socket, 'close', { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS) })
