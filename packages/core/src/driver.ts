@@ -2,9 +2,10 @@ import type { ForkSafePool } from './surface.ts'
 
 /**
  * What a failed create means for those who wait: `transient`, worth another try; `fatal`, no try will help (a wrong
- * password, no such database); `full`, the server has no room for more, and the pool lives with what it holds.
+ * password, no such database); `full`, the server has no room for more, and the pool lives with what it holds; `single`,
+ * whoever has waited longest is told, and the next one gets a try of its own at once.
  */
-export type CreateFailure = 'transient' | 'fatal' | 'full'
+export type CreateFailure = 'transient' | 'fatal' | 'full' | 'single'
 
 /**
  * All that the pool knows of a kind of resource `R`, opened from a `C`, with verbs `M` that it adds to the pool.

@@ -6,6 +6,11 @@ export interface BasePoolOptions {
   readonly name?: string | undefined
   /** The least number of resources kept open, also after failures. Default 0. */
   readonly min?: number | undefined
+  /**
+   * Whether `min` resources are opened before anyone asks, and again when one is lost. Default `true`. With `false`,
+   * `min` is only what `idleTimeoutMillis` and `warmUp()` go by.
+   */
+  readonly eager?: boolean | undefined
   /** The most resources that may exist at once, those being destroyed among them. Default 10. */
   readonly max?: number | undefined
   /** How many callers may wait; the next is refused with `QueueFullError`. Default `Infinity`. */
@@ -105,6 +110,7 @@ const optionRules: Record<keyof BasePoolOptions, Rule> = {
     accepts: (value) => typeof value === 'string' && value !== '',
   },
   min: atLeast(0),
+  eager: trueOrFalse,
   max: atLeast(1),
   maxWaitingClients: limit(0),
   acquireTimeoutMillis: millisFrom0,
@@ -148,6 +154,7 @@ const argumentRules = {
 
 const defaults: Omit<ParsedOptions, 'name' | 'backoff'> = {
   min: 0,
+  eager: true,
   max: 10,
   maxWaitingClients: Infinity,
   acquireTimeoutMillis: 30_000,

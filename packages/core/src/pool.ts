@@ -100,6 +100,11 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       checkProcess,
       ready: (entry) => this.#lending.offer(entry),
       failed: (error, kind) => this.#createFailed(error, kind),
+      tellOne: (error) => {
+        const waiter = this.#lending.handoff.next()
+        waiter?.reject(new CreateError(this.stats, error))
+        return waiter !== undefined
+      },
       lost: (entry, error) => this.#lending.lost(entry, error),
       changed: () => this.#supply(),
     })
@@ -243,7 +248,11 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       stock.open()
     }
     if (this.#state !== 'open') this.#finishClosing()
-    else if (this.#used && (this.#options.min > 0 || this.#warmUps.size > 0)) this.#keepMin()
+    else if (this.#used && (this.#mayKeepMin || this.#warmUps.size > 0)) this.#keepMin()
+  }
+
+  get #mayKeepMin(): boolean {
+    return this.#options.eager && this.#options.min > 0
   }
 
   /** One at a time, unless somebody waits for it. */

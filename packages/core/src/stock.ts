@@ -16,11 +16,15 @@ export interface StockKeeper<R extends object> {
   ready(entry: Entry<R>): void
   /** A create failed. */
   failed(error: unknown, kind: CreateFailure): void
+  /** Tells whoever has waited longest of a failed create; returns whether anyone waits. */
+  tellOne(error: unknown): boolean
   /** A resource died by itself. */
   lost(entry: Entry<R>, error: Error): void
   /** There may be reason or room to open another. */
   changed(): void
 }
+
+const kinds = new Set<CreateFailure>(['transient', 'fatal', 'full', 'single'])
 
 /** What exists: the generations of a pool, and when a new resource may be opened. */
 export class Stock<R extends object> {
@@ -216,7 +220,7 @@ export class Stock<R extends object> {
 
   #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
     const kind = this.#meaningOf(error)
-    const retryMillis = this.backoff.failed(error, kind)
+    const retryMillis = this.#pauseAfter(error, kind)
     this.#telemetry.emit('createError', {
       generation: entry.generation.number,
       durationMillis,
@@ -227,6 +231,13 @@ export class Stock<R extends object> {
     })
     this.#keeper.failed(error, kind)
     this.#ended(entry)
+  }
+
+  /** Returns how long nothing is opened, in milliseconds. */
+  #pauseAfter(error: unknown, kind: CreateFailure): number {
+    if (kind !== 'single' || !this.#keeper.tellOne(error)) return this.backoff.failed(error, kind)
+    this.backoff.reset()
+    return 0
   }
 
   /** What a function gave may have changed since: it is asked once more before anyone is told that there is no hope. */
@@ -240,9 +251,9 @@ export class Stock<R extends object> {
     const classify = (): CreateFailure => this.#driver.classify?.(error) ?? 'transient'
     try {
       const kind: unknown = this.#host.context.runInAsyncScope(classify)
-      if (kind === 'transient' || kind === 'fatal' || kind === 'full') return kind
+      if (kinds.has(kind as CreateFailure)) return kind as CreateFailure
       throw new TypeError(
-        `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal' or 'full', got ${show(kind)}.`,
+        `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal', 'full' or 'single', got ${show(kind)}.`,
       )
     } catch (classifyError) {
       this.#telemetry.emit('hookError', {

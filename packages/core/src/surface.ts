@@ -1,3 +1,4 @@
+import type { CreateFailure } from './driver.ts'
 import type { ProcessChangeReason } from './identity.ts'
 import type { PoolStats } from './stats.ts'
 
@@ -72,8 +73,8 @@ export interface PoolEvents {
       readonly generation: number
       readonly durationMillis: number
       readonly error: unknown
-      readonly kind: 'transient' | 'fatal' | 'full'
-      /** How many failed in a row, this one among them. */
+      readonly kind: CreateFailure
+      /** How many failed in a row, this one among them; 0 where somebody was told of a `single` one. */
       readonly failures: number
       /** The pause before the next try, in milliseconds. */
       readonly retryMillis: number

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import { LeaseReleasedError, type Lease, type PoolStats } from '../src/index.ts'
+import { type CreateFailure, LeaseReleasedError, type Lease, type PoolStats } from '../src/index.ts'
 import type { Pool } from '../src/pool.ts'
 import { FakeDriver, type FakeResource, type HookName, type Plan } from './support/fake-driver.ts'
 import { FakeProcess } from './support/process.ts'
@@ -350,7 +350,7 @@ const server: fc.Arbitrary<Step>[] = [
       )?.lose()
     }),
   ),
-  fc.constantFrom('transient' as const, 'fatal' as const, 'full' as const).map((kind) =>
+  fc.constantFrom<CreateFailure>('transient', 'fatal', 'full', 'single').map((kind) =>
     step(`failures are ${kind}`, ({ driver }) => {
       driver.failureKind = kind
     }),

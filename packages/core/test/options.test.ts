@@ -53,6 +53,7 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
     expected: 'a string of at least one character',
   },
   min: { ...wholeFrom(0), right: [0, 10] },
+  eager: trueOrFalse,
   max: wholeFrom(1),
   maxWaitingClients: wholeOrInfinity(0),
   acquireTimeoutMillis: millisFrom0,

@@ -363,6 +363,41 @@ describe('a failure that is fatal', () => {
   })
 })
 
+describe('a failure that is single', () => {
+  test('is told to whoever has waited longest, and the next one gets a try of its own at once', async () => {
+    const driver = new FakeDriver({ hooks: ['classify'] })
+    driver.failureKind = 'single'
+    driver.plans.create = 'reject'
+    const pool = openPool(driver, { max: 1 })
+    const failures = failuresOf(pool)
+    const first = errorOf(pool.acquire())
+    const second = errorOf(pool.acquire())
+    const third = pool.acquire()
+    expect(await first).toBeInstanceOf(CreateError)
+    expect(await first).toMatchObject({ cause: { message: 'create failed' } })
+    driver.plans.create = 'pass'
+    expect(await second).toBeInstanceOf(CreateError)
+    expect(await idOf(third)).toBe(1)
+    expect(
+      failures.map(({ kind, failures, retryMillis }) => [kind, failures, retryMillis]),
+    ).toEqual([
+      ['single', 0, 0],
+      ['single', 0, 0],
+    ])
+  })
+
+  test('is followed by a pause where nobody waits', async () => {
+    const driver = new FakeDriver({ hooks: ['classify'] })
+    driver.failureKind = 'single'
+    driver.plans.create = 'reject'
+    const pool = openPool(driver, { min: 1, backoff: { minMillis: 1_000, maxMillis: 1_000 } })
+    const failures = failuresOf(pool)
+    await settled()
+    expect(driver.count('create')).toBe(1)
+    expect(failures).toMatchObject([{ kind: 'single', failures: 1 }])
+  })
+})
+
 describe('a server that is full', () => {
   test('leaves the pool with what it has: a waiter gets what comes back', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })

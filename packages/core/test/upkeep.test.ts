@@ -54,6 +54,21 @@ describe('an idle resource', () => {
     expect(driver.count('create')).toBe(5)
   })
 
+  test('is one of min only once somebody has needed it, where min is not eager', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 2, eager: false, idleTimeoutMillis: 1_000 })
+    await pass(10_000)
+    expect(driver.count('create')).toBe(0)
+    await openIdle(pool, 3)
+    await pass(10_000)
+    expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
+    driver.open[0]?.lose()
+    await pass(10_000)
+    expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
+    await pool.warmUp()
+    expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
+  })
+
   test('is not one too many while another of min is lent', async () => {
     const pool = openPool(new FakeDriver(), { min: 2, idleTimeoutMillis: 1_000 })
     await openIdle(pool, 3)
