@@ -50,6 +50,10 @@ export class Programs {
 function compile(from: string, to: string): void {
   mkdirSync(to, { recursive: true })
   for (const file of readdirSync(from)) {
+    if (!file.endsWith('.ts')) {
+      compile(join(from, file), join(to, file))
+      continue
+    }
     const { outputText } = ts.transpileModule(readFileSync(join(from, file), 'utf8'), {
       compilerOptions: {
         target: ts.ScriptTarget.ES2022,
