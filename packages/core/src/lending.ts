@@ -112,10 +112,7 @@ export class Lending<R extends object> {
       options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
     )
     waiter.borrower = borrower
-    const signal = options?.signal
-    if (signal !== undefined) {
-      waiter.stopListening = onAbort(signal, () => this.#giveUp(waiter, signal.reason))
-    }
+    if (options?.signal !== undefined) this.#listen(waiter, options.signal)
     this.handoff.enqueue(waiter)
     if (this.#stock.mayOpen || this.handoff.idle.length > 0) this.#host.supply()
     return waiter.promise
@@ -168,6 +165,11 @@ export class Lending<R extends object> {
     // Who will be served by a resource that is on its way is not in excess.
     if (this.handoff.waiting - this.#stock.coming < maxWaitingClients) return
     throw new QueueFullError(this.#host.stats(), maxWaitingClients)
+  }
+
+  /** A method of its own: a closure in `#wait` would cost every wait a context on the heap. */
+  #listen(waiter: Waiter<R>, signal: AbortSignal): void {
+    waiter.stopListening = onAbort(signal, () => this.#giveUp(waiter, signal.reason))
   }
 
   #timedOut(waiter: Waiter<R>): void {
