@@ -1,0 +1,2 @@
+// @ts-check
+export { startRedis } from './servers/redis.mjs'

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
+import { fileURLToPath } from 'node:url'
+import { startRedis } from '@forksafe/scripts/redis'
+import { expect, it, onTestFinished, vi } from 'vitest'
+
+const scripts = fileURLToPath(new URL('..', import.meta.url))
+
+async function start(options: Parameters<typeof startRedis>[0] = {}) {
+  const server = await startRedis({ own: true, ...options })
+  onTestFinished(() => server.stop())
+  return server
+}
+
+/** What the server says to these commands, before it hangs up. */
+async function ask(
+  { port, ca }: { port: number | undefined; ca?: string | undefined },
+  ...commands: string[]
+): Promise<string[]> {
+  const to = { host: '127.0.0.1', port: port ?? 0 }
+  const socket = ca === undefined ? connect(to) : connectTls({ ...to, ca })
+  socket.write([...commands, 'QUIT', ''].join('\r\n'))
+  return (await text(socket)).trim().split('\r\n')
+}
+
+// The first to be started may have to be installed, which takes as long as it takes.
+const INSTALL_MILLIS = 120_000
+
+it(
+  'serves with and without TLS, and on a Unix socket',
+  async () => {
+    const { port, tlsPort, ca, socketPath, version } = await start()
+    expect(await ask({ port }, 'PING')).toEqual(['+PONG', '+OK'])
+    expect(await ask({ port: tlsPort, ca }, 'PING')).toEqual(['+PONG', '+OK'])
+    const socket = connect(socketPath ?? '')
+    socket.write('QUIT\r\n')
+    expect(await text(socket)).toBe('+OK\r\n')
+    expect(version).toMatch(/^\d+\.\d+/)
+  },
+  INSTALL_MILLIS,
+)
+
+it('asks for a password', async () => {
+  const { port } = await start({ tls: false, password: 's"ecret' })
+  const [refused, accepted] = await ask({ port }, 'PING', `AUTH 's"ecret'`)
+  expect(refused).toMatch(/^-NOAUTH/)
+  expect(accepted).toBe('+OK')
+})
+
+it('keeps its port over a crash, and is gone when it was stopped', async () => {
+  const server = await start({ tls: false, settings: { maxmemory: '64mb' } })
+  await server.restart()
+  expect(await ask(server, 'CONFIG GET maxmemory')).toContain(String(64 * 2 ** 20))
+  await Promise.all([server.stop(), server.stop()])
+  await expect(ask(server, 'PING')).rejects.toThrow(/ECONNREFUSED/)
+})
+
+it('a setting that it refuses is reported with its log', async () => {
+  await expect(start({ settings: { maxclients: 'many' } })).rejects.toThrow(/maxclients/)
+})
+
+it('an address in the environment is used as it is, and its server not stopped', async () => {
+  vi.stubEnv('FORKSAFE_REDIS_URL', 'redis://me:p%40ss@127.0.0.1:7777')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const server = await startRedis()
+  expect(server).toMatchObject({ port: 7777, username: 'me', password: 'p@ss', source: 'url' })
+  await server.stop()
+  await expect(server.restart()).rejects.toThrow('not ours to stop')
+})
+
+it('dies with its process', async () => {
+  const script = `
+    import { startRedis } from './redis.mjs'
+    const { port } = await startRedis({ own: true, tls: false })
+    console.log(port)
+    process.stdin.resume()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: scripts,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill())
+  const [line] = await once(child.stdout, 'data')
+  const port = Number(line)
+  child.kill('SIGKILL')
+  await vi.waitFor(() => expect(ask({ port }, 'PING')).rejects.toThrow(/ECONNREFUSED/), 10_000)
+})
