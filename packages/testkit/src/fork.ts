@@ -15,6 +15,11 @@ export interface ForkOptions {
    * to find out by themselves.
    */
   afterFork?: boolean
+  /**
+   * Whether the child lives on when its parent ends, as a daemon does; its timeout still ends it. Default `false`. Nobody
+   * hears what it returns then.
+   */
+  outlivesParent?: boolean
 }
 
 /** A forked child, seen from its parent. */
@@ -45,7 +50,7 @@ export interface ForkedChild<T> {
  * does, after core's `afterFork()`. The child ends by `_exit` when `work` settles; it shares `stdout` and `stderr`, but
  * not the IPC channel of a test runner, through which vitest prints and imports: import beforehand. It may fork again.
  *
- * No child outlives its parent, nor its timeout.
+ * No child outlives its timeout, nor its parent unless told to.
  *
  * @throws {@link ForkUnsupportedError} (as a rejection) if {@link forkSupported} says no.
  */
@@ -75,8 +80,10 @@ export async function fork<T>(
   }
 
   try {
-    libc.dieWithParent()
-    if (libc.getppid() !== parentPid) libc.exit(1) // It died before the line above.
+    if (options.outlivesParent !== true) {
+      libc.dieWithParent()
+      if (libc.getppid() !== parentPid) libc.exit(1) // It died before the line above.
+    }
     libc.dieAfter(Math.ceil(timeoutMillis / 1000) + 1)
     closeSync(readFd)
     for (const sibling of running) sibling.forget()

@@ -63,6 +63,15 @@ test('a grandchild does not outlive the child', async () => {
   await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
 })
 
+test('a daemon outlives its parent, and not its timeout', async () => {
+  const daemon = await inChild(async () => {
+    const options = { outlivesParent: true, timeoutMillis: 1_000 }
+    return (await fork(() => sleep(60_000), options)).pid
+  })
+  expect(isRunning(daemon)).toBe(true)
+  await vi.waitFor(() => expect(isRunning(daemon)).toBe(false), { timeout: 5_000 })
+})
+
 test('a child that is killed takes its own children with it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
   const note = join(folder, 'pid')
