@@ -1,9 +1,4 @@
-import {
-  createForkSafePool,
-  defineDriver,
-  LeaseReleasedError,
-  StaleResourceError,
-} from '@forksafe/core'
+import { createForkSafePool, defineDriver } from '@forksafe/core'
 import { fork, type ForkedChild, inChild, startRecordingProxy } from '@forksafe/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { pgDriver } from '../src/index.ts'
@@ -11,7 +6,6 @@ import {
   backendPid,
   connectionTo,
   fill,
-  observe,
   openPool,
   openRecordedPool,
   sessionsAlive,
@@ -19,21 +13,9 @@ import {
   transports,
 } from './support/pools.ts'
 
-describe.each(transports)('over %s', (transport) => {
-  test('a child gets connections of its own, and the parent keeps its idle ones', async () => {
-    const pool = openPool(connectionTo({ transport }), { max: 3 })
-    const before = await fill(pool, 3)
-    const inherited = await inChild(async () => ({
-      pids: await fill(pool, 3),
-      generation: pool.stats.generation,
-    }))
-    expect(inherited.pids).toHaveLength(3)
-    expect(inherited.pids.filter((pid) => before.includes(pid))).toEqual([])
-    expect(inherited.generation).toBe(2)
-    expect(await fill(pool, 3)).toEqual(before)
-    expect(pool.stats.generation).toBe(1)
-  })
+// Each state that a connection may be in is in fork-states.test.ts and fork-opening.test.ts.
 
+describe.each(transports)('over %s', (transport) => {
   test('a child writes not one byte and no end on the connections it inherited', async () => {
     const { pool, proxy } = await openRecordedPool(transport, { max: 4 })
     await fill(pool, 3)
@@ -47,38 +29,6 @@ describe.each(transports)('over %s', (transport) => {
     expect(await proxy.records({ since: mark, openedBefore: mark })).toEqual([])
     const opened = (await proxy.connections()).filter(({ openedBy }) => openedBy !== process.pid)
     expect(opened).toHaveLength(4)
-  })
-
-  test('an open transaction of the parent goes on, on its own session, and commits', async () => {
-    const pool = openPool(connectionTo({ transport }))
-    const table = `forked_${transport.toLowerCase()}`
-    await pool.query(`CREATE TABLE ${table} (whose text)`)
-    const commited = await pool.transaction(async (client) => {
-      const state = 'SELECT pg_backend_pid() AS pid, txid_current()::text AS tx'
-      await client.query(`INSERT INTO ${table} VALUES ('parent')`)
-      const { rows: before } = await client.query(state)
-      const seen = await inChild(async () => (await pool.query(`SELECT * FROM ${table}`)).rows)
-      expect(seen).toEqual([])
-      expect((await client.query(state)).rows).toEqual(before)
-      return before
-    })
-    expect(commited).toHaveLength(1)
-    expect(await observe(`SELECT * FROM ${table}`)).toEqual([{ whose: 'parent' }])
-    await pool.query(`DROP TABLE ${table}`)
-  })
-
-  test('a query in flight is answered in the parent, to the last row', async () => {
-    const pool = openPool(connectionTo({ transport }))
-    const answer = pool.use((client) =>
-      client.query('SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 20000) n'),
-    )
-    // The answer is on its way: some of it may have been read, most of it has not.
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    const child = await inChild(async () => (await pool.query('SELECT 1 AS one')).rows)
-    expect(child).toEqual([{ one: 1 }])
-    const { rows } = await answer
-    expect(rows).toHaveLength(20_000)
-    expect(rows.every(({ n }, index) => n === index + 1)).toBe(true)
   })
 
   test('prepared statements of the parent are still prepared', async () => {
@@ -160,22 +110,6 @@ test.each(['child', 'parent'])(
   },
 )
 
-test('a pool that was never used before the fork serves both processes', async () => {
-  const pool = openPool(connectionTo())
-  const child = await inChild(() => backendPid(pool))
-  expect(await backendPid(pool)).not.toBe(child)
-})
-
-test('without afterFork() the child finds out at its first use', async () => {
-  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
-  const before = await backendPid(pool)
-  const mark = await proxy.mark()
-  const child = await inChild(() => backendPid(pool), { afterFork: false })
-  expect(child).not.toBe(before)
-  expect(await proxy.records({ since: mark, openedBefore: mark })).toEqual([])
-  expect(await backendPid(pool)).toBe(before)
-})
-
 test.each(['commits', 'rolls back'])(
   'a transaction of the parent that goes on in a child which has noticed nothing %s nothing there',
   async (end) => {
@@ -204,76 +138,6 @@ test.each(['commits', 'rolls back'])(
     expect(await settled).toBe(end === 'commits' ? undefined : 'changed my mind')
   },
 )
-
-test('a lease of the parent is stale in the child, and its release there does nothing', async () => {
-  const pool = openPool(connectionTo(), { max: 1 })
-  const lease = await pool.acquire()
-  const pid = await lease.resource.query('SELECT pg_backend_pid()')
-  for (const afterFork of [true, false]) {
-    const child = await inChild(
-      async () => {
-        let error: unknown
-        try {
-          void lease.resource
-        } catch (thrown) {
-          error = thrown
-        }
-        lease.release()
-        lease.release()
-        const { borrowed, idle } = pool.stats
-        return {
-          stale: error instanceof StaleResourceError,
-          borrowed,
-          idle,
-          pid: await backendPid(pool),
-        }
-      },
-      { afterFork },
-    )
-    expect(child).toEqual({ stale: true, borrowed: 0, idle: 0, pid: expect.any(Number) })
-  }
-  expect((await lease.resource.query('SELECT pg_backend_pid()')).rows).toEqual(pid.rows)
-  lease.release()
-  expect(() => lease.release()).toThrow(LeaseReleasedError)
-  expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0, size: 1 })
-})
-
-test('whoever waits in the parent is served there, and told so in the child', async () => {
-  const pool = openPool(connectionTo(), { max: 1 })
-  const lease = await pool.acquire()
-  let outcome = 'waiting'
-  const waiting = pool.acquire().then(
-    (next) => {
-      outcome = 'served'
-      return next
-    },
-    (error: Error) => {
-      outcome = error.name
-      throw error
-    },
-  )
-  const inTheChild = await inChild(async () => {
-    await waiting.catch(() => undefined)
-    return outcome
-  })
-  expect(inTheChild).toBe('StaleResourceError')
-  expect(outcome).toBe('waiting')
-  lease.release()
-  ;(await waiting).release()
-  expect(outcome).toBe('served')
-})
-
-test('a connection that is being opened is finished by the parent alone', async () => {
-  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
-  await proxy.hold()
-  const opening = backendPid(pool)
-  await expect.poll(async () => (await proxy.connections()).length).toBe(1)
-  const mark = await proxy.mark()
-  await inChild(() => new Promise((resolve) => setTimeout(resolve, 300)))
-  expect(await proxy.records({ since: mark, openedBefore: mark })).toEqual([])
-  await proxy.resume()
-  expect(await sessionsAlive([await opening])).toHaveLength(1)
-})
 
 test('a child holds none of the connections open that it inherited', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 2 })

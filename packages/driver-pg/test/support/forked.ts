@@ -1,4 +1,5 @@
-import { createForkSafePool, type PoolOptions } from '@forksafe/core'
+import * as ownCore from '@forksafe/core'
+import type { PoolOptions } from '@forksafe/core'
 import { inChild, type ProxyRecord, type RecordingProxy } from '@forksafe/testkit'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -23,7 +24,11 @@ export function openWatchedPool(
   proxy: RecordingProxy,
   transport: Transport,
   options: Omit<PoolOptions<PgConnection>, 'connection'> = {},
-  { driver = pgDriver, login = {} }: { driver?: typeof pgDriver; login?: ClientConfig } = {},
+  {
+    core = ownCore,
+    driver = pgDriver,
+    login = {},
+  }: { core?: typeof ownCore; driver?: typeof pgDriver; login?: ClientConfig } = {},
 ): WatchedPool {
   const sockets: WeakRef<Socket>[] = []
   const stream = (): Socket => {
@@ -32,7 +37,7 @@ export function openWatchedPool(
     return socket
   }
   const connection = { ...connectionTo({ transport, proxy }), ...login, stream }
-  const pool = createForkSafePool(driver, { connection, ...options })
+  const pool = core.createForkSafePool(driver, { connection, ...options })
   onTestFinished(() => pool.close({ deadlineMillis: 0 }))
   return { pool, proxy, sockets }
 }

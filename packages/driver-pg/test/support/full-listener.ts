@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
+import { stateOf } from './processes.ts'
 
 /** A server that is too busy to accept. */
 export interface FullListener {
@@ -39,7 +40,7 @@ export async function startFullListener(behind: number): Promise<FullListener> {
   const [line] = (await once(process.stdout, 'data')) as [Buffer]
   const port = Number(line.toString())
   process.kill('SIGSTOP')
-  await expect.poll(() => stateOf(process.pid)).toBe('T')
+  await expect.poll(() => stateOf(process.pid ?? 0)).toBe('T')
   for (let n = 0; n < QUEUE; n++) {
     const socket = connect(port, '127.0.0.1')
     await once(socket, 'connect')
@@ -50,12 +51,6 @@ export async function startFullListener(behind: number): Promise<FullListener> {
     expectConnecting: () => expect.poll(() => statesOfClients(port)).toContain(SYN_SENT),
     accept: () => void process.kill('SIGCONT'),
   }
-}
-
-/** The letter that `ps` shows. */
-function stateOf(pid: number | undefined): string | undefined {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  return stat[stat.lastIndexOf(')') + 2]
 }
 
 /** The kernel's state of each connection to that port, from its client's end. */

@@ -15,13 +15,16 @@ import ts from 'typescript'
 
 const packages = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The programs in `test/programs`, as plain `node` runs them, with core and this driver as their sources are now. */
+/**
+ * The programs in `test/programs`, as plain `node` runs them, with core, this driver and the testkit as their sources are
+ * now.
+ */
 export class Programs {
   readonly #folder = mkdtempSync(join(tmpdir(), 'forksafe-programs-'))
 
   constructor() {
     const modules = join(this.#folder, 'node_modules')
-    for (const name of ['core', 'driver-pg']) {
+    for (const name of ['core', 'driver-pg', 'testkit']) {
       const folder = join(modules, '@forksafe', name)
       compile(join(packages, name, 'src'), folder)
       const manifest = { type: 'module', exports: './index.js' }
@@ -49,7 +52,7 @@ export class Programs {
 
 function compile(from: string, to: string): void {
   mkdirSync(to, { recursive: true })
-  for (const file of readdirSync(from)) {
+  for (const file of readdirSync(from).filter((name) => name.endsWith('.ts'))) {
     if (!file.endsWith('.ts')) {
       compile(join(from, file), join(to, file))
       continue

@@ -1,0 +1,154 @@
+import { proves } from '@forksafe/scripts/proof'
+import { fork, type RecordingProxy } from '@forksafe/testkit'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { fromClient, type Notice, openWatchedPool, type WatchedPool } from './support/forked.ts'
+import { backendPid, startProxy } from './support/pools.ts'
+import { blockUntilEnded } from './support/processes.ts'
+
+// Timers are copied with the memory. None of the parent's does anything in a child, and in the parent each goes on.
+
+type Options = NonNullable<Parameters<typeof openWatchedPool>[2]>
+
+interface Ticking {
+  readonly name: string
+  readonly options: Options
+  /** Has the timer run; it ends after `TIMER_MILLIS`, or a moment before. */
+  readonly start: (watched: WatchedPool) => Promise<void>
+}
+
+const TIMER_MILLIS = 120
+
+const timers: Ticking[] = [
+  {
+    name: 'a keepalive',
+    options: { keepaliveMillis: TIMER_MILLIS },
+    start: async ({ pool }) => void (await backendPid(pool)),
+  },
+  {
+    name: 'the end of an idle time',
+    options: { idleTimeoutMillis: TIMER_MILLIS },
+    start: async ({ pool }) => void (await backendPid(pool)),
+  },
+  {
+    name: 'the deadline of a wait',
+    options: { acquireTimeoutMillis: TIMER_MILLIS, max: 1 },
+    start: async ({ pool }) => {
+      await pool.acquire()
+      pool.acquire().catch(() => undefined)
+    },
+  },
+  {
+    name: 'the pause after a failed create',
+    options: { backoff: { minMillis: TIMER_MILLIS, maxMillis: TIMER_MILLIS } },
+    start: async ({ pool, proxy }) => {
+      await proxy.refuse()
+      const failed = new Promise((resolve) => pool.once('createError', resolve))
+      pool.acquire().catch(() => undefined)
+      await failed
+    },
+  },
+  {
+    name: 'the limit of a create',
+    options: { createTimeoutMillis: TIMER_MILLIS },
+    start: async ({ pool, proxy }) => {
+      await proxy.hold()
+      pool.acquire().catch(() => undefined)
+      await expect.poll(async () => (await proxy.connections()).length, { interval: 5 }).toBe(1)
+    },
+  },
+  {
+    name: 'the limit of a validation',
+    options: { validateTimeoutMillis: TIMER_MILLIS, validateAfterIdleMillis: 0 },
+    start: async ({ pool, proxy }) => {
+      await backendPid(pool)
+      await proxy.hold()
+      pool.acquire().catch(() => undefined)
+    },
+  },
+  {
+    name: 'the limit of a destroy',
+    options: { destroyTimeoutMillis: TIMER_MILLIS },
+    start: async ({ pool, proxy }) => {
+      const lease = await pool.acquire()
+      await proxy.hold()
+      lease.destroy()
+    },
+  },
+  {
+    name: 'the deadline of a close',
+    options: {},
+    start: async ({ pool }) => {
+      await pool.acquire()
+      void pool.close({ deadlineMillis: TIMER_MILLIS })
+    },
+  },
+]
+
+/** Which timers of core have fired, by the process that set them. */
+interface Fired {
+  inherited: number
+  own: number
+}
+
+/** From now on core's timers are known. Call `inherit` first thing in a child. */
+function watchTimers(): { fired: Fired; inherit: () => void } {
+  const fired: Fired = { inherited: 0, own: 0 }
+  let process = 'parent'
+  const set = globalThis.setTimeout
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation((run: () => void, millis?: number) => {
+    const setIn = process
+    const ofCore = new Error('Set').stack?.includes('/core/src/') === true
+    return set(() => {
+      if (ofCore) fired[setIn === process ? 'own' : 'inherited']++
+      run()
+    }, millis)
+  })
+  return { fired, inherit: () => (process = 'child') }
+}
+
+describe.each(timers)('$name', ({ options, start }) => {
+  let proxy: RecordingProxy
+  beforeEach(async () => {
+    const started = await startProxy('plain')
+    proxy = started.proxy
+    return started.stop
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  describe.each<Notice>(['hooked', 'unhooked'])('in a child that is %s', (notice) => {
+    const cell = proves({ parent: ['timers'], [notice]: ['timers'] })
+
+    test('ends, and goes on in the parent', cell, async () => {
+      const { fired, inherit } = watchTimers()
+      const watched = openWatchedPool(proxy, 'plain', options)
+      const changes: string[] = []
+      watched.pool.on('processChange', ({ reason }) => changes.push(reason))
+      const mark = await proxy.mark()
+      await start(watched)
+      const said = fromClient(await proxy.records({ since: mark })).length
+      const child = await fork(
+        async () => {
+          inherit()
+          await sleep(TIMER_MILLIS + 50)
+          const since = fromClient(await proxy.records({ since: mark })).length
+          return { inherited: fired.inherited, changes, said: since, size: watched.pool.stats.size }
+        },
+        { afterFork: notice === 'hooked' },
+      )
+      const before = fired.own
+      // Meanwhile the parent does nothing at all: what is said is said by the child.
+      blockUntilEnded(child.pid)
+      expect(await child.result).toEqual({
+        inherited: notice === 'hooked' ? 0 : 1,
+        changes: ['fork'],
+        said,
+        size: 0,
+      })
+      await expect.poll(() => fired.own).toBeGreaterThan(before)
+      expect(changes).toEqual([])
+    })
+  })
+})
