@@ -24,9 +24,10 @@ const own = useOwnServer({
 async function runProgram(settings: FleetSettings): Promise<FleetReport> {
   const child = fork(programs().path('fleet'), [JSON.stringify(settings)], { execArgv: [] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  const ended = once(child, 'exit')
-  const [report] = (await once(child, 'message')) as [FleetReport]
-  expect(await ended).toEqual([0, null])
+  let report: FleetReport | undefined
+  child.once('message', (told) => (report = told as FleetReport))
+  expect(await once(child, 'exit')).toEqual([0, null])
+  if (report === undefined) throw new Error('A program of the fleet ended without a word.')
   return report
 }
 
@@ -53,11 +54,15 @@ async function watchSessions(): Promise<() => Promise<number>> {
     await client.end()
   }
   const watching = watch()
-  return async () => {
+  const stop = async (): Promise<number> => {
     over.abort()
     await watching
     return most
   }
+  onTestFinished(async () => {
+    await stop()
+  })
+  return stop
 }
 
 const everybodyServed = { right: CALLERS * TURNS, errors: [] }

@@ -1,7 +1,7 @@
 import { AcquireTimeoutError, CreateError, type PoolEvents } from '@forksafe/core'
 import { Client, type ClientConfig } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { needPgBouncer, startBouncer } from './support/bouncers.ts'
+import { MODES, needPgBouncer, startBouncer } from './support/bouncers.ts'
 import { useOwnServer } from './support/own-server.ts'
 import { openPool } from './support/pools.ts'
 
@@ -26,17 +26,21 @@ describe('what PgBouncer refuses', () => {
     ['a wrong password', { ...app, password: 'wrong' }, /authentication failed/],
     ['a user that it does not know', { user: 'nobody_at_all' }, /authentication failed|password/],
     ['a database that the server does not have', { ...app, database: 'missing' }, /missing/],
-    [
-      'a setting at connect',
-      { ...app, statement_timeout: 1_000 },
-      /unsupported startup parameter: statement_timeout/,
-    ],
     ['TLS, which it does not speak', { ...app, ssl: true }, /does not support SSL/],
   ])('for good, all who wait are told at once: %s', async (_, change, reason) => {
     const { through } = await startBouncer(own(), { mode: 'transaction', roles: { app: 'secret' } })
     const { seen, kind } = await refused({ ...through, ...change })
     expect(seen).toBeInstanceOf(CreateError)
     expect(seen).toHaveProperty('cause.message', expect.stringMatching(reason))
+    expect(kind).toBe('fatal')
+  })
+
+  test.each(MODES)('a setting at connect, in %s mode', async (mode) => {
+    const { through } = await startBouncer(own(), { mode })
+    const { seen, kind } = await refused({ ...through, statement_timeout: 1_000 })
+    expect(seen).toBeInstanceOf(CreateError)
+    const reason = 'unsupported startup parameter: statement_timeout'
+    expect(seen).toHaveProperty('cause.message', reason)
     expect(kind).toBe('fatal')
   })
 
