@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
@@ -51,12 +51,8 @@ export class Programs {
 }
 
 function compile(from: string, to: string): void {
-  mkdirSync(to, { recursive: true })
-  for (const file of readdirSync(from).filter((name) => name.endsWith('.ts'))) {
-    if (!file.endsWith('.ts')) {
-      compile(join(from, file), join(to, file))
-      continue
-    }
+  const files = readdirSync(from, { recursive: true, encoding: 'utf8' })
+  for (const file of files.filter((name) => name.endsWith('.ts'))) {
     const { outputText } = ts.transpileModule(readFileSync(join(from, file), 'utf8'), {
       compilerOptions: {
         target: ts.ScriptTarget.ES2022,
@@ -66,6 +62,8 @@ function compile(from: string, to: string): void {
       },
       fileName: file,
     })
-    writeFileSync(join(to, file.replace(/\.ts$/, '.js')), outputText)
+    const output = join(to, file.replace(/\.ts$/, '.js'))
+    mkdirSync(dirname(output), { recursive: true })
+    writeFileSync(output, outputText)
   }
 }
