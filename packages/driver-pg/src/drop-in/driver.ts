@@ -1,0 +1,79 @@
+import type { Driver } from '@forksafe/core'
+import { pgDriver } from '../driver.ts'
+import { rollBack } from '../reset.ts'
+import { type ClientClass, open } from './open.ts'
+import type { DropInOptions } from './options.ts'
+import { lookBeforeQueries, Session } from './session.ts'
+
+/** What the driver asks and tells its pool. */
+export interface DropInHost {
+  readonly Client: ClientClass
+  readonly log: (...messages: unknown[]) => void
+  /** The generation of the pool now. */
+  generation(): number
+  /** It is open, and the pool's. */
+  opened(session: Session): void
+  /** It counts no longer: its goodbye begins, or another process has it. */
+  gone(session: Session): void
+  /** Its connection has ended. */
+  ended(session: Session): void
+  /** It failed while nobody held it. */
+  failedIdle(session: Session, error: Error): void
+}
+
+/** The driver, over clients as pg-pool makes them and for who is used to pg-pool. */
+export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
+  return {
+    name: pgDriver.name,
+
+    async create(options, { signal }) {
+      host.log('connecting new client')
+      const { client, socket } = await open(options, host.Client, signal)
+      host.log('new client connected')
+      const session = new Session(client, socket, host.generation())
+      lookBeforeQueries(session)
+      return session
+    },
+
+    async validate({ client }) {
+      await client.query('SELECT 1')
+      return true
+    },
+
+    // A client of another make may not tell whether it is in a transaction: then it comes back as it is.
+    reset: ({ client }) =>
+      typeof client.getTransactionStatus === 'function' ? rollBack(client) : undefined,
+
+    async destroy(session) {
+      session.ending = true
+      host.gone(session)
+      await pgDriver.destroy(session.client)
+    },
+
+    discard(session) {
+      session.ending = true
+      host.gone(session)
+      session.socket?.destroy()
+    },
+
+    watch(session, lost) {
+      const { client } = session
+      client.on('error', (error: Error) => {
+        const idle = session.lease === undefined && !session.ending
+        // Finds out, too, whether the connection is this process's.
+        lost(error)
+        if (idle && session.generation === host.generation()) host.failedIdle(session, error)
+      })
+      client.on('end', () => {
+        lost(new Error('The connection ended.'))
+        if (session.generation === host.generation()) host.ended(session)
+      })
+      host.opened(session)
+    },
+
+    ref: ({ client }) => pgDriver.ref?.(client),
+    unref: ({ client }) => pgDriver.unref?.(client),
+    // As in pg-pool, whoever it was opened for learns of it at once.
+    classify: () => 'single',
+  }
+}

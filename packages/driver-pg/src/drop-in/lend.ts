@@ -1,0 +1,82 @@
+import type { Lease } from '@forksafe/core'
+import type { PoolClient } from 'pg'
+import { says } from './messages.ts'
+import type { DropInOptions } from './options.ts'
+import { isInherited, type Session } from './session.ts'
+
+/** Calls the pool's listeners. */
+export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
+
+/** What pg-pool looks at and pg does not type. */
+interface Inner {
+  readonly _queryable?: boolean
+  readonly _ending?: boolean
+}
+
+/** Puts a `release` on the client, and tells who listens. Rejects where `verify` does not approve. */
+export function lend(
+  lease: Lease<Session>,
+  { verify }: DropInOptions,
+  tell: Tell,
+): PoolClient | Promise<PoolClient> {
+  const session = lease.resource
+  const { client } = session
+  const isNew = !session.used
+  session.lease = lease
+  session.used = true
+  tell('acquire', client)
+  client.release = releaseOnce(session, lease, tell)
+  return isNew && verify ? verified(client, verify) : client
+}
+
+/** Comes with an error that says nothing of the connection. Nobody else has it: `release` is given all kinds of things. */
+const healthy = Symbol('healthy')
+
+/** Gives a client back after an error of its query, and not of its connection. */
+export function releaseHealthy(client: PoolClient, error: Error): void {
+  const marked = client as { release(error: Error, mark: symbol): void }
+  marked.release(error, healthy)
+}
+
+function releaseOnce(
+  session: Session,
+  lease: Lease<Session>,
+  tell: Tell,
+): (error?: Error | boolean, mark?: unknown) => void {
+  let released = false
+  return (error, mark) => {
+    // Its holder is the process that this one was copied from.
+    if (isInherited(lease)) return
+    if (released) throw new Error(says.releasedTwice)
+    released = true
+    giveBack(session, lease, tell, error, Boolean(error) && mark !== healthy)
+  }
+}
+
+function giveBack(
+  session: Session,
+  lease: Lease<Session>,
+  tell: Tell,
+  error: Error | boolean | undefined,
+  broken: boolean,
+): void {
+  const { _queryable, _ending } = session.client as PoolClient & Inner
+  session.lease = undefined
+  tell('release', error, session.client)
+  if (broken || _queryable === false || _ending === true) {
+    lease.destroy(error instanceof Error ? error : undefined)
+  } else lease.release()
+}
+
+function verified(
+  client: PoolClient,
+  verify: NonNullable<DropInOptions['verify']>,
+): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    verify(client, (error) => {
+      if (!error) return resolve(client)
+      client.release(error)
+      return reject(error)
+    })
+  })
+}

@@ -1,0 +1,30 @@
+import type { PoolOptions } from '@forksafe/core'
+import type { PoolOptions as DropInOptions } from 'pg'
+
+export type { PoolOptions as DropInOptions } from 'pg'
+
+/** The same in core's terms. */
+export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions> {
+  const max = Math.ceil(numberOf(options.max))
+  return {
+    connection: options,
+    max,
+    min: Math.min(Math.ceil(numberOf(options.min)), max),
+    // pg-pool opens nothing ahead of need either.
+    eager: false,
+    maxUses: Math.ceil(numberOf(options.maxUses)),
+    idleTimeoutMillis: numberOf(options.idleTimeoutMillis) || Infinity,
+    maxLifetimeMillis: numberOf(options.maxLifetimeSeconds) * 1000 || Infinity,
+    acquireTimeoutMillis: numberOf(options.connectionTimeoutMillis) || Infinity,
+    // `open` keeps the time, and has the words for it.
+    createTimeoutMillis: Infinity,
+    allowExitOnIdle: Boolean(options.allowExitOnIdle as unknown),
+    // Every caller has a try of its own; only what fails for nobody is followed by a pause.
+    backoff: { minMillis: 1, maxMillis: 1 },
+  }
+}
+
+/** pg-pool compares without a look at types, and a number may come as text, from the environment. */
+function numberOf(value: unknown): number {
+  return Number(value ?? 0)
+}

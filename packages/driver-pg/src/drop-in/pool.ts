@@ -1,0 +1,174 @@
+import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
+import type { EventEmitter } from 'node:events'
+import { Pool as PgPool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
+import { dropInDriver } from './driver.ts'
+import { lend } from './lend.ts'
+import { inWordsOfPgPool, says } from './messages.ts'
+import type { ClientClass } from './open.ts'
+import { coreOptionsOf, type DropInOptions } from './options.ts'
+import { queryAndRelease } from './query.ts'
+import type { Session } from './session.ts'
+import { inPromiseOf, settleBy } from './settle.ts'
+
+type Release = (error?: Error | boolean) => void
+type Connected = (error: Error | undefined, client: PoolClient | undefined, done: Release) => void
+type Answered = (error: Error | undefined, result?: QueryResult) => void
+
+/** What pg-pool's constructor leaves behind. */
+interface Inherited extends EventEmitter {
+  readonly options: DropInOptions
+  readonly Client: ClientClass
+  readonly Promise: PromiseConstructor
+  readonly log: (...messages: unknown[]) => void
+  ending: boolean
+  ended: boolean
+}
+
+/** pg-pool's class without the types of its methods: every one of them is replaced, and pg's types are put back below. */
+const Inheritance = PgPool as unknown as new (config?: PoolConfig) => Inherited
+
+/**
+ * `pg.Pool`, over a fork-safe pool: a program that used that changes one import. It is the same by its options, methods,
+ * events and errors, and by `instanceof`. Of what pg-pool keeps in itself only the options are used: its lists stay empty.
+ */
+export const Pool = class Pool extends Inheritance {
+  // Not `#private`: a pool may stand behind a proxy.
+  private readonly _core: ForkSafePool<Session>
+  private readonly _sessions = new Set<Session>()
+  /** A listener's error is its own: it is uncaught, and the pool goes on. */
+  private readonly _tell = (event: string, ...details: unknown[]): void => {
+    if (this.listenerCount(event) === 0) return
+    try {
+      this.emit(event, ...details)
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+
+  constructor(config?: PoolConfig) {
+    super(config)
+    const { Client, log } = this
+    const driver = dropInDriver({
+      Client,
+      log,
+      generation: () => this._core.stats.generation,
+      opened: (session) => {
+        this._sessions.add(session)
+        this._tell('connect', session.client)
+      },
+      gone: (session) => void this._sessions.delete(session),
+      ended: ({ client }) => this._tell('remove', client),
+      failedIdle: ({ client }, error) => {
+        log('idle client failed', error)
+        // Nobody has to listen: the pool has let go of it already.
+        if (this.listenerCount('error') === 0) return
+        this._tell('error', Object.assign(error, { client }), client)
+      },
+    })
+    this._core = createForkSafePool(driver, coreOptionsOf(this.options))
+    for (const own of ['_core', '_sessions', '_tell']) {
+      Object.defineProperty(this, own, { enumerable: false })
+    }
+  }
+
+  connect(callback?: Connected): Promise<PoolClient> | undefined {
+    const done = (): void => undefined
+    return this._answer(
+      this._lend(),
+      callback,
+      // oxlint-disable-next-line typescript/unbound-method -- it needs no `this`
+      (client) => [client, client.release],
+      [undefined, done],
+    )
+  }
+
+  query(query: unknown, values?: unknown, callback?: Answered): Promise<QueryResult> | undefined {
+    if (typeof query === 'function') {
+      setImmediate(query as Answered, new Error(says.functionFirst))
+      return undefined
+    }
+    const [given, answered] =
+      typeof values === 'function' ? [undefined, values] : [values, callback]
+    return this._answer(this._query(query, given), answered as Answered | undefined, (result) => [
+      result,
+    ])
+  }
+
+  end(callback?: () => void): Promise<void> | undefined {
+    this.log('ending')
+    return this._answer(this._end(), callback, () => [])
+  }
+
+  get totalCount(): number {
+    const { size, destroying } = this._core.stats
+    return size - destroying
+  }
+
+  get idleCount(): number {
+    return this._core.stats.idle
+  }
+
+  /** As in pg-pool, whoever waits for a client of its own that is being opened does not count. */
+  get waitingCount(): number {
+    const { size, idle, borrowed, destroying, waiting } = this._core.stats
+    return Math.max(0, waiting - (size - idle - borrowed - destroying))
+  }
+
+  get expiredCount(): number {
+    const { maxLifetimeSeconds } = this.options
+    if (!maxLifetimeSeconds) return 0
+    const bornBefore = performance.now() - maxLifetimeSeconds * 1000
+    return [...this._sessions].filter(({ openedAt }) => openedAt <= bornBefore).length
+  }
+
+  private async _lend(): Promise<PoolClient> {
+    if (this.ending) throw new Error(says.ended)
+    let lease: Lease<Session>
+    try {
+      lease = await this._core.acquire(this._getsItsOwn ? { timeoutMillis: Infinity } : undefined)
+    } catch (error) {
+      const told = inWordsOfPgPool(error)
+      // Leads back to whoever asked, and not to a timer or a socket.
+      if (told instanceof Error) Error.captureStackTrace(told)
+      throw told
+    }
+    return lend(lease, this.options, this._tell)
+  }
+
+  /** Whether a client is opened for who comes now: then how long it may wait is how long that may take. */
+  private get _getsItsOwn(): boolean {
+    if (!this.options.connectionTimeoutMillis) return false
+    const { size, idle, max } = this._core.stats
+    return idle === 0 && size < max
+  }
+
+  private async _query(query: unknown, values: unknown): Promise<QueryResult> {
+    const client = (await this.connect()) as PoolClient
+    return queryAndRelease(client, query, values, this.log)
+  }
+
+  private async _end(): Promise<void> {
+    if (this.ending) throw new Error(says.endedTwice)
+    this.ending = true
+    // As in pg-pool, it takes as long as whoever holds a client.
+    await this._core.close({ deadlineMillis: Infinity })
+    this.ended = true
+  }
+
+  /** By callback where there is one. */
+  private _answer<T>(
+    outcome: Promise<T>,
+    callback: ((error: Error | undefined, ...result: never[]) => void) | undefined,
+    resultOf: (value: T) => readonly unknown[],
+    onError?: readonly unknown[],
+  ): Promise<T> | undefined {
+    if (callback === undefined) return inPromiseOf(this.Promise, outcome)
+    settleBy(outcome, callback, resultOf, onError)
+    return undefined
+  }
+} as unknown as typeof PgPool
+
+/** What `new Pool()` gives: as pg types it. */
+export type Pool = PgPool

@@ -1,0 +1,54 @@
+import { type Lease, StaleResourceError } from '@forksafe/core'
+import type { Duplex } from 'node:stream'
+import type { PoolClient } from 'pg'
+
+/** One connection of the pool: the client that its users see, and what the pool knows of it. */
+export class Session {
+  readonly client: PoolClient
+  /** The bare socket, under TLS and protocol; a client that takes no `stream` keeps its own to itself. */
+  readonly socket: Duplex | undefined
+  /** The pool's generation that opened it: in another process the pool has another. */
+  readonly generation: number
+  readonly openedAt = performance.now()
+  /** While it is lent. */
+  lease: Lease<Session> | undefined = undefined
+  /** It has been lent before. */
+  used = false
+  /** Its goodbye has begun. */
+  ending = false
+
+  constructor(client: PoolClient, socket: Duplex | undefined, generation: number) {
+    this.client = client
+    this.socket = socket
+    this.generation = generation
+  }
+
+  /** Whether its holder holds it in the process that this one was copied from. Closes this one's copy where it does. */
+  get isInherited(): boolean {
+    return this.lease !== undefined && isInherited(this.lease)
+  }
+}
+
+/** Whether the lease belongs to the process that this one was copied from; looks for a change of process. */
+export function isInherited(lease: Lease<Session>): boolean {
+  try {
+    return lease.resource === undefined
+  } catch (error) {
+    return error instanceof StaleResourceError
+  }
+}
+
+/**
+ * A holder that goes on in a forked child, where nothing has noticed yet, must not write to its parent's connection.
+ * Asked then, the client answers by itself that its connection is gone.
+ */
+export function lookBeforeQueries(session: Session): void {
+  const { client } = session
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its client
+  const query = client.query as (...args: unknown[]) => unknown
+  const looking = (...args: unknown[]): unknown => {
+    void session.isInherited
+    return query.apply(client, args)
+  }
+  Object.assign(client, { query: looking })
+}

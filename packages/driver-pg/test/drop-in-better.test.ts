@@ -1,0 +1,173 @@
+import { once } from 'node:events'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Pool as PgPool, Query, type PoolClient } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Pool } from '../src/index.ts'
+import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
+import { observe, sessionsAlive } from './support/pools.ts'
+
+// Where the drop-in is not like pg.Pool, on purpose. docs/drop-in.md says the same.
+
+const open = (config = {}): PgPool => openPool(Pool, config)
+
+test('is a class of pg.Pool, and its name is Pool', () => {
+  const pool = open()
+  expect(pool).toBeInstanceOf(PgPool)
+  expect(pool).toBeInstanceOf(Pool)
+  expect(pool.constructor.name).toBe('Pool')
+  class Mine extends Pool {}
+  expect(openPool(Mine)).toBeInstanceOf(Pool)
+})
+
+test('works behind a proxy', async () => {
+  const pool = new Proxy(open(), {})
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  expect(pool.idleCount).toBe(1)
+})
+
+describe('a connection', () => {
+  test('comes back without the transaction that its holder left open', async () => {
+    const pool = open({ max: 1 })
+    const pid = await pidOf(pool)
+    const client = await pool.connect()
+    await client.query('BEGIN; CREATE TEMP TABLE left_open ()')
+    client.release()
+    const { rows } = await pool.query("SELECT to_regclass('left_open') AS found")
+    expect(rows).toEqual([{ found: null }])
+    expect(await pidOf(pool)).toBe(pid)
+  })
+
+  test('survives an error of a statement', async () => {
+    const pool = open({ max: 1 })
+    const pid = await pidOf(pool)
+    const events = eventsOf(pool)
+    await errorOf(pool.query('SELECT nothing'))
+    expect(events).toEqual(['acquire', 'release'])
+    expect(await pidOf(pool)).toBe(pid)
+  })
+
+  test('that fails while it is idle is replaced, also where nobody listens', async () => {
+    const pool = open({ max: 1 })
+    const pid = await pidOf(pool)
+    await observe('SELECT pg_terminate_backend($1)', [pid])
+    await expect.poll(() => pool.totalCount).toBe(0)
+    expect(await pidOf(pool)).not.toBe(pid)
+  })
+
+  test('that fails under its holder frees its place at once, also where nobody listens', async () => {
+    const pool = open({ max: 1 })
+    const client = await pool.connect()
+    const pid = await pidOf(client)
+    const events = eventsOf(pool)
+    const next = pidOf(pool)
+    await observe('SELECT pg_terminate_backend($1)', [pid])
+    expect(await next).not.toBe(pid)
+    expect(events).not.toContain('error')
+    client.release()
+    expect(() => client.release()).toThrow('already been released')
+  })
+
+  test('that was lost without a word is found out before it is lent', async () => {
+    const pool = open({ max: 1, log: () => undefined })
+    const client = await pool.connect()
+    const pid = await pidOf(client)
+    client.release()
+    // Its end is not heard of, as if a router had forgotten it.
+    client.connection.stream.pause()
+    await observe('SELECT pg_terminate_backend($1)', [pid])
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(await pidOf(pool)).not.toBe(pid)
+  })
+
+  test('that is opened for nobody is kept, and a failure for nobody is told to nobody', async () => {
+    const pool = open({ max: 2 })
+    const holder = await pool.connect()
+    const waiting = pool.connect()
+    holder.release()
+    const served = await waiting
+    expect(served).toBe(holder)
+    served.release()
+    await expect.poll(() => pool.idleCount).toBe(2)
+  })
+})
+
+describe('end', () => {
+  test('serves whoever waits', async () => {
+    const pool = open({ max: 1 })
+    const client = await pool.connect()
+    const waiting = pool.query('SELECT 1 AS one')
+    const ending = pool.end()
+    client.release()
+    expect((await waiting).rows).toEqual([{ one: 1 }])
+    await ending
+  })
+
+  test('settles when the connections are closed, and not before', async () => {
+    const pool = open()
+    const pid = await pidOf(pool)
+    await pool.end()
+    expect(await sessionsAlive([pid])).toEqual([])
+  })
+})
+
+describe('query', () => {
+  test('gives its client back also where the query brings a callback of its own', async () => {
+    const pool = open({ max: 1 })
+    const own = new Promise((resolve) => {
+      const query = new Query('SELECT 1 AS one', (_, result) => resolve(result.rows))
+      void pool.query(query)
+    })
+    expect(await own).toEqual([{ one: 1 }])
+    await expect.poll(() => pool.idleCount).toBe(1)
+  })
+
+  test('calls back in the context of whoever asked', async () => {
+    const context = new AsyncLocalStorage<string>()
+    const pool = open({ max: 1 })
+    const seen = ['first', 'second'].map(
+      (name) =>
+        new Promise((resolve) => {
+          context.run(name, () => pool.query('SELECT 1', () => resolve(context.getStore())))
+        }),
+    )
+    expect(await Promise.all(seen)).toEqual(['first', 'second'])
+  })
+})
+
+test('a listener that throws is an uncaught error, and the pool goes on', async () => {
+  const pool = open({ max: 1 })
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  onTestFinished(() => {
+    for (const listener of listeners) process.on('uncaughtException', listener)
+  })
+  const uncaught = once(process, 'uncaughtException')
+  pool.once('acquire', () => {
+    throw new Error('of the listener')
+  })
+  await pool.query('SELECT 1')
+  expect(await uncaught).toMatchObject([{ message: 'of the listener' }, expect.anything()])
+  expect(pool.idleCount).toBe(1)
+})
+
+test.each([
+  [{ max: -1 }, '`max`'],
+  [{ max: 'many' }, '`max`'],
+  [{ maxUses: -1 }, '`maxUses`'],
+])('refuses %o, which would never lend anything', (config, named) => {
+  expect(() => new Pool(config as object)).toThrow(named)
+})
+
+test('a `min` above `max` is `max`', () => {
+  expect(() => open({ min: 5, max: 2 })).not.toThrow()
+})
+
+test('a client of another make is given back as it is', async () => {
+  const { Client } = await import('pg')
+  class Plain extends Client {}
+  Object.assign(Plain.prototype, { getTransactionStatus: undefined })
+  const pool = open({ Client: Plain, max: 1 })
+  const client: PoolClient = await pool.connect()
+  client.release()
+  expect(pool.idleCount).toBe(1)
+})
