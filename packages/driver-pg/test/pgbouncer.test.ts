@@ -113,6 +113,24 @@ describe.each(MODES)('in %s mode', (mode) => {
     expect(await settled()).not.toBe(before)
   })
 
+  test('a restart of the server behind it fails queries until PgBouncer gets through again', async () => {
+    const { server } = own()
+    const settings = { default_pool_size: '2', server_login_retry: '1' }
+    const { through } = await startBouncer(own(), { mode, settings })
+    const pool = openPool(through, { max: 2 })
+    const { seen, stop } = startLoad(pool, 2)
+    await expect.poll(() => seen.right).toBeGreaterThan(100)
+    await server.restart()
+    const { right } = seen
+    await expect.poll(() => seen.right - right, { timeout: 10_000 }).toBeGreaterThan(100)
+    const { wrong, errors } = await stop()
+    expect(wrong).toBe(0)
+    expect(errors.length).toBeGreaterThan(0)
+    const told =
+      /^(terminating connection|server conn crashed|server login has been failing|Connection terminated)/
+    for (const { message } of errors) expect(message).toMatch(told)
+  })
+
   test('a crash of PgBouncer fails what is under way, and all others are answered', async () => {
     const { bouncer, through } = await startSmallBouncer(mode)
     const pool = openPool(through, { max: 2 })
