@@ -20,8 +20,11 @@ beforeAll(async () => {
 type Failure = PoolEvents['createError'][0]
 
 /** What a caller sees where no connection can be had, and what the pool made of it. */
-async function refused(change: ClientConfig): Promise<{ seen: unknown; failure: Failure }> {
-  const pool = openPool({ ...own().connection, ...change }, { acquireTimeoutMillis: 300 })
+async function refused(
+  change: ClientConfig,
+  acquireTimeoutMillis = 600,
+): Promise<{ seen: unknown; failure: Failure }> {
+  const pool = openPool({ ...own().connection, ...change }, { acquireTimeoutMillis })
   const failures: Failure[] = []
   pool.on('createError', (failure) => failures.push(failure))
   const seen = await pool.query('SELECT 1').catch((error: unknown) => error)
@@ -44,14 +47,14 @@ describe('what no second try would mend rejects those who wait, at once:', () =>
     ['a setting that the role may not set', { ...app, options: '-c log_statement=all' }, '42501'],
     ['no setting at all', { options: '--nonsense' }, '42601'],
   ])('%s', async (_, change, code) => {
-    const { seen, failure } = await refused(change)
+    const { seen, failure } = await refused(change, 20_000)
     expect(seen).toBeInstanceOf(CreateError)
     expect(seen).toMatchObject({ cause: { code } })
     expect(failure.kind).toBe('fatal')
   })
 
   test('no password, where one is asked for', async () => {
-    const { seen, failure } = await refused({ user: 'app' })
+    const { seen, failure } = await refused({ user: 'app' }, 20_000)
     expect(seen).toBeInstanceOf(CreateError)
     expect(seen).toHaveProperty('cause.message', expect.stringContaining('password must be a'))
     expect(failure.kind).toBe('fatal')

@@ -77,7 +77,7 @@ describe('a connection string reaches the server', () => {
       { memory: '7MB' },
     ],
   ])('%s', async (_, template, session) => {
-    const pool = openPool(filled(template), { acquireTimeoutMillis: 5_000 })
+    const pool = openPool(filled(template), { acquireTimeoutMillis: 20_000 })
     const { rows } = await pool.query(SESSION)
     expect(rows).toEqual([
       { user: 'postgres', local: false, ssl: false, memory: '4MB', ...session },

@@ -12,8 +12,8 @@ describe('what PgBouncer refuses', () => {
   type Failure = PoolEvents['createError'][0]
 
   /** What a caller sees, and what the pool made of it. */
-  async function refused(connection: ClientConfig) {
-    const pool = openPool(connection, { acquireTimeoutMillis: 300 })
+  async function refused(connection: ClientConfig, acquireTimeoutMillis = 20_000) {
+    const pool = openPool(connection, { acquireTimeoutMillis })
     const failures: Failure[] = []
     pool.on('createError', (failure) => failures.push(failure))
     const seen = await pool.query('SELECT 1').catch((error: unknown) => error)
@@ -51,7 +51,7 @@ describe('what PgBouncer refuses', () => {
     })
     const first = new Client(through)
     await first.connect()
-    const { pool, seen, kind } = await refused(through)
+    const { pool, seen, kind } = await refused(through, 600)
     expect(seen).toBeInstanceOf(AcquireTimeoutError)
     expect(seen).toHaveProperty('cause.message', 'no more connections allowed (max_client_conn)')
     expect(kind).toBe('full')
@@ -67,7 +67,7 @@ describe('what PgBouncer refuses', () => {
     await tell('ALTER ROLE app CONNECTION LIMIT 0')
     onTestFinished(() => tell('ALTER ROLE app CONNECTION LIMIT -1'))
     const { through } = await startBouncer(own(), { mode: 'transaction', roles: { app: 'secret' } })
-    const { seen, kind } = await refused({ ...through, ...app })
+    const { seen, kind } = await refused({ ...through, ...app }, 600)
     expect(seen).toHaveProperty('cause.message', 'too many connections for role "app"')
     expect(kind).toBe('full')
   })

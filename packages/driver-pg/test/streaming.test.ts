@@ -14,7 +14,7 @@ const LARGE = "SELECT n, repeat('x', 1000) AS filler FROM generate_series(1, 200
 function openPatientPool() {
   return openPool(connectionTo(), {
     max: 1,
-    acquireTimeoutMillis: 5_000,
+    acquireTimeoutMillis: 20_000,
     validateTimeoutMillis: 60_000,
   })
 }
