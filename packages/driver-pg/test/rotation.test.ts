@@ -6,7 +6,9 @@ import { startLoad } from './support/load.ts'
 import { useOwnServer } from './support/own-server.ts'
 import { openPool } from './support/pools.ts'
 
-const own = useOwnServer({ roles: { app: 'secret 0', other: 'of the other' } })
+const own = useOwnServer({
+  roles: { app: 'secret 0', old: 'of the old', other: 'of the other' },
+})
 
 test('a password that is changed under load is rotated by `recycle()`, and nobody sees an error', async () => {
   const { connection, tell } = own()
@@ -38,20 +40,20 @@ test('a password that is changed under load is rotated by `recycle()`, and nobod
 test('`recycle()` moves everybody to another role, in the midst of their work', async () => {
   const { connection } = own()
   const roles = [
-    { user: 'app', password: 'secret 20' },
+    { user: 'old', password: 'of the old' },
     { user: 'other', password: 'of the other' },
   ]
   const pool = openPool(() => ({ ...connection, ...roles[0] }), { max: 4 })
   const who = async (): Promise<unknown> =>
     (await pool.query<{ user: string }>('SELECT current_user AS user')).rows[0]?.user
-  expect(await who()).toBe('app')
+  expect(await who()).toBe('old')
   const { stop } = startLoad(pool)
   await pool.transaction(async (client) => {
     roles.shift()
     pool.recycle()
     expect(await who()).toBe('other')
     // Whoever was at work before goes on as before.
-    expect((await client.query('SELECT current_user AS user')).rows).toEqual([{ user: 'app' }])
+    expect((await client.query('SELECT current_user AS user')).rows).toEqual([{ user: 'old' }])
   })
   expect(await stop()).toMatchObject({ wrong: 0, errors: [] })
 })

@@ -29,7 +29,7 @@ export function useOwnServer(options: PostgresOptions = {}): () => OwnServer {
   }
 }
 
-export function ownServer(server: PostgresServer): OwnServer {
+function ownServer(server: PostgresServer): OwnServer {
   const { host, port, user, database } = server
   const connection = { host, port, user, database }
   const tell = async (text: string, values: unknown[] = []): Promise<void> => {
