@@ -1,0 +1,3 @@
+export { redisDriver } from './driver.ts'
+export type { RedisConnection } from './driver.ts'
+export type { RedisMethods } from './methods.ts'

@@ -1,0 +1,121 @@
+import { CreateError, type PoolEvents } from '@forksafe/core'
+import { describe, expect, test } from 'vitest'
+import { redisDriver } from '../src/index.ts'
+import { observe, openPool, type Options } from './support/pools.ts'
+import { startOwnServer } from './support/own-server.ts'
+
+type Failure = PoolEvents['createError'][0]
+
+/** Asks through a pool that cannot connect, and tells what it made of it; the caller may be waiting still. */
+async function refused(connection: Options) {
+  const pool = openPool(connection)
+  const failed = new Promise<Failure>((resolve) => pool.once('createError', resolve))
+  const answer = pool.get('a').catch((error: unknown) => error)
+  return { pool, answer, failure: await failed }
+}
+
+describe.each([2, 3] as const)('what no second try would mend, in RESP%i,', (protocol) => {
+  test('rejects those who wait, at once', async () => {
+    const { connection } = await startOwnServer({ password: 'secret' })
+    await observe(async (redis) => {
+      await redis.acl('SETUSER', 'mute', 'on', '>secret', 'allkeys', '+@all', '-ping')
+      await redis.acl('SETUSER', 'off', 'off', '>secret', 'allkeys', '+@all')
+    }, connection)
+    const { password: _, ...nobody } = connection
+    const cases: [Options, RegExp][] = [
+      [{ ...connection, password: 'wrong' }, /^WRONGPASS/],
+      [{ ...connection, username: 'unknown' }, /^WRONGPASS/],
+      [{ ...connection, username: 'off' }, /^WRONGPASS/],
+      [nobody, /^NOAUTH/],
+      [{ ...connection, username: 'mute' }, /^NOPERM/],
+      [{ ...connection, db: 9_999 }, /^ERR DB index/],
+    ]
+    for (const [options, message] of cases) {
+      const { answer, failure } = await refused({ ...options, protocol })
+      expect(await answer).toBeInstanceOf(CreateError)
+      expect(await answer).toMatchObject({ cause: { message: expect.stringMatching(message) } })
+      expect(failure.kind).toBe('fatal')
+    }
+  })
+})
+
+test.each([2, 3] as const)(
+  'a server without room lets those wait who came, in RESP%i',
+  async (protocol) => {
+    const { connection } = await startOwnServer({ settings: { maxclients: '2' } })
+    const others = openPool(connection, { max: 2, min: 2 })
+    await others.warmUp()
+    const { pool, answer, failure } = await refused({ ...connection, protocol })
+    expect(failure).toMatchObject({
+      kind: 'full',
+      error: { message: 'ERR max number of clients reached' },
+    })
+    expect(pool.stats.waiting).toBe(1)
+    await others.close()
+    expect(await answer).toBeNull()
+  },
+)
+
+describe('what passes by itself is tried again:', () => {
+  test('a server that is loading its data', async () => {
+    const { server, connection } = await startOwnServer({
+      settings: { 'key-load-delay': '500', 'loading-process-events-interval-bytes': '1024' },
+    })
+    await observe(async (redis) => {
+      await redis.mset(Array.from({ length: 1_000 }, (_, n) => `key:${n >> 1}`))
+      await redis.save()
+    }, connection)
+    await server.restart()
+    const { pool, answer, failure } = await refused(connection)
+    expect(failure).toMatchObject({
+      kind: 'transient',
+      error: { message: expect.stringMatching(/^LOADING/) },
+    })
+    expect(await answer).toBeNull()
+    expect(await pool.dbsize()).toBe(500)
+  })
+
+  test('a replica whose master is down and which does not answer for it', async () => {
+    const { server, connection } = await startOwnServer()
+    await observe(async (redis) => {
+      await redis.config('SET', 'replica-serve-stale-data', 'no')
+      await redis.replicaof('127.0.0.1', 1)
+    }, connection)
+    const { answer, failure } = await refused(connection)
+    expect(failure).toMatchObject({
+      kind: 'transient',
+      error: { message: expect.stringMatching(/^MASTERDOWN/) },
+    })
+    // It begins anew as a master.
+    await server.restart()
+    expect(await answer).toBeNull()
+  })
+
+  test('a server that is not there', async () => {
+    const { server, connection } = await startOwnServer()
+    await server.stopServer()
+    const { answer, failure } = await refused(connection)
+    expect(failure).toMatchObject({ kind: 'transient', error: { code: 'ECONNREFUSED' } })
+    await server.startServer()
+    expect(await answer).toBeNull()
+  })
+})
+
+test('a replica refuses to write, which ends no connection', async () => {
+  const { connection } = await startOwnServer()
+  await observe((redis) => redis.replicaof('127.0.0.1', 1), connection)
+  const pool = openPool(connection)
+  const error: unknown = await pool.set('a', 1).catch((error: unknown) => error)
+  expect(error).toMatchObject({ message: expect.stringMatching(/^READONLY/) })
+  expect(redisDriver.classify?.(error)).toBe('transient')
+  expect(pool.stats).toMatchObject({ size: 1, idle: 1 })
+})
+
+test.each([
+  [new Error('no prefix'), 'transient'],
+  [undefined, 'transient'],
+  [new Error('DENIED Redis is running in protected mode'), 'fatal'],
+  [new Error('ERR invalid password'), 'fatal'],
+])('%o is %s', (error, kind) => {
+  expect(redisDriver.classify?.(error)).toBe(kind)
+})

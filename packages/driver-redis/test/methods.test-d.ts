@@ -1,0 +1,17 @@
+import type { Redis } from 'ioredis'
+import { expectTypeOf, test } from 'vitest'
+import type { RedisMethods } from '../src/index.ts'
+
+declare const pool: RedisMethods
+
+test('methods have the types that ioredis gives them', () => {
+  expectTypeOf<RedisMethods['get']>().toEqualTypeOf<Redis['get']>()
+  expectTypeOf(pool.get('a')).toEqualTypeOf<Promise<string | null>>()
+  expectTypeOf(pool.mgetBuffer('a', 'b')).toEqualTypeOf<Promise<(Buffer | null)[]>>()
+  expectTypeOf(pool.set('a', 1, 'EX', 60, 'NX')).toEqualTypeOf<Promise<'OK' | null>>()
+})
+
+test('what needs a connection of its own is not among them', () => {
+  type Own = 'multi' | 'watch' | 'blpop' | 'blpopBuffer' | 'xread' | 'subscribe' | 'client' | 'call'
+  expectTypeOf<Extract<keyof RedisMethods, Own>>().toEqualTypeOf<never>()
+})

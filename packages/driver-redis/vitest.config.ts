@@ -1,0 +1,6 @@
+import { mergeConfig } from 'vitest/config'
+import shared from '../../vitest.project.ts'
+
+export default mergeConfig(shared, {
+  test: { name: 'driver-redis', globalSetup: ['test/support/server.ts'] },
+})
