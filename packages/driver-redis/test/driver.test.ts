@@ -189,8 +189,9 @@ describe('watch', () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const lease = await pool.acquire()
     const client = lease.resource
+    const id = await idOf(client)
     const popped = client.blpop('nothing:comes', 0)
-    await kill([await observe(async (redis) => newestBlocked(await redis.client('LIST')))])
+    await kill([id])
     await expect(popped).rejects.toThrow('Connection is closed')
     await expect(client.get('a')).rejects.toThrow('Connection is closed')
     expect(await pool.get('a')).toBeNull()
@@ -214,12 +215,3 @@ describe('allowExitOnIdle', () => {
     },
   )
 })
-
-/** From the answer to CLIENT LIST. */
-function newestBlocked(list: unknown): number {
-  const line = String(list)
-    .split('\n')
-    .filter((line) => / cmd=blpop /.test(line))
-    .at(-1)
-  return Number(/^id=(\d+)/.exec(line ?? '')?.[1])
-}

@@ -1,0 +1,225 @@
+import { createForkSafePool, defineDriver, StaleResourceError } from '@forksafe/core'
+import { inChild, type RecordingProxy } from '@forksafe/testkit'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { redisDriver } from '../src/index.ts'
+import {
+  expectSilentChild,
+  expectWritten,
+  fateOf,
+  type Notice,
+  outcomeOf,
+  type Watched,
+} from './support/forked.ts'
+import {
+  connectionTo,
+  fill,
+  idOf,
+  observe,
+  openPool,
+  openRecordedPool,
+  type Options,
+  seenByServer,
+  startProxy,
+  transports,
+} from './support/pools.ts'
+
+// A fork in each state that a connection can be in, over each transport, proved from both sides: the child lets go of
+// every descriptor without a byte and has a connection of its own; the parent goes on with what it was doing.
+
+const closed = { message: 'Connection is closed.' }
+
+describe.each(transports)('over %s', (transport) => {
+  let proxy: RecordingProxy
+  let stop: () => Promise<void>
+  beforeAll(async () => {
+    ;({ proxy, stop } = await startProxy(transport))
+  })
+  afterAll(() => stop())
+
+  function openWatched(max: number, login: Options = {}): Watched {
+    return { pool: openPool({ ...connectionTo({ transport, proxy }), ...login }, { max }), proxy }
+  }
+
+  describe.each<Notice>(['hooked', 'unhooked'])('a fork whose child is %s,', (notice) => {
+    const key = `forked:${transport}:${notice}`
+    beforeAll(() => observe((redis) => redis.del(key)))
+
+    test('with idle connections', async () => {
+      const watched = openWatched(3)
+      const { pool } = watched
+      const ids = await fill(pool, 3)
+      const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])
+      const clients = leases.map(({ resource }) => resource)
+      for (const lease of leases) lease.release()
+      const { id } = await expectSilentChild(watched, notice, { clients })
+      expect(ids).not.toContain(id)
+      expect(await fill(pool, 3)).toEqual(ids)
+    })
+
+    test('while a connection is lent and watches a key', async () => {
+      const watched = openWatched(1)
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const client = lease.resource
+      const before = await idOf(client)
+      await client.watch(key)
+      const look = () => {
+        lease.release()
+        return pool.stats
+      }
+      const { id, found } = await expectSilentChild(watched, notice, { clients: [client], look })
+      expect(id).not.toBe(before)
+      expect(found).toMatchObject({ size: 1, idle: 1, borrowed: 0 })
+      expect(await client.multi().set(key, 'mine').get(key).exec()).toEqual([
+        [null, 'OK'],
+        [null, 'mine'],
+      ])
+      expect(await idOf(client)).toBe(before)
+      lease.release()
+    })
+
+    test('in MULTI', async () => {
+      const watched = openWatched(1)
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const client = lease.resource
+      const before = await idOf(client)
+      await client.multi({ pipeline: false })
+      await client.set(key, 'queued')
+      const look = async () => {
+        lease.destroy()
+        const seen = await pool.get(key)
+        await pool.close()
+        return seen
+      }
+      const { id, found } = await expectSilentChild(watched, notice, { clients: [client], look })
+      expect(id).not.toBe(before)
+      expect(found).not.toBe('queued')
+      expect(await client.call('EXEC')).toEqual(['OK'])
+      expect(await client.get(key)).toBe('queued')
+      expect(await idOf(client)).toBe(before)
+      lease.release()
+    })
+
+    test('in a blocking command', async () => {
+      const watched = openWatched(1)
+      const lease = await watched.pool.acquire()
+      const client = lease.resource
+      const before = await idOf(client)
+      const popped = outcomeOf(client.blpop(`${key}:list`, 0))
+      await expect
+        .poll(() => seenByServer(before))
+        .toMatchObject({ cmd: 'blpop', flags: expect.stringContaining('b') })
+      const look = () => popped
+      const { id, found } = await expectSilentChild(watched, notice, { clients: [client], look })
+      expect(id).not.toBe(before)
+      expect(found).toMatchObject(closed)
+      await observe((redis) => redis.rpush(`${key}:list`, 'for the parent'))
+      expect(await popped).toEqual([`${key}:list`, 'for the parent'])
+      expect(await idOf(client)).toBe(before)
+      lease.release()
+    })
+
+    test('in a subscription', async () => {
+      const watched = openWatched(1)
+      const lease = await watched.pool.acquire()
+      const client = lease.resource
+      const before = await idOf(client)
+      const heard: string[] = []
+      client.on('message', (_, message) => heard.push(message))
+      await client.subscribe(key)
+      const look = () => watched.pool.publish(key, 'from the child')
+      const { id, found } = await expectSilentChild(watched, notice, { clients: [client], look })
+      expect(id).not.toBe(before)
+      // Who hears it is the parent alone.
+      expect(found).toBe(1)
+      await observe((redis) => redis.publish(key, 'after it'))
+      await expect.poll(() => heard).toEqual(['from the child', 'after it'])
+      expect(await idOf(client)).toBe(before)
+      lease.release()
+    })
+
+    test('with commands that have no answer yet, on a client that was told to send again', async () => {
+      const asked = {
+        retryStrategy: () => 0,
+        enableOfflineQueue: true,
+        maxRetriesPerRequest: null,
+      }
+      const watched = openWatched(1, asked)
+      const lease = await watched.pool.acquire()
+      const client = lease.resource
+      const before = await idOf(client)
+      const connection = (await proxy.connections()).at(-1)?.id ?? 0
+      await proxy.hold({ connection, direction: 'fromServer' })
+      const mark = await proxy.mark()
+      const counted = [1, 2, 3].map(() => outcomeOf(client.incr(`${key}:n`)))
+      await expectWritten(proxy, mark)
+      // It does something of its own for longer than the client would wait.
+      const look = async () => {
+        for (let n = 0; n < 20; n++) await watched.pool.ping()
+        return Promise.all(counted)
+      }
+      const { found } = await expectSilentChild(watched, notice, { clients: [client], look })
+      expect(found).toMatchObject([closed, closed, closed])
+      await proxy.resume({ connection })
+      expect(await Promise.all(counted)).toEqual([1, 2, 3])
+      expect(await observe((redis) => redis.get(`${key}:n`))).toBe('3')
+      expect(await idOf(client)).toBe(before)
+      lease.release()
+    })
+
+    test('while a connection is being opened', async () => {
+      const watched = openWatched(1)
+      const { pool } = watched
+      await proxy.hold({ direction: 'fromServer' })
+      const mark = await proxy.mark()
+      const opening = pool.acquire()
+      const fate = fateOf(opening)
+      await expectWritten(proxy, mark)
+      const { id, found } = await expectSilentChild(watched, notice, {
+        timeoutMillis: 50,
+        look: () => fate,
+      })
+      // The child tries on its own, and gets no answer either.
+      expect(id).toBe('AcquireTimeoutError')
+      expect(found).toBe(StaleResourceError.name)
+      await proxy.resume({ direction: 'fromServer' })
+      const lease = await opening
+      expect(await idOf(lease.resource)).toEqual(expect.any(Number))
+      lease.release()
+    })
+
+    test('with a caller in the queue', async () => {
+      const watched = openWatched(1)
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const before = await idOf(lease.resource)
+      const waiting = pool.acquire()
+      const fate = fateOf(waiting)
+      const clients = [lease.resource]
+      const { id, found } = await expectSilentChild(watched, notice, {
+        clients,
+        look: () => fate,
+      })
+      expect(id).not.toBe(before)
+      expect(found).toBe(StaleResourceError.name)
+      lease.release()
+      const next = await waiting
+      expect(await idOf(next.resource)).toBe(before)
+      next.release()
+    })
+  })
+})
+
+test('the proof is no empty one: what ioredis calls disconnecting is seen, and harms the parent', async () => {
+  const { proxy, pool: other } = await openRecordedPool('plain')
+  await other.close()
+  const impolite = defineDriver({ ...redisDriver, discard: (client) => client.disconnect() })
+  const pool = createForkSafePool(impolite, { connection: connectionTo({ proxy }), max: 1 })
+  onTestFinished(() => pool.close())
+  const before = await pool.use(idOf)
+  const mark = await proxy.mark()
+  await inChild(() => new Promise((resolve) => setTimeout(resolve, 100)))
+  expect(await proxy.records({ since: mark, openedBefore: mark })).not.toEqual([])
+  await expect.poll(() => seenByServer(before)).toBeUndefined()
+})
