@@ -108,8 +108,8 @@ describe('whoever waits is told at once', () => {
     ],
     [
       'of one that is made out to another name',
-      // A way to say 127.0.0.1 that is no address to TLS.
-      'postgres://postgres@127.1:PORT/postgres?sslmode=verify-full&sslrootcert=ROOT',
+      // This machine by another address.
+      'postgres://postgres@0.0.0.0:PORT/postgres?sslmode=verify-full&sslrootcert=ROOT',
       /altnames/,
     ],
     ['that the string is no URL', 'postgres://postgres@HOST:notaport/postgres', /Invalid URL/],
