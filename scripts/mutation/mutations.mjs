@@ -225,6 +225,18 @@ export const mutations = [
     '    this.handoff.rejectAll(error)',
   ),
   inCore(
+    'a limit that passes in a child counts as a failure',
+    'generation.ts',
+    '      this.#host.checkProcess()\n      if (!settled',
+    '      if (!settled',
+  ),
+  inCore(
+    'the timer of the queue looks for no change',
+    'handoff.ts',
+    '    this.stop()\n    this.#checkProcess()\n',
+    '    this.stop()\n',
+  ),
+  inCore(
     'a room that is taken is lent again',
     'stock.ts',
     'return this.#options.max - this.size',

@@ -34,16 +34,17 @@ async function startUnderInit(kind: DaemonSettings['kind'], koffi: boolean) {
   const settings: DaemonSettings = { kind, koffi, signal, connection: connectionTo({ proxy }) }
   const flags = ['--v8-pool-size=1', '--single-threaded']
   const node = [process.execPath, ...flags, programs().path('daemon')]
-  const init = 'signal=$1; shift; "$@"; while [ ! -e "$signal.3" ]; do sleep 0.02; done'
+  // It is there to adopt, for as long as the test takes.
+  const init = '"$@"; sleep 60'
   const program = spawn(
     'unshare',
-    [...namespace, 'sh', '-c', init, 'init', signal, ...node, JSON.stringify(settings)],
+    [...namespace, 'sh', '-c', init, 'init', ...node, JSON.stringify(settings)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const proceed = (time: number): void => writeFileSync(`${signal}.${time}`, '')
   onTestFinished(async () => {
     const exited = once(program, 'exit')
-    proceed(3)
+    program.kill('SIGKILL')
     await exited
     rmSync(folder, { recursive: true })
     await stop()

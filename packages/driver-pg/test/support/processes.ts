@@ -10,6 +10,11 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
+/** Whether the process runs: a zombie does not. */
+export function isRunning(pid: number): boolean {
+  return ![undefined, 'Z', 'X'].includes(stateOf(pid))
+}
+
 /** Keeps this process from doing anything at all until its child has ended, which nobody can have collected then. */
 export function blockUntilEnded(pid: number): void {
   const never = new Int32Array(new SharedArrayBuffer(4))
