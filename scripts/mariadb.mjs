@@ -1,0 +1,2 @@
+// @ts-check
+export { startMariadb } from './servers/mariadb.mjs'
