@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'scripts', 'examples'],
+    projects: ['packages/*', 'scripts', 'examples', 'libraries'],
     // `npm run coverage`. Core alone: what forks cannot be measured.
     coverage: {
       provider: 'v8',

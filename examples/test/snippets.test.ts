@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]
 /** A snippet says in the line above it which file it shows. */
-const snippet = /<!-- (examples\/src\/\S+) -->\n\n```ts\n([\s\S]*?)```/g
+const snippet = /<!-- ((?:examples|libraries)\/src\/\S+) -->\n\n```ts\n([\s\S]*?)```/g
 
 test('every TypeScript snippet of the README is a file that is compiled and run', () => {
   const text = readFileSync(`${root}README.md`, 'utf8')

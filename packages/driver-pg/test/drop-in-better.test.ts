@@ -110,6 +110,17 @@ describe('end', () => {
   })
 })
 
+test('`connect` gives a function to call also after end()', async () => {
+  const pool = open()
+  await pool.end()
+  const [error, client, done] = await new Promise<unknown[]>((resolve) => {
+    pool.connect((...given) => resolve(given))
+  })
+  expect(error).toMatchObject({ message: 'Cannot use a pool after calling end on the pool' })
+  expect(client).toBeUndefined()
+  expect((done as () => void)()).toBeUndefined()
+})
+
 describe('query', () => {
   test('gives its client back also where the query brings a callback of its own', async () => {
     const pool = open({ max: 1 })

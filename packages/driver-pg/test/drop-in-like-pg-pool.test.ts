@@ -222,7 +222,7 @@ describe.each(pools)('%s', (_, Pool) => {
     test('a second time throws also when the client is lent again', async () => {
       const pool = open({ max: 1 })
       const client = await pool.connect()
-      const release = Reflect.get(client, 'release') as () => void
+      const release: () => void = Reflect.get(client, 'release')
       release()
       const again = await pool.connect()
       expect(again).toBe(client)

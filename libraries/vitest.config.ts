@@ -1,0 +1,10 @@
+import { mergeConfig } from 'vitest/config'
+import shared from '../vitest.project.ts'
+
+export default mergeConfig(shared, {
+  test: {
+    name: 'libraries',
+    globalSetup: ['test/support/server.ts'],
+    setupFiles: ['test/support/environment.ts'],
+  },
+})
