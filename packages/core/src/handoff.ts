@@ -5,12 +5,13 @@ import type { Lease } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
 
 // The functions of the promise that is being made: with one executor for all, none is allocated for each.
-let resolving: (lease: Lease<object>) => void = nothing
-let rejecting: (reason: unknown) => void = nothing
-function nothing(): void {}
+type Resolve = (lease: Lease<object>) => void
+type Reject = (error: unknown) => void
+let resolving: Resolve | undefined
+let rejecting: Reject | undefined
 function capture(resolve: unknown, reject: unknown): void {
-  resolving = resolve as typeof resolving
-  rejecting = reject as typeof rejecting
+  resolving = resolve as Resolve
+  rejecting = reject as Reject
 }
 
 /** A caller in the queue. */
@@ -28,15 +29,15 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   readonly since: number
   readonly timeoutMillis: number
   readonly promise: Promise<Lease<R>> = new Promise(capture)
-  readonly resolve: (lease: Lease<R>) => void = resolving
-  readonly reject: (error: unknown) => void = rejecting
+  readonly resolve: (lease: Lease<R>) => void = resolving as Resolve
+  readonly reject: Reject = rejecting as Reject
 
   constructor(priority: number, since: number, timeoutMillis: number) {
     this.priority = priority
     this.since = since
     this.timeoutMillis = timeoutMillis
     // Nothing may hold on to the last wait, and to what became of it.
-    resolving = rejecting = nothing
+    resolving = rejecting = undefined
   }
 
   get deadline(): number {
