@@ -30,9 +30,11 @@ try {
     await step('coverage', () =>
       run('Measuring', tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')),
     )
-    for (const { name, major, find } of nodes()) {
+    for (const [index, { name, major, find }] of nodes().entries()) {
+      // The scripts are for the Node at hand.
+      const projects = given.length > 0 || index === 0 ? [] : ['--project=!scripts']
       await step(`test on Node ${name}`, async () => {
-        reports[major] = await test(await find())
+        reports[major] = await test(await find(), [...projects, ...given])
       })
     }
     // A page is made of a whole run, on every line of Node.
@@ -83,8 +85,11 @@ function tool(script, ...args) {
   return { command: process.execPath, args: [path, ...args], env: environment() }
 }
 
-/** @param {string} node the executable of the Node to test on */
-async function test(node) {
+/**
+ * @param {string} node the executable of the Node to test on
+ * @param {string[]} given arguments for vitest
+ */
+async function test(node, given) {
   const reports = mkdtempSync(join(tmpdir(), 'forksafe-test-'))
   const report = join(reports, 'vitest.json')
   const args = [
