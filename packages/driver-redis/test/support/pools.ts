@@ -38,14 +38,14 @@ export function connectionTo({
 function addressOf(transport: Transport, proxy: RecordingProxy | undefined): Options {
   const target = targetOf(transport)
   if ('path' in target) return { path: proxy?.path ?? target.path }
-  return { host: server.host, port: proxy?.port ?? target.port }
+  return { host: target.host, port: proxy?.port ?? target.port }
 }
 
-function targetOf(transport: Transport): { port: number } | { path: string } {
+function targetOf(transport: Transport): { host: string; port: number } | { path: string } {
   if (transport === 'Unix socket' && server.socketPath !== undefined) {
     return { path: server.socketPath }
   }
-  return { port: (transport === 'TLS' && server.tlsPort) || server.port }
+  return { host: server.host, port: (transport === 'TLS' && server.tlsPort) || server.port }
 }
 
 /** A recording proxy that is reached by that transport, and reaches the server by it. */
