@@ -44,6 +44,8 @@ const timers: Ticking[] = [
     options: { backoff: { minMillis: TIMER_MILLIS, maxMillis: TIMER_MILLIS } },
     start: async ({ pool, proxy }) => {
       await proxy.refuse()
+      // The pause has a random length, at most this.
+      vi.spyOn(Math, 'random').mockReturnValue(1)
       const failed = new Promise((resolve) => pool.once('createError', resolve))
       pool.acquire().catch(() => undefined)
       await failed
@@ -55,7 +57,6 @@ const timers: Ticking[] = [
     start: async ({ pool, proxy }) => {
       await proxy.hold()
       pool.acquire().catch(() => undefined)
-      await expect.poll(async () => (await proxy.connections()).length, { interval: 5 }).toBe(1)
     },
   },
   {
@@ -127,19 +128,25 @@ describe.each(timers)('$name', ({ options, start }) => {
       const watched = openWatchedPool(proxy, 'plain', options)
       const told: unknown[] = []
       watched.pool.on('processChange', ({ reason }) => told.push(reason))
-      const mark = await proxy.mark()
       await start(watched)
       // What ends in a child has not failed there.
       for (const event of ['createError', 'hookError', 'destroy'] as const) {
         watched.pool.on(event, (details) => told.push(details))
       }
-      const said = fromClient(await proxy.records({ since: mark })).length
+      // What the parent has to write is written after one turn of the event loop. In the second the loop learns what its
+      // sockets wait for now: libuv aborts a child that is forked before, if it still has the socket.
+      for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
       const child = await fork(
         async () => {
           inherit()
+          const mark = await proxy.mark()
           await sleep(TIMER_MILLIS + 50)
-          const since = fromClient(await proxy.records({ since: mark })).length
-          return { inherited: fired.inherited, told, said: since, size: watched.pool.stats.size }
+          return {
+            inherited: fired.inherited,
+            told,
+            said: fromClient(await proxy.records({ since: mark })),
+            size: watched.pool.stats.size,
+          }
         },
         { afterFork: notice === 'hooked' },
       )
@@ -149,7 +156,7 @@ describe.each(timers)('$name', ({ options, start }) => {
       expect(await child.result).toEqual({
         inherited: notice === 'hooked' ? 0 : 1,
         told: ['fork'],
-        said,
+        said: [],
         size: 0,
       })
       await expect.poll(() => fired.own).toBeGreaterThan(before)
