@@ -47,12 +47,14 @@ const targets: readonly Target[] = [
     limit: 0.8,
     row: ({ lending }) => lending?.crowd['core-without-koffi'],
   },
-  ...callerCounts.map((callers): Target => ({
-    target: `forksafe: queries a second of ${callers} callers, to pg.Pool`,
-    bound: 'at least',
-    limit: 1,
-    row: ({ queries }) => queries?.[callers].forksafe,
-  })),
+  ...(['forksafe', 'drop-in'] as const).flatMap((peer) =>
+    callerCounts.map((callers): Target => ({
+      target: `${peer}: queries a second of ${callers} callers, to pg.Pool`,
+      bound: 'at least',
+      limit: 1,
+      row: ({ queries }) => queries?.[callers][peer],
+    })),
+  ),
   ...callerCounts.map((callers): Target => ({
     target: `forksafe: the same without a server, ${callers} callers`,
     bound: 'at least',

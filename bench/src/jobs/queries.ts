@@ -1,5 +1,5 @@
 import { createForkSafePool } from '@forksafe/core'
-import { pgDriver } from '@forksafe/driver-pg'
+import { pgDriver, Pool as DropIn } from '@forksafe/driver-pg'
 import genericPool from 'generic-pool'
 import { Client as PgClient, Pool as PgPool } from 'pg'
 import { InstantPgClient } from '../peers/instant-client.ts'
@@ -10,7 +10,7 @@ import type { Job } from './job.ts'
 
 export const CONNECTIONS = 10
 
-export const queryPeers = ['forksafe', 'pg.Pool', 'generic-pool'] as const
+export const queryPeers = ['forksafe', 'drop-in', 'pg.Pool', 'generic-pool'] as const
 export type QueryPeer = (typeof queryPeers)[number]
 
 export interface QueriesArgument {
@@ -49,12 +49,8 @@ const open: Record<QueryPeer, (url?: string) => Client> = {
     }
   },
 
-  'pg.Pool'(url) {
-    const server = url === undefined ? { Client: InstantPgClient } : { connectionString: url }
-    const pool = new PgPool({ ...server, max: CONNECTIONS })
-    pool.on('error', () => undefined)
-    return { query: (number) => pool.query(TEXT, [number]), close: () => pool.end() }
-  },
+  'drop-in': (url) => pooled(DropIn, url),
+  'pg.Pool': (url) => pooled(PgPool, url),
 
   'generic-pool'(url) {
     const factory = {
@@ -83,6 +79,13 @@ const open: Record<QueryPeer, (url?: string) => Client> = {
       },
     }
   },
+}
+
+function pooled(Pool: typeof PgPool, url?: string): Client {
+  const server = url === undefined ? { Client: InstantPgClient } : { connectionString: url }
+  const pool = new Pool({ ...server, max: CONNECTIONS })
+  pool.on('error', () => undefined)
+  return { query: (number) => pool.query(TEXT, [number]), close: () => pool.end() }
 }
 
 /** One peer, its answers checked. */

@@ -6,7 +6,7 @@ import { lend } from './lend.ts'
 import { inWordsOfPgPool, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
 import { coreOptionsOf, type DropInOptions } from './options.ts'
-import { queryAndRelease } from './query.ts'
+import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy } from './settle.ts'
 
@@ -74,14 +74,11 @@ export const Pool = class Pool extends Inheritance {
   }
 
   connect(callback?: Connected): Promise<PoolClient> | undefined {
+    if (callback === undefined) return inPromiseOf(this.Promise, this._lend())
     const done = (): void => undefined
-    return this._answer(
-      this._lend(),
-      callback,
-      // oxlint-disable-next-line typescript/unbound-method -- it needs no `this`
-      (client) => [client, client.release],
-      [undefined, done],
-    )
+    // oxlint-disable-next-line typescript/unbound-method -- it needs no `this`
+    settleBy(this._lend(), callback, (client) => [client, client.release], [undefined, done])
+    return undefined
   }
 
   query(query: unknown, values?: unknown, callback?: Answered): Promise<QueryResult> | undefined {
@@ -89,16 +86,19 @@ export const Pool = class Pool extends Inheritance {
       setImmediate(query as Answered, new Error(says.functionFirst))
       return undefined
     }
-    const [given, answered] =
-      typeof values === 'function' ? [undefined, values] : [values, callback]
-    return this._answer(this._query(query, given), answered as Answered | undefined, (result) => [
-      result,
-    ])
+    if (typeof values === 'function') return this.query(query, undefined, values as Answered)
+    const answer = this._query(query, values)
+    if (callback === undefined) return inPromiseOf(this.Promise, answer)
+    settleBy(answer, callback, (result) => [result])
+    return undefined
   }
 
   end(callback?: () => void): Promise<void> | undefined {
     this.log('ending')
-    return this._answer(this._end(), callback, () => [])
+    const ended = this._end()
+    if (callback === undefined) return inPromiseOf(this.Promise, ended)
+    settleBy(ended, callback, () => [])
+    return undefined
   }
 
   get totalCount(): number {
@@ -146,7 +146,19 @@ export const Pool = class Pool extends Inheritance {
 
   private async _query(query: unknown, values: unknown): Promise<QueryResult> {
     const client = (await this.connect()) as PoolClient
-    return queryAndRelease(client, query, values, this.log)
+    let result: QueryResult
+    try {
+      this.log('dispatching query')
+      result = await ask(client, query, values)
+      this.log('query dispatched')
+    } catch (error) {
+      // Leads back to whoever asked, and not to the socket that the answer came from.
+      if (error instanceof Error) Error.captureStackTrace(error)
+      releaseFailed(client, error)
+      throw error
+    }
+    client.release()
+    return result
   }
 
   private async _end(): Promise<void> {
@@ -155,18 +167,6 @@ export const Pool = class Pool extends Inheritance {
     // As in pg-pool, it takes as long as whoever holds a client.
     await this._core.close({ deadlineMillis: Infinity })
     this.ended = true
-  }
-
-  /** By callback where there is one. */
-  private _answer<T>(
-    outcome: Promise<T>,
-    callback: ((error: Error | undefined, ...result: never[]) => void) | undefined,
-    resultOf: (value: T) => readonly unknown[],
-    onError?: readonly unknown[],
-  ): Promise<T> | undefined {
-    if (callback === undefined) return inPromiseOf(this.Promise, outcome)
-    settleBy(outcome, callback, resultOf, onError)
-    return undefined
   }
 } as unknown as typeof PgPool
 

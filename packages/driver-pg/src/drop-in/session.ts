@@ -45,10 +45,10 @@ export function isInherited(lease: Lease<Session>): boolean {
 export function lookBeforeQueries(session: Session): void {
   const { client } = session
   // oxlint-disable-next-line typescript/unbound-method -- it is called with its client
-  const query = client.query as (...args: unknown[]) => unknown
-  const looking = (...args: unknown[]): unknown => {
+  const query = client.query as (config: unknown, values?: unknown, callback?: unknown) => unknown
+  const looking: typeof query = (config, values, callback) => {
     void session.isInherited
-    return query.apply(client, args)
+    return query.call(client, config, values, callback)
   }
   Object.assign(client, { query: looking })
 }
