@@ -3,16 +3,19 @@ import type { Pool as PgPool, PoolConfig } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Pool } from '../src/index.ts'
 import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
-import { connectionTo, target } from './support/pools.ts'
+import { connectionTo, target, type Transport, transports } from './support/pools.ts'
 
-async function openRecorded(config: PoolConfig = {}): Promise<{
+async function openRecorded(
+  config: PoolConfig = {},
+  transport: Transport = 'plain',
+): Promise<{
   pool: PgPool
   /** From now on: what is sent, and by whomever, on a connection that is open already. */
   stray: () => Promise<() => Promise<unknown[]>>
 }> {
   const proxy = await startRecordingProxy(target)
   onTestFinished(() => proxy.stop())
-  const pool = openPool(Pool, { ...connectionTo({ proxy }), ...config })
+  const pool = openPool(Pool, { ...connectionTo({ proxy, transport }), ...config })
   await pool.query('SELECT 1')
   const stray = async (): Promise<() => Promise<unknown[]>> => {
     const mark = await proxy.mark()
@@ -114,6 +117,21 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(await pidOf(pool)).toBe(pid)
   })
 })
+
+test.each(transports)(
+  'an inherited connection is let go of without a byte over %s',
+  async (transport) => {
+    const { pool, stray } = await openRecorded({ max: 1 }, transport)
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    const strayBytes = await stray()
+    const child = await inChild(() => pidOf(pool))
+    expect(await strayBytes()).toEqual([])
+    expect(await pidOf(client)).not.toBe(child)
+    await client.query('ROLLBACK')
+    client.release()
+  },
+)
 
 test('counts begin at zero in the child', async () => {
   const { pool } = await openRecorded({ max: 3, maxLifetimeSeconds: 1_000 })
