@@ -1,0 +1,58 @@
+import { type ForkSafePool, type Lease, onAbort } from '@forksafe/core'
+import { cancel } from './cancel.ts'
+import type { MysqlClient } from './client.ts'
+
+/** Work on one connection, which is given back when it settles. From `decide()` on it counts, whatever the signal says. */
+export type Work<T> = (
+  client: MysqlClient,
+  lease: Lease<MysqlClient>,
+  decide: () => void,
+) => Promise<T>
+
+/**
+ * `pool.use` until `signal` aborts. Then it rejects at once with the signal's reason, the statement that runs is
+ * cancelled on the server, and the connection is given back as soon as it is clean: when `work` has settled, too.
+ */
+export async function useUntilAborted<T>(
+  pool: ForkSafePool<MysqlClient>,
+  signal: AbortSignal | undefined,
+  work: Work<T>,
+): Promise<T> {
+  if (signal === undefined) return pool.use((client, lease) => work(client, lease, decided))
+  const lease = await pool.acquire({ signal })
+  let cancelled: Promise<void> | undefined
+  let stopListening = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    stopListening = onAbort(signal, () => {
+      cancelled = cancelOrEnd(lease)
+      reject(signal.reason as Error)
+    })
+  })
+  const running = start(work, lease, () => {
+    signal.throwIfAborted()
+    stopListening()
+  })
+  void running
+    .catch(() => undefined) // Told to the caller, who may have gone.
+    .then(() => cancelled)
+    .then(() => {
+      stopListening()
+      lease[Symbol.dispose]()
+    })
+  return Promise.race([running, aborted])
+}
+
+function decided(): void {}
+
+async function start<T>(work: Work<T>, lease: Lease<MysqlClient>, decide: () => void): Promise<T> {
+  return work(lease.resource, lease, decide)
+}
+
+/** Where it cannot be cancelled, there is no telling how long it runs: the connection ends. */
+export async function cancelOrEnd(lease: Lease<MysqlClient>, struck?: () => void): Promise<void> {
+  try {
+    await cancel(lease, struck)
+  } catch (error) {
+    lease.destroy(error as Error)
+  }
+}

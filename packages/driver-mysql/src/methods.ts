@@ -1,0 +1,87 @@
+import type { ForkSafePool } from '@forksafe/core'
+import type {
+  ExecuteValues,
+  FieldPacket,
+  QueryOptions as Statement,
+  QueryResult,
+  QueryValues,
+  RowDataPacket,
+} from 'mysql2'
+import { useUntilAborted } from './abort.ts'
+import type { MysqlClient } from './client.ts'
+import { sessionOf } from './session.ts'
+import { rowsOf, type StreamOptions } from './stream.ts'
+import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
+
+/** How to run one statement. */
+export interface QueryOptions {
+  /**
+   * When it aborts, the call rejects at once with its reason, and the statement is killed on the server. The connection
+   * comes back clean.
+   */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What the driver adds to the pool. */
+export interface MysqlMethods {
+  /** Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error. */
+  query<R extends QueryResult = RowDataPacket[]>(
+    statement: string | Statement,
+    values?: QueryValues,
+    options?: QueryOptions,
+  ): Promise<[R, FieldPacket[]]>
+  /** The same as a prepared statement, which stays prepared on its connection for whoever executes the same text. */
+  execute<R extends QueryResult = RowDataPacket[]>(
+    statement: string | Statement,
+    values?: ExecuteValues,
+    options?: QueryOptions,
+  ): Promise<[R, FieldPacket[]]>
+  /**
+   * Rows, as they come, to be iterated over: `for await (const row of pool.stream(…))`. A connection is borrowed when the
+   * iteration begins, and given back when it ends; leave it early and the statement is killed on the server.
+   */
+  stream<R extends RowDataPacket = RowDataPacket>(
+    statement: string | Statement,
+    values?: QueryValues,
+    options?: StreamOptions,
+  ): AsyncGenerator<R, void, undefined>
+  /**
+   * Runs `work` on one connection between `START TRANSACTION` and `COMMIT`, and gives its result. What `work` throws rolls
+   * back. Rejects too when a deadlock had rolled back before COMMIT, because `work` went on after a failed statement.
+   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
+   * @throws {TypeError} for a wrong option.
+   */
+  transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
+}
+
+export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
+  const run = <T>(ask: (client: MysqlClient) => Promise<T>, options?: QueryOptions): Promise<T> =>
+    options?.signal === undefined ? pool.use(ask) : useUntilAborted(pool, options.signal, ask)
+
+  return {
+    query: <R extends QueryResult>(
+      statement: string | Statement,
+      values?: QueryValues,
+      options?: QueryOptions,
+    ) => run((client) => client.query<R>(asOptions(statement), values), options),
+
+    execute: <R extends QueryResult>(
+      statement: string | Statement,
+      values?: ExecuteValues,
+      options?: QueryOptions,
+    ) =>
+      run(async (client) => {
+        const answer = await client.execute<R>(asOptions(statement), values)
+        sessionOf(client).keepStatements()
+        return answer
+      }, options),
+
+    stream: (statement, values, options) => rowsOf(pool, statement, values, options),
+
+    transaction: (work, options) => transact(pool, work, options),
+  }
+}
+
+function asOptions(statement: string | Statement): Statement {
+  return typeof statement === 'string' ? { sql: statement } : statement
+}

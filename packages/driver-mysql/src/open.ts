@@ -1,0 +1,54 @@
+import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { MysqlConnection } from './client.ts'
+
+/** What mysql2 hands to a stream factory: its options, parsed. */
+interface StreamContext {
+  readonly config: ConnectionOptions
+}
+
+/** A connection, and the bare socket under its TLS and its protocol: what a process lets go of. */
+export interface Opened {
+  readonly core: Connection
+  readonly socket: Duplex
+}
+
+/** Opens a connection. When `signal` aborts it is let go of, silently. */
+export async function open(connection: MysqlConnection, signal: AbortSignal): Promise<Opened> {
+  signal.throwIfAborted()
+  const options = typeof connection === 'string' ? { uri: connection } : connection
+  let socket: Duplex | undefined
+  const stream = (context: StreamContext): Duplex => (socket = openSocket(options.stream, context))
+  const core = createConnection({ ...options, stream })
+  // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
+  core.on('error', () => undefined)
+  const letGo = (): void => void socket?.destroy()
+  signal.addEventListener('abort', letGo, { once: true })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      core.connect((error) => (error ? reject(error) : resolve()))
+    })
+    return { core, socket: socket as unknown as Duplex }
+  } catch (error) {
+    letGo()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', letGo)
+  }
+}
+
+/** As mysql2 opens one by itself, unless the options bring one. */
+function openSocket(own: unknown, context: StreamContext): Duplex {
+  if (own !== undefined)
+    return typeof own === 'function' ? (own(context) as Duplex) : (own as Duplex)
+  const { socketPath, host, port, enableKeepAlive, keepAliveInitialDelay } = context.config
+  if (socketPath !== undefined) return connect(socketPath)
+  return connect({
+    host,
+    port: port as number,
+    noDelay: true,
+    keepAlive: enableKeepAlive,
+    keepAliveInitialDelay,
+  })
+}

@@ -1,0 +1,64 @@
+import mysql from 'mysql2'
+import type { MysqlClient } from './client.ts'
+import { type Session, sessionOf } from './session.ts'
+
+/**
+ * Takes away what the last holder left in the session. One that is clean costs no round trip, one with nothing but an open
+ * transaction a ROLLBACK, any other a reset of the whole session.
+ * @throws where that cannot be taken away.
+ */
+export function reset(client: MysqlClient): Promise<void> | undefined {
+  const session = sessionOf(client)
+  if (session.ended) throw new Error('The last holder has ended the connection.')
+  if (session.paused) throw new Error('The last holder left a stream open: read it to its end.')
+  if (session.busy) return answered(client, session)
+  session.closeStatements()
+  return session.clean ? undefined : undo(client, session)
+}
+
+/** Takes away whatever there may be. */
+export async function resetAlways(client: MysqlClient): Promise<void> {
+  await reset(client)
+  await resetSession(client, sessionOf(client))
+}
+
+/** What is still being answered may be what begins something. */
+async function answered(client: MysqlClient, session: Session): Promise<void> {
+  await client.ping()
+  session.closeStatements()
+  if (!session.clean) await undo(client, session)
+}
+
+async function undo(client: MysqlClient, session: Session): Promise<void> {
+  const { beyondReset } = session
+  if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
+  if (session.left || session.announced) return resetSession(client, session)
+  await client.query('ROLLBACK')
+  session.restored()
+}
+
+/**
+ * By COM_RESET_CONNECTION, and not by COM_CHANGE_USER: that would log in again, by a password that may have been rotated
+ * since. What the one does and the other does not, is restored: the database, and on MySQL the character set.
+ */
+async function resetSession(client: MysqlClient, session: Session): Promise<void> {
+  const { elsewhere, charsetNumber, database } = session
+  await client.reset()
+  await client.query(`SET NAMES ${namesOf(charsetNumber)}`)
+  if (elsewhere) {
+    if (database === undefined) throw new Error('The last holder left the session in a database.')
+    await client.query(`USE ${client.escapeId(database)}`)
+  }
+  session.restored()
+}
+
+const { Charsets } = mysql as unknown as { readonly Charsets: Readonly<Record<string, number>> }
+
+/** A character set and its collation, by the number that the server was told when it was connected to. */
+function namesOf(number: number | undefined): string {
+  // Without the short names, which stand for a default.
+  const named = Object.entries(Charsets).filter(([name]) => name.includes('_'))
+  const collation = named.find(([, value]) => value === number)?.[0].toLowerCase()
+  if (collation === undefined) return 'binary'
+  return `${collation.slice(0, collation.indexOf('_'))} COLLATE ${collation}`
+}

@@ -1,0 +1,30 @@
+/** What a statement does to its session, beyond what a transaction or the tables keep. */
+export type Effect =
+  | 'none'
+  | 'announces' // what the next transaction will be like
+  | 'begins' // a transaction
+  | 'ends' // a transaction, if it succeeds
+  | 'leaves' // perhaps something behind
+
+const ANNOUNCES = /^\s*set\s+transaction\b[\w\s,]*;?\s*$/i
+const BEGINS = /^\s*(?:begin(?:\s+work)?|start\s+transaction)(?:\s[\w\s,]*)?;?\s*$/i
+const ENDS = /^\s*(?:commit|rollback)(?:\s+work)?\s*;?\s*$/i
+const HARMLESS =
+  /^[\s(]*(?:select|insert|update|delete|replace|with|values|show|explain|desc(?:ribe)?|do|savepoint|release\s+savepoint|rollback\s+(?:work\s+)?to)\b/i
+/** In a statement that looks harmless: a user variable, a second statement, a comment that is executed, a lock by name. */
+const HIDDEN = /(?<!@)@(?!@)|;\s*\S|\/\*M?!|\b(?:get_lock|service_get_\w+_locks)\b/i
+/** The session may be in another database after these, or in none. */
+const MOVES = /\b(?:use|database|schema)\b/i
+
+/** By its text alone, so what is not known counts as something that is left. */
+export function effectOf(sql: string): Effect {
+  if (HARMLESS.test(sql)) return HIDDEN.test(sql) ? 'leaves' : 'none'
+  if (BEGINS.test(sql)) return 'begins'
+  if (ANNOUNCES.test(sql)) return 'announces'
+  return ENDS.test(sql) ? 'ends' : 'leaves'
+}
+
+/** Whether a statement that leaves something may have left another database. */
+export function mayMove(sql: string): boolean {
+  return MOVES.test(sql)
+}
