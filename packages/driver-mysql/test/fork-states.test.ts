@@ -1,0 +1,245 @@
+import { StaleResourceError } from '@forksafe/core'
+import type { RecordingProxy } from '@forksafe/testkit'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  execute,
+  expectation,
+  expectSilentChild,
+  expectWritten,
+  forkInto,
+  newest,
+  type Notice,
+  openWatchedPool,
+  outcomeOf,
+  seenByServer,
+  type Seen,
+} from './support/forked.ts'
+import { fill, observe, sessionId, sessionsAlive, startProxy, transports } from './support/pools.ts'
+
+// A fork in each state that a connection can be in, over each transport, proved from both sides: the child lets go of
+// every descriptor without a byte and has a session of its own; the parent goes on with what it was doing.
+
+const stale = StaleResourceError.name
+
+beforeAll(async () => {
+  await observe('CREATE TABLE forked (name varchar(50) PRIMARY KEY) ENGINE = InnoDB')
+  return () => observe('DROP TABLE forked')
+})
+
+describe.each(transports)('over %s', (transport) => {
+  let proxy: RecordingProxy
+  let stop: () => Promise<void>
+  beforeAll(async () => {
+    ;({ proxy, stop } = await startProxy(transport))
+  })
+  afterAll(() => stop())
+
+  describe.each<Notice>(['hooked', 'unhooked'])('a fork whose child is %s,', (notice) => {
+    test('with idle connections, and what is prepared on them', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 3 })
+      const { pool } = watched
+      const sessions = await fill(pool, 3)
+      await pool.execute('SELECT ? AS n', [1])
+      const { session, found } = await expectSilentChild(watched, notice, {
+        look: async () => (await pool.execute('SELECT ? AS n', [2]))[0],
+      })
+      expect(session).toEqual(expect.any(Number))
+      expect(sessions).not.toContain(session)
+      expect(found).toEqual([{ n: 2 }])
+      expect((await pool.execute('SELECT ? AS n', [3]))[0]).toEqual([{ n: 3 }])
+      expect(await fill(pool, 3)).toEqual(sessions)
+    })
+
+    test('inside `use()`', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      await pool.use(async (client, lease) => {
+        await execute(client)
+        const before = await seenByServer(client)
+        const errors: unknown[] = []
+        const use = (): void => {
+          try {
+            errors.push(lease.resource)
+          } catch (error) {
+            errors.push((error as Error).name)
+          }
+          // Neither closes the prepared statement, in the child that has none.
+          client.unprepare('SELECT ? AS n')
+          lease.release()
+        }
+        const look = () => ({ errors, ...pool.stats })
+        const { session, found } = await expectSilentChild(watched, notice, { use, look })
+        expect(found).toMatchObject({ errors: [stale], size: 1, idle: 1, borrowed: 0 })
+        expect(session).not.toBe(before.id)
+        await execute(client)
+        expect(await seenByServer(client)).toEqual(before)
+      })
+      expect(pool.stats).toMatchObject({ size: 1, idle: 1, borrowed: 0 })
+    })
+
+    test('inside a transaction', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      const name = `${transport}, ${notice}`
+      const count = 'SELECT 1 FROM forked WHERE name = ?'
+      const lease = await pool.acquire()
+      const client = lease.resource
+      await client.query('START TRANSACTION')
+      await client.execute('INSERT INTO forked VALUES (?)', [name])
+      const before = await seenByServer(client)
+      const look = async () => {
+        lease.release()
+        lease.destroy()
+        const [rows] = await pool.query(count, [name])
+        await pool.close()
+        return rows.length
+      }
+      const { session, found } = await expectSilentChild(watched, notice, { look })
+      expect(session).not.toBe(before.id)
+      expect(found).toBe(0)
+      expect(await seenByServer(client)).toEqual(before)
+      expect(before).toMatchObject({ inTransaction: 1 })
+      await client.commit()
+      lease.release()
+      expect(await observe(count, [name])).toHaveLength(1)
+    })
+
+    test('with half of a large answer received', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const before = await seenByServer(lease.resource)
+      const rows: number[] = []
+      const connection = await newest(proxy)
+      await proxy.hold({ connection, direction: 'fromServer' })
+      const query = lease.resource.connection.query(
+        'SELECT seq, REPEAT(MD5(seq), 8) FROM seq_1_to_20000',
+      )
+      const ended = once(query, 'end')
+      const child = new Promise<Seen<undefined>>((resolve) => {
+        // The fork comes in the midst of what was read from the socket. In the child the query never ends.
+        query.on('result', ({ seq }: { seq: number }) => {
+          if (rows.push(seq) === 10_000) resolve(forkInto(watched, notice))
+        })
+      })
+      const expected = await expectation(watched, notice)
+      await proxy.resume({ connection })
+      const seen = await child
+      await ended
+      await expected.of(seen)
+      expect(rows).toEqual(Array.from({ length: 20_000 }, (_, index) => index + 1))
+      expect(await seenByServer(lease.resource)).toEqual(before)
+      lease.release()
+    })
+
+    test('with a caller in the queue', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const id = await sessionId(lease.resource)
+      const waiting = pool.acquire()
+      const look = () => outcomeOf(waiting)
+      const { session, found } = await expectSilentChild(watched, notice, { look })
+      expect(found).toBe(stale)
+      expect(session).not.toBe(id)
+      expect(pool.stats.waiting).toBe(1)
+      lease.release()
+      const next = await waiting
+      expect(await sessionId(next.resource)).toBe(id)
+      next.release()
+    })
+
+    test('while a connection is opened, and the server has yet to greet', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      await proxy.hold({ direction: 'fromServer' })
+      const opening = pool.acquire()
+      await expect.poll(() => watched.sockets[0]?.connecting).toBe(false)
+      const look = () => outcomeOf(opening)
+      const { session, found } = await expectSilentChild(watched, notice, {
+        timeoutMillis: 50,
+        look,
+      })
+      expect({ session, found }).toEqual({ session: 'AcquireTimeoutError', found: stale })
+      await proxy.resume()
+      const lease = await opening
+      expect(await sessionId(lease.resource)).toEqual(expect.any(Number))
+      lease.release()
+    })
+
+    test('while a connection is opened, in the middle of its handshake', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      await proxy.hold({ direction: 'fromClient' })
+      const mark = await proxy.mark()
+      const opening = pool.acquire()
+      // What the client answers to the greeting: its name, or the begin of TLS.
+      await expect
+        .poll(async () => (await proxy.records({ since: mark })).at(-1), { interval: 5 })
+        .toMatchObject({ kind: 'data', direction: 'fromClient' })
+      const look = () => outcomeOf(opening)
+      const { found } = await expectSilentChild(watched, notice, { timeoutMillis: 50, look })
+      expect(found).toBe(stale)
+      await proxy.resume()
+      const lease = await opening
+      expect(await sessionId(lease.resource)).toEqual(expect.any(Number))
+      lease.release()
+    })
+
+    test('while a connection is validated', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1, validateAfterIdleMillis: 0 })
+      const { pool } = watched
+      const id = await sessionId(pool)
+      const connection = await newest(proxy)
+      await proxy.hold({ connection, direction: 'fromServer' })
+      const mark = await proxy.mark()
+      const next = pool.acquire()
+      await expectWritten(proxy, mark)
+      const look = () => outcomeOf(next)
+      const { session, found } = await expectSilentChild(watched, notice, { look })
+      expect(found).toBe(stale)
+      expect(session).not.toBe(id)
+      await proxy.resume({ connection })
+      const lease = await next
+      expect(await sessionId(lease.resource)).toBe(id)
+      lease.release()
+    })
+
+    test('while a connection is reset', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      const lease = await pool.acquire()
+      await lease.resource.query('SET @mine = 1')
+      const id = await sessionId(lease.resource)
+      const connection = await newest(proxy)
+      await proxy.hold({ connection, direction: 'fromServer' })
+      const mark = await proxy.mark()
+      lease.release()
+      await expectWritten(proxy, mark)
+      expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 0 })
+      const { session } = await expectSilentChild(watched, notice)
+      expect(session).not.toBe(id)
+      await proxy.resume({ connection })
+      const [rows] = await pool.query('SELECT CONNECTION_ID() AS id, @mine AS mine')
+      expect(rows).toEqual([{ id, mine: null }])
+    })
+
+    test('while a connection is destroyed', async () => {
+      const watched = openWatchedPool(proxy, transport, { max: 1 })
+      const { pool } = watched
+      const lease = await pool.acquire()
+      const id = await sessionId(lease.resource)
+      const connection = await newest(proxy)
+      await proxy.hold({ connection })
+      const mark = await proxy.mark()
+      lease.destroy()
+      await expectWritten(proxy, mark)
+      await expectSilentChild(watched, notice)
+      expect(pool.stats).toMatchObject({ destroying: 1 })
+      await proxy.resume({ connection })
+      await expect.poll(() => pool.stats.size).toBe(0)
+      await expect.poll(() => sessionsAlive([id])).toEqual([])
+    })
+  })
+})
