@@ -1,10 +1,9 @@
 import { inChild } from '@forksafe/testkit'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { sessionOf } from './support/accounts.ts'
-import { isOlderThan } from './support/lines.ts'
+import { describeSince } from './support/lines.ts'
 
-describe.skipIf(isOlderThan(22, 18))('graphile-worker (0.18 needs Node 22.18)', async () => {
-  if (isOlderThan(22, 18)) return
+describeSince([22, 18], 'graphile-worker', async () => {
   const { pool, utils, workOff } = await import('../src/graphile-worker.ts')
   afterAll(async () => {
     await utils.release()

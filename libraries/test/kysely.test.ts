@@ -1,10 +1,10 @@
 import { inChild } from '@forksafe/testkit'
 import { sql } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { balanceIn, sessionOf, useAccounts } from './support/accounts.ts'
-import { isOlderThan } from './support/lines.ts'
+import { describeSince } from './support/lines.ts'
 
-describe.skipIf(isOlderThan(22))('Kysely (0.29 needs Node 22)', async () => {
+describeSince([22, 0], 'Kysely', async () => {
   const { db, pool } = await import('../src/kysely.ts')
   useAccounts(pool, 'kysely_accounts')
 

@@ -1,10 +1,9 @@
 import { inChild } from '@forksafe/testkit'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sessionOf } from './support/accounts.ts'
-import { isOlderThan } from './support/lines.ts'
+import { describeSince } from './support/lines.ts'
 
-describe.skipIf(isOlderThan(22, 12))('pg-boss (12 needs Node 22.12)', async () => {
-  if (isOlderThan(22, 12)) return
+describeSince([22, 12], 'pg-boss', async () => {
   const { boss, pool } = await import('../src/pg-boss.ts')
   boss.on('error', () => undefined)
   beforeAll(async () => {

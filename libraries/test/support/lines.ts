@@ -1,6 +1,19 @@
+// A helper that describes, and a test that only says why there are none.
+/* oxlint-disable vitest/no-conditional-tests, vitest/valid-describe-callback, vitest/expect-expect */
+import { describe, test } from 'vitest'
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
-/** Whether this Node is older than what a library asks for: its tests are skipped then, and the reason is in their name. */
-export function isOlderThan(neededMajor: number, neededMinor = 0): boolean {
-  return major < neededMajor || (major === neededMajor && minor < neededMinor)
+/** Describes a library on every Node that it supports; on an older one, says which it needs. */
+export function describeSince(
+  [neededMajor, neededMinor]: [major: number, minor: number],
+  library: string,
+  tests: () => Promise<void>,
+): void {
+  const supported = major > neededMajor || (major === neededMajor && minor >= neededMinor)
+  if (supported) describe(`${library} takes the pool`, tests)
+  else {
+    const needs = `needs Node ${neededMajor}.${neededMinor}`
+    test(`${library} ${needs}`, ({ skip }) => skip(needs))
+  }
 }

@@ -79,7 +79,7 @@ describe('a connection', () => {
     expect(await pidOf(pool)).not.toBe(pid)
   })
 
-  test('that is opened for nobody is kept, and a failure for nobody is told to nobody', async () => {
+  test('that is opened for somebody who was served meanwhile is kept', async () => {
     const pool = open({ max: 2 })
     const holder = await pool.connect()
     const waiting = pool.connect()
@@ -169,8 +169,12 @@ test.each([
   expect(() => new Pool(config as object)).toThrow(named)
 })
 
-test('a `min` above `max` is `max`', () => {
-  expect(() => open({ min: 5, max: 2 })).not.toThrow()
+test('a `min` above `max` is `max`', async () => {
+  const pool = open({ min: 5, max: 2, idleTimeoutMillis: 50 })
+  const clients = await Promise.all([pool.connect(), pool.connect()])
+  for (const client of clients) client.release()
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  expect(pool.idleCount).toBe(2)
 })
 
 test('a client of another make is given back as it is', async () => {
