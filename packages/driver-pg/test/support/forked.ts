@@ -136,8 +136,12 @@ export async function expectation(
   opens = 1,
 ): Promise<{ of<T>(seen: Seen<T>): Promise<Seen<T>> }> {
   const { pool, proxy } = watched
-  const mark = await proxy.mark()
   const names = socketNames(watched)
+  // The end of a connection of the test before may be late. It is none of this child's.
+  await expect
+    .poll(async () => (await proxy.connections()).filter(({ open }) => open).length)
+    .toBeLessThanOrEqual(names.length)
+  const mark = await proxy.mark()
   const { generation } = pool.stats
   return {
     async of(seen) {
