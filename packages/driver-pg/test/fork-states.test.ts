@@ -135,7 +135,11 @@ describe.each(everyTransport)('over %s', (transport) => {
         })
       })
       const expected = await expectation(watched, notice)
+      // Nothing is read before the proxy has answered: else its answer might be read by the child.
+      const { stream } = lease.resource.connection
+      stream.pause()
       await proxy.resume({ connection })
+      stream.resume()
       const seen = await child
       await ended
       await expected.of(seen)
