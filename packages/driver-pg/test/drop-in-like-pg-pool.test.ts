@@ -596,6 +596,16 @@ describe.each(pools)('%s', (_, Pool) => {
       client.release()
     })
 
+    test('`max` may change while the pool is in use', async () => {
+      const pool = open({ max: 1 })
+      const first = await pool.connect()
+      pool.options.max = 2
+      const second = await pool.connect()
+      expect(pool.totalCount).toBe(2)
+      first.release()
+      second.release()
+    })
+
     test('`Promise` is the class of the promises', async () => {
       class Mine<T> extends Promise<T> {}
       vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)

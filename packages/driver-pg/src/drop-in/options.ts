@@ -5,11 +5,9 @@ export type { PoolOptions as DropInOptions } from 'pg'
 
 /** The same in core's terms. */
 export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions> {
-  const max = Math.ceil(numberOf(options.max))
   return {
     connection: options,
-    max,
-    min: Math.min(Math.ceil(numberOf(options.min)), max),
+    ...coreSizeOf(options),
     // pg-pool opens nothing ahead of need either.
     eager: false,
     maxUses: Math.ceil(numberOf(options.maxUses)),
@@ -22,6 +20,13 @@ export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions
     // Every caller has a try of its own; only what fails for nobody is followed by a pause.
     backoff: { minMillis: 1, maxMillis: 1 },
   }
+}
+
+/** Here a `min` above `max` is `max`. */
+export function coreSizeOf(options: DropInOptions): { min: number; max: number } {
+  const max = Math.ceil(numberOf(options.max))
+  // In this order they are checked: a wrong `max` makes a wrong `min`.
+  return { max, min: Math.min(Math.ceil(numberOf(options.min)), max) }
 }
 
 /** pg-pool compares without a look at types, and a number may come as text, from the environment. */

@@ -5,7 +5,7 @@ import { dropInDriver } from './driver.ts'
 import { lend } from './lend.ts'
 import { inWordsOfPgPool, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
-import { coreOptionsOf, type DropInOptions } from './options.ts'
+import { coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy } from './settle.ts'
@@ -35,6 +35,8 @@ export const Pool = class Pool extends Inheritance {
   // Not `#private`: a pool may stand behind a proxy.
   private readonly _core: ForkSafePool<Session>
   private readonly _sessions = new Set<Session>()
+  /** What the options said of it last. */
+  private _size: Pick<DropInOptions, 'min' | 'max'>
   /** A listener's error is its own: it is uncaught, and the pool goes on. */
   private readonly _tell = (event: string, ...details: unknown[]): void => {
     if (this.listenerCount(event) === 0) return
@@ -68,7 +70,9 @@ export const Pool = class Pool extends Inheritance {
       },
     })
     this._core = createForkSafePool(driver, coreOptionsOf(this.options))
-    for (const own of ['_core', '_sessions', '_tell']) {
+    const { min, max } = this.options
+    this._size = { min, max }
+    for (const own of ['_core', '_sessions', '_size', '_tell']) {
       Object.defineProperty(this, own, { enumerable: false })
     }
   }
@@ -125,6 +129,7 @@ export const Pool = class Pool extends Inheritance {
 
   private async _lend(): Promise<PoolClient> {
     if (this.ending) throw new Error(says.ended)
+    this._keepUp()
     let lease: Lease<Session>
     try {
       lease = await this._core.acquire(this._getsItsOwn ? { timeoutMillis: Infinity } : undefined)
@@ -142,6 +147,14 @@ export const Pool = class Pool extends Inheritance {
     if (!this.options.connectionTimeoutMillis) return false
     const { size, idle, max } = this._core.stats
     return idle === 0 && size < max
+  }
+
+  /** pg-pool looks at its options each time, and there are programs that change them. */
+  private _keepUp(): void {
+    const { min, max } = this.options
+    if (min === this._size.min && max === this._size.max) return
+    this._size = { min, max }
+    this._core.resize(coreSizeOf(this.options))
   }
 
   private async _query(query: unknown, values: unknown): Promise<QueryResult> {
