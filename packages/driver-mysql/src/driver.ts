@@ -1,5 +1,4 @@
 import { defineDriver } from '@forksafe/core'
-import { once } from 'node:events'
 import { classify } from './classify.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { mysqlMethods } from './methods.ts'
@@ -45,7 +44,7 @@ export const mysqlDriver = defineDriver({
     const session = sessionOf(client)
     const { socket } = session
     if (socket.closed) return
-    const closed = once(socket, 'close')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     if (session.ended || session.busy) socket.destroy()
     else client.connection.end()
     await closed

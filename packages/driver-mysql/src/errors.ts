@@ -11,7 +11,7 @@ export class CommitUnknownError extends PoolError {
   constructor(pool: string, cause: unknown) {
     super(
       pool,
-      `Pool "${pool}": the connection was lost during COMMIT. Whether the transaction was committed is not known.`,
+      `Pool "${pool}": there was no certain answer to COMMIT. Whether the transaction was committed is not known.`,
       { cause },
     )
   }

@@ -16,10 +16,10 @@ export function reset(client: MysqlClient): Promise<void> | undefined {
   return session.clean ? undefined : undo(client, session)
 }
 
-/** Takes away whatever there may be. */
-export async function resetAlways(client: MysqlClient): Promise<void> {
-  await reset(client)
-  await resetSession(client, sessionOf(client))
+/** The same, of a session that may be less clean than it looks. */
+export function resetAlways(client: MysqlClient): Promise<void> | undefined {
+  sessionOf(client).left = true
+  return reset(client)
 }
 
 /** What is still being answered may be what begins something. */

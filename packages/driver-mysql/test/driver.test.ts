@@ -83,7 +83,7 @@ describe('validate', () => {
     const client = await openClient()
     expect(await mysqlDriver.validate?.(client)).toBe(true)
     await observe(`KILL ${await sessionId(client)}`)
-    await expect(async () => mysqlDriver.validate?.(client)).rejects.toThrow(/closed/)
+    await expect(async () => mysqlDriver.validate?.(client)).rejects.toMatchObject({ fatal: true })
   })
 })
 
@@ -113,7 +113,7 @@ describe('discard', () => {
     const client = await openClient()
     expect(mysqlDriver.discard(client)).toBeUndefined()
     expect(mysqlDriver.discard(client)).toBeUndefined()
-    await expect(client.query('SELECT 1')).rejects.toThrow(/destroyed|closed/)
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({ fatal: true })
   })
 })
 

@@ -102,6 +102,7 @@ describe('the next holder finds nothing of', () => {
     ['an open transaction', (client) => client.query('START TRANSACTION')],
     ['a transaction begun by mysql2', (client) => client.beginTransaction()],
     ['a transaction that it did not wait for', async (client) => void client.query('BEGIN')],
+    ['a distributed transaction', (client) => client.query("XA START 'mine'")],
     ['autocommit switched off', (client) => client.query('SET autocommit = 0')],
   ])('%s', async (_, left) => {
     const undone = await table('undone')

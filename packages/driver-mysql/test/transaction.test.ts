@@ -50,7 +50,7 @@ test('a transaction begins as its options say, and the next one does not', async
     const other = openPool(connectionTo(), { max: 1 })
     const read = (options?: object): Promise<unknown> =>
       other.transaction(async (client) => {
-        await client.query('SET innodb_lock_wait_timeout = 1')
+        await client.query('SET innodb_lock_wait_timeout = 0')
         return rowOf(client, `SELECT COUNT(*) AS n FROM ${begun}`)
       }, options)
     await expect(read({ isolation: 'serializable' })).rejects.toMatchObject({ errno: 1205 })
