@@ -71,9 +71,11 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
       options?: QueryOptions,
     ) =>
       run(async (client) => {
-        const answer = await client.execute<R>(asOptions(statement), values)
-        sessionOf(client).keepStatements()
-        return answer
+        try {
+          return await client.execute<R>(asOptions(statement), values)
+        } finally {
+          sessionOf(client).keepStatements()
+        }
       }, options),
 
     stream: (statement, values, options) => rowsOf(pool, statement, values, options),
