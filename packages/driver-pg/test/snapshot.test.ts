@@ -56,7 +56,7 @@ describe.skipIf(major < 22)(
     describe('a snapshot is not written in the middle of', () => {
       const served = { size: 1, idle: 1, waiting: 0 }
       const begun: [string, Parameters<typeof proves>[0]['snapshot'] & {}, object][] = [
-        ['query', ['query'], { atBegin: { borrowed: 1 }, came: 20_000, atEnd: served }],
+        ['query', ['query'], { atBegin: { borrowed: 1 }, came: 2_000, atEnd: served }],
         [
           'connecting',
           ['connecting', 'authenticating'],

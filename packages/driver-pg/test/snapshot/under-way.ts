@@ -20,7 +20,7 @@ export interface Outcome {
   came?: unknown
 }
 
-const MANY_ROWS = 'SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 20000) n'
+const MANY_ROWS = 'SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 2000) n'
 
 function cases(open: OpenPool): Record<string, Case> {
   const query = open('query')
