@@ -41,7 +41,10 @@ export interface Driver<R extends object, C = void, M extends object = object> {
   methods?(pool: ForkSafePool<R>): M
 }
 
-/** Returns the driver as it is: in TypeScript, it infers `R`, `C` and `M` from it. */
+/**
+ * Returns the driver as it is: in TypeScript, it infers `R`, `C` and `M` from it. That takes a `create` that says what its
+ * connection is, and comes before the hooks that are given its resource.
+ */
 export function defineDriver<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,
 ): Driver<R, C, M> {

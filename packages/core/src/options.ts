@@ -58,16 +58,20 @@ export interface BasePoolOptions {
   readonly forkDetection?: ForkDetection | undefined
 }
 
-/** The options of a pool whose driver opens its resources from a `C`. */
+/** The options of a pool whose driver opens its resources from a `C`; where it can do without, so can they. */
 export type PoolOptions<C> = BasePoolOptions &
-  ([C] extends [void]
-    ? { readonly connection?: undefined }
-    : unknown extends C
-      ? { readonly connection?: unknown }
-      : {
-          /** What the driver's `create` is given: a value, or a function that is called before every create. */
-          readonly connection: C | (() => C | Promise<C>)
-        })
+  (unknown extends C
+    ? { readonly connection?: unknown }
+    : [C] extends [void]
+      ? { readonly connection?: undefined }
+      : undefined extends C
+        ? Partial<Connection<C>>
+        : Connection<C>)
+
+interface Connection<C> {
+  /** What the driver's `create` is given: a value, or a function that is called before every create. */
+  readonly connection: C | (() => C | Promise<C>)
+}
 
 /** Every option with its value. */
 export type ParsedOptions = {

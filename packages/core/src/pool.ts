@@ -132,7 +132,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   async use<T>(
-    work: (resource: R, lease: Lease<R>) => T | Promise<T>,
+    work: (resource: R, lease: Lease<R>) => T | PromiseLike<T>,
     options?: AcquireOptions,
   ): Promise<T> {
     if (typeof work !== 'function') {

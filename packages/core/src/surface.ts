@@ -137,7 +137,7 @@ export interface ForkSafePool<R extends object> extends AsyncDisposable {
    * resource. Rejects as `acquire` does, or with what `work` throws.
    */
   use<T>(
-    work: (resource: R, lease: Lease<R>) => T | Promise<T>,
+    work: (resource: R, lease: Lease<R>) => T | PromiseLike<T>,
     options?: AcquireOptions,
   ): Promise<T>
   /**

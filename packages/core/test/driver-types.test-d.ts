@@ -1,0 +1,292 @@
+import { describe, expectTypeOf, test } from 'vitest'
+import {
+  createForkSafePool,
+  defineDriver,
+  type Driver,
+  type ForkSafePool,
+  type Lease,
+  type PoolOptions,
+} from '../src/index.ts'
+
+// Whoever writes a driver says what its `create` takes, and nothing else: the rest is inferred from there.
+
+class Client {
+  readonly broken: boolean = false
+  query(_text: string): Promise<number> {
+    return Promise.resolve(1)
+  }
+  close(): void {}
+}
+interface Config {
+  readonly host: string
+}
+
+/** That the types have let it come so far. */
+function expectPool(pool: ForkSafePool<Client>): void {
+  expectTypeOf(pool).toEqualTypeOf<ForkSafePool<Client>>()
+}
+
+/** What no driver of these tests differs in. */
+const ending = {
+  destroy: (client: Client) => client.close(),
+  discard: (client: Client) => client.close(),
+}
+
+describe('a driver that needs no connection', () => {
+  const driver = defineDriver({
+    name: 'none',
+    create: async () => new Client(),
+    destroy: (client) => client.close(),
+    discard: (client) => client.close(),
+  })
+
+  test('has a pool without one', () => {
+    expectPool(createForkSafePool(driver, {}))
+    expectPool(createForkSafePool(driver, { max: 2 }))
+  })
+
+  test('may look at the signal all the same', () => {
+    const patient = defineDriver({
+      name: 'none',
+      create: async (_connection: void, { signal }) => {
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+        return new Client()
+      },
+      ...ending,
+    })
+    expectTypeOf(patient).toEqualTypeOf<Driver<Client, void, object>>()
+    expectPool(createForkSafePool(patient, {}))
+    // @ts-expect-error It would not be looked at.
+    expectPool(createForkSafePool(patient, { connection: 'db' }))
+  })
+})
+
+describe('a driver that needs a connection', () => {
+  const driver = defineDriver({
+    name: 'some',
+    create: async (connection: Config, { signal }) => {
+      expectTypeOf(connection).toEqualTypeOf<Config>()
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+      return new Client()
+    },
+    validate: (client) => !client.broken,
+    reset: async (client) => void (await client.query('reset')),
+    watch(client, lost) {
+      expectTypeOf(client).toEqualTypeOf<Client>()
+      expectTypeOf(lost).toEqualTypeOf<(error: Error) => void>()
+    },
+    ref: (client) => expectTypeOf(client).toEqualTypeOf<Client>(),
+    unref: (client) => expectTypeOf(client).toEqualTypeOf<Client>(),
+    classify: () => 'fatal',
+    ...ending,
+  })
+
+  test('is given a value, or a function that gives one now or later', () => {
+    expectPool(createForkSafePool(driver, { connection: { host: 'db' } }))
+    expectPool(createForkSafePool(driver, { connection: () => ({ host: 'db' }) }))
+    expectPool(createForkSafePool(driver, { connection: async () => ({ host: 'db' }) }))
+    type Given = PoolOptions<Config>['connection']
+    expectTypeOf<Given>().toEqualTypeOf<Config | (() => Config | Promise<Config>)>()
+  })
+
+  test('is given nothing else', () => {
+    // @ts-expect-error There is none.
+    expectPool(createForkSafePool(driver, {}))
+    // @ts-expect-error Another type.
+    expectPool(createForkSafePool(driver, { connection: 'db' }))
+    // @ts-expect-error Another property.
+    expectPool(createForkSafePool(driver, { connection: { port: 5 } }))
+    // @ts-expect-error A function that gives another type.
+    expectPool(createForkSafePool(driver, { connection: () => 'db' }))
+    // @ts-expect-error One that gives it later.
+    expectPool(createForkSafePool(driver, { connection: async () => 'db' }))
+    // @ts-expect-error A function that wants to be told something.
+    expectPool(createForkSafePool(driver, { connection: (host: string) => ({ host }) }))
+  })
+
+  test('may accept several kinds', () => {
+    const either = defineDriver({
+      name: 'either',
+      create: async (_connection: string | Config) => new Client(),
+      ...ending,
+    })
+    expectPool(createForkSafePool(either, { connection: 'db' }))
+    expectPool(createForkSafePool(either, { connection: () => ({ host: 'db' }) }))
+    // @ts-expect-error Neither.
+    expectPool(createForkSafePool(either, { connection: 5 }))
+  })
+
+  test('may do without: then it can be left out', () => {
+    const optional = defineDriver({
+      name: 'optional',
+      create: async (_connection?: Config) => new Client(),
+      ...ending,
+    })
+    expectPool(createForkSafePool(optional, {}))
+    expectPool(createForkSafePool(optional, { connection: { host: 'db' } }))
+    expectPool(createForkSafePool(optional, { connection: () => undefined }))
+    // @ts-expect-error Another type.
+    expectPool(createForkSafePool(optional, { connection: 'db' }))
+  })
+
+  test('may take whatever it is given', () => {
+    const any = defineDriver({
+      name: 'any',
+      // oxlint-disable-next-line typescript/no-explicit-any -- as a driver in JavaScript has it
+      create: async (_connection: any) => new Client(),
+      ...ending,
+    })
+    const unknown = defineDriver({
+      name: 'unknown',
+      create: async (_connection: unknown) => new Client(),
+      ...ending,
+    })
+    expectPool(createForkSafePool(any, { connection: 5 }))
+    expectPool(createForkSafePool(unknown, { connection: 5 }))
+  })
+})
+
+describe('the methods of a driver', () => {
+  const driver = defineDriver({
+    name: 'methods',
+    create: async (_connection: Config) => new Client(),
+    ...ending,
+    methods: (pool) => {
+      expectTypeOf(pool).toEqualTypeOf<ForkSafePool<Client>>()
+      return {
+        query: (text: string) => pool.use((client) => client.query(text)),
+        transaction: <T>(work: (client: Client) => Promise<T>) => pool.use(work),
+      }
+    },
+  })
+  const pool = createForkSafePool(driver, { connection: { host: 'db' } })
+
+  test('are on the pool as they were written, also those with types of their own', () => {
+    expectTypeOf(pool.query).toEqualTypeOf<(text: string) => Promise<number>>()
+    expectTypeOf(pool.transaction(async () => 'done' as const)).toEqualTypeOf<Promise<'done'>>()
+  })
+
+  test('are on no pool of a driver that has none', () => {
+    const plain = createForkSafePool(
+      { ...driver, methods: () => ({}) },
+      { connection: { host: 'db' } },
+    )
+    // @ts-expect-error There is no such method.
+    expectTypeOf(plain.query)
+  })
+
+  test('stay where a driver is made of another', () => {
+    const other = defineDriver({ ...driver, name: 'other', reset: () => undefined })
+    expectTypeOf(other).toEqualTypeOf(driver)
+  })
+})
+
+describe('a driver need not pass through defineDriver:', () => {
+  test('it may be written where the pool is made', () => {
+    const pool = createForkSafePool(
+      {
+        name: 'inline',
+        create: async (_connection: Config) => new Client(),
+        destroy: (client) => client.close(),
+        discard: (client) => client.close(),
+        methods: (pool) => ({ query: (text: string) => pool.use((client) => client.query(text)) }),
+      },
+      { connection: { host: 'db' } },
+    )
+    expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
+    expectTypeOf(pool.query).toEqualTypeOf<(text: string) => Promise<number>>()
+  })
+
+  test('it may be an object', () => {
+    const driver = {
+      name: 'object',
+      create: async (_connection: Config) => new Client(),
+      ...ending,
+    }
+    const pool = createForkSafePool(driver, { connection: { host: 'db' } })
+    expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
+    // @ts-expect-error Another property.
+    expectPool(createForkSafePool(driver, { connection: { port: 5 } }))
+  })
+
+  test('it may be an object of a class', () => {
+    class Classy implements Driver<Client, Config> {
+      readonly name = 'classy'
+      readonly destroy = ending.destroy
+      readonly discard = ending.discard
+      async create(_connection: Config): Promise<Client> {
+        return new Client()
+      }
+    }
+    const pool = createForkSafePool(new Classy(), { connection: { host: 'db' } })
+    expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
+  })
+})
+
+describe('a driver with types of its own', () => {
+  function driverOf<T extends object>(make: () => Promise<T>) {
+    return defineDriver({
+      name: 'generic',
+      create: make,
+      destroy: () => undefined,
+      discard: () => undefined,
+      methods: (pool) => ({ with: <U>(work: (made: T) => Promise<U>) => pool.use(work) }),
+    })
+  }
+
+  test('gives them to its pool', () => {
+    const pool = createForkSafePool(
+      driverOf(async () => new Client()),
+      {},
+    )
+    expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
+    expectTypeOf(pool.with((client) => client.query('select 1'))).toEqualTypeOf<Promise<number>>()
+  })
+
+  test('can be handed on by a function that knows neither its connection nor its methods', () => {
+    const open = <C, M extends object>(driver: Driver<Client, C, M>, options: PoolOptions<C>) =>
+      createForkSafePool(driver, options)
+    const driver = defineDriver({
+      name: 'handed on',
+      create: async (_connection: Config) => new Client(),
+      ...ending,
+      methods: () => ({ double: (n: number) => 2 * n }),
+    })
+    expectTypeOf(open(driver, { connection: { host: 'db' } }).double(2)).toEqualTypeOf<number>()
+  })
+})
+
+test('use() gives what its work gives: a value, what a promise or a thenable gives, nothing', () => {
+  const pool = createForkSafePool(
+    { name: 'use', create: async () => new Client(), ...ending } as const,
+    {},
+  )
+  expectTypeOf(pool.use(({ broken }) => broken)).toEqualTypeOf<Promise<boolean>>()
+  expectTypeOf(pool.use((client) => client.query(''))).toEqualTypeOf<Promise<number>>()
+  expectTypeOf(pool.use(async () => 'now')).toEqualTypeOf<Promise<string>>()
+  expectTypeOf(pool.use(() => undefined)).toEqualTypeOf<Promise<undefined>>()
+  /** As query builders have it. */
+  type Query = PromiseLike<string[]> & { where(condition: string): Query }
+  expectTypeOf(pool.use((): Query => null as unknown as Query)).toEqualTypeOf<Promise<string[]>>()
+})
+
+test('a lease knows its resource', async () => {
+  const pool = createForkSafePool(
+    { name: 'lease', create: async () => new Client(), ...ending } as const,
+    {},
+  )
+  const lease = await pool.acquire()
+  expectTypeOf(lease.resource).toEqualTypeOf<Client>()
+  // @ts-expect-error The pool's, and not the holder's to change.
+  lease.resource = new Client()
+})
+
+test('what is wrong in a driver is said where it stands', () => {
+  const create = async () => new Client()
+  // @ts-expect-error It has no discard.
+  expectTypeOf(defineDriver({ name: 'half', create, destroy: () => undefined }))
+  // @ts-expect-error A resource is an object.
+  expectTypeOf(defineDriver({ name: 'number', ...ending, create: async () => 5 }))
+  // @ts-expect-error There is no such kind of failure.
+  expectTypeOf(defineDriver({ name: 'word', create, ...ending, classify: () => 'hopeless' }))
+})
