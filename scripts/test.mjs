@@ -30,9 +30,17 @@ try {
     await step('coverage', () =>
       run('Measuring', tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')),
     )
+    await step('site', () =>
+      run('Building the site', {
+        command: process.execPath,
+        args: [join(root, 'docs/build.mjs')],
+        env: environment(),
+      }),
+    )
     for (const [index, { name, major, find }] of nodes().entries()) {
-      // The scripts are for the Node at hand.
-      const projects = given.length > 0 || index === 0 ? [] : ['--project=!scripts']
+      // The scripts are for the Node at hand, and the site for none.
+      const once = ['--project=!scripts', '--project=!docs']
+      const projects = given.length > 0 || index === 0 ? [] : once
       await step(`test on Node ${name}`, async () => {
         reports[major] = await test(await find(), [...projects, ...given])
       })

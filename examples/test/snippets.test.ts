@@ -4,7 +4,10 @@ import { startPostgres } from '@forksafe/scripts/postgres'
 import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]
+const documents = [
+  'README.md',
+  ...readdirSync(`${root}docs`).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+]
 /** A snippet says in the line above it which file it shows. */
 const snippet = /<!-- ((?:examples|libraries)\/src\/\S+) -->\n\n```ts\n([\s\S]*?)```/g
 

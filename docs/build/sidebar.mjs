@@ -1,0 +1,51 @@
+// @ts-check
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Where each page stands. A page in no group is shown under "More". */
+const groups = {
+  Start: ['start-pg', 'start-mysql', 'start-redis', 'how-it-works'],
+  'When the process changes': [
+    'process-changes',
+    'fork-detection',
+    'snapshots',
+    'restore',
+    'freezes',
+    'clusters',
+  ],
+  'In production': ['outages', 'fleet', 'transactions', 'observing'],
+  'Coming from another pool': ['migrating', 'drop-in', 'comparison'],
+  Reference: ['options', 'errors', 'benchmarks', 'faq'],
+}
+
+/**
+ * @param {string} docs
+ * @returns {import('vitepress').DefaultTheme.SidebarItem[]}
+ */
+export function sidebar(docs) {
+  const pages = new Set(
+    readdirSync(docs)
+      .filter((file) => file.endsWith('.md') && file !== 'index.md')
+      .map((file) => file.slice(0, -3)),
+  )
+  const placed = Object.entries(groups).map(([text, names]) => ({
+    text,
+    items: names.filter((name) => pages.delete(name)).map((name) => item(docs, name)),
+  }))
+  const rest = { text: 'More', items: [...pages].map((name) => item(docs, name)) }
+  const api = JSON.parse(readFileSync(join(docs, 'api/typedoc-sidebar.json'), 'utf8'))
+  return [
+    ...[...placed, rest].filter(({ items }) => items.length > 0),
+    { text: 'API', link: '/api/', items: api },
+  ]
+}
+
+/**
+ * @param {string} docs
+ * @param {string} name
+ */
+function item(docs, name) {
+  const [, title] = /^# (.+)$/m.exec(readFileSync(join(docs, `${name}.md`), 'utf8')) ?? []
+  if (title === undefined) throw new Error(`docs/${name}.md has no title`)
+  return { text: title, link: `/${name}` }
+}
