@@ -14,6 +14,8 @@ export interface PostgresOptions {
   settings?: Record<string, string>
   /** Roles that log in over TCP with a password (SCRAM), by name. The user `postgres` needs none. */
   roles?: Record<string, string>
+  /** Begin as a copy of this one, which is stopped for it and started again, and follow it as its standby. */
+  standbyOf?: PostgresServer
 }
 
 /** `'fast'` ends every session politely, `'immediate'` is a crash. */

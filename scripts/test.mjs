@@ -41,8 +41,9 @@ try {
       // The scripts are for the Node at hand, and the site for none.
       const once = ['--project=!scripts', '--project=!docs']
       const projects = given.length > 0 || index === 0 ? [] : once
-      await step(`test on Node ${name}`, async () => {
-        reports[major] = await test(await find(), [...projects, ...given])
+      const postgres = otherPostgres(index)
+      await step(`test on Node ${name}${postgres ? `, ${postgres} PostgreSQL` : ''}`, async () => {
+        reports[major] = await test(await find(), [...projects, ...given], postgres)
       })
     }
     // A page is made of a whole run, on every line of Node.
@@ -94,10 +95,20 @@ function tool(script, ...args) {
 }
 
 /**
+ * Every second Node has the embedded server, so that both this machine's and that one are tested; unless one is chosen.
+ * @param {number} index
+ */
+function otherPostgres(index) {
+  const chosen = process.env['FORKSAFE_PG_URL'] || process.env['FORKSAFE_PG_SOURCE']
+  return index % 2 === 1 && !chosen ? 'embedded' : undefined
+}
+
+/**
  * @param {string} node the executable of the Node to test on
  * @param {string[]} given arguments for vitest
+ * @param {string | undefined} postgres where PostgreSQL comes from, unless it is found as ever
  */
-async function test(node, given) {
+async function test(node, given, postgres) {
   const reports = mkdtempSync(join(tmpdir(), 'forksafe-test-'))
   const report = join(reports, 'vitest.json')
   const args = [
@@ -111,7 +122,7 @@ async function test(node, given) {
   ]
   const child = spawn(node, args, {
     cwd: root,
-    env: environment(dirname(node)),
+    env: { ...environment(dirname(node)), ...(postgres && { FORKSAFE_PG_SOURCE: postgres }) },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   try {

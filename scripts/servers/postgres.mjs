@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { serverAccount } from './account.mjs'
 import { localCertificate } from './certificates.mjs'
-import { give, privateFolder } from './folder.mjs'
+import { copyFor, give, privateFolder } from './folder.mjs'
 import { freePort } from './port.mjs'
 import { findPrograms } from './postgres-programs.mjs'
 import { readIfThere, SupervisedServer } from './supervised.mjs'
@@ -181,7 +181,8 @@ class PrivatePostgres {
   }
 
   async #initialise() {
-    const { roles = {}, settings = {}, tls = true } = this.#options
+    const { roles = {}, settings = {}, standbyOf, tls = true } = this.#options
+    if (standbyOf !== undefined) return await this.#copy(standbyOf, settings)
     const args = [
       '-D',
       this.#data,
@@ -214,14 +215,38 @@ class PrivatePostgres {
         ssl_key_file: this.#write('server.key', key),
       })
     }
-    const text = Object.entries({ ...lines, ...settings }).map(
-      ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
-    )
-    appendFileSync(join(this.#data, 'postgresql.conf'), text.join(''))
+    this.#set({ ...lines, ...settings })
 
     const rules = join(this.#data, 'pg_hba.conf')
     const asked = Object.keys(roles).map((role) => `host all "${role}" ${HOST}/32 scram-sha-256\n`)
     writeFileSync(rules, asked.join('') + readFileSync(rules, 'utf8'))
+  }
+
+  /**
+   * pg_basebackup is not among the embedded programs: so the primary stands still while its data is copied.
+   * @param {PostgresServer} primary
+   * @param {Record<string, string>} settings
+   */
+  async #copy(primary, settings) {
+    if (primary.folder === undefined) throw new Error('Expected a primary that was started here')
+    await primary.stopServer()
+    copyFor(join(primary.folder, 'data'), this.#data, this.#account)
+    await primary.startServer()
+    const { host, port, user } = primary
+    this.#set({
+      unix_socket_directories: this.socketDir,
+      primary_conninfo: `host=${host} port=${port} user=${user}`,
+      ...settings,
+    })
+    writeFileSync(join(this.#data, 'standby.signal'), '')
+  }
+
+  /** @param {Record<string, string>} settings */
+  #set(settings) {
+    const lines = Object.entries(settings).map(
+      ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
+    )
+    appendFileSync(join(this.#data, 'postgresql.conf'), lines.join(''))
   }
 
   /**
@@ -260,7 +285,7 @@ class PrivatePostgres {
    */
   #isReady(pid) {
     const lines = readIfThere(join(this.#data, 'postmaster.pid'))?.split('\n') ?? []
-    return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
+    return Number(lines[0]) === pid && ['ready', 'standby'].includes(lines[7]?.trim() ?? '')
   }
 
   async #createRoles() {
