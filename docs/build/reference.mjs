@@ -35,8 +35,7 @@ async function options(packages) {
     const sections = (found(core.children, of).children ?? []).map((option) =>
       section(option, ofPool ? values.get(option.name) : undefined),
     )
-    const first = ofPool ? [section(connection(found(core.children, 'PoolOptions')))] : []
-    return [`## ${title}`, intro, ...first, ...sections].join('\n\n')
+    return [`## ${title}`, intro, ...sections].join('\n\n')
   })
   const ofDrivers = packages
     .filter(({ name }) => name.startsWith('@forksafe/driver-'))
@@ -73,25 +72,6 @@ function section(option, known) {
     : `Type: \`${option.type?.toString().replaceAll(/^undefined \| | \| undefined$/g, '')}\`.`
   const list = parts.length > 0 ? [parts.join('\n')] : []
   return [`### ${option.name}`, said, ...list, fact].join('\n\n')
-}
-
-/**
- * The one option whose type depends on the driver.
- * @param {Declaration} poolOptions
- * @returns {Declaration}
- */
-function connection(poolOptions) {
-  /** @param {import('typedoc').SomeType | undefined} type @returns {Declaration[]} */
-  const members = (type) => {
-    if (type?.type === 'intersection') return type.types.flatMap(members)
-    if (type?.type === 'conditional') return [type.trueType, type.falseType].flatMap(members)
-    return (type?.type === 'reflection' && type.declaration.children) || []
-  }
-  const all = members(poolOptions.type)
-  return found(
-    all.filter((member) => text(member) !== ''),
-    'connection',
-  )
 }
 
 /**
