@@ -1,0 +1,2 @@
+// @ts-check
+export { startMemcached } from './servers/memcached.mjs'
