@@ -1,0 +1,142 @@
+import { createForkSafePool, defineDriver, type PoolOptions } from '@forksafe/core'
+import { type MemcachedServer, startMemcached } from '@forksafe/scripts/memcached'
+import { inChild, type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { MemcachedAddress } from '../src/memcached/client.ts'
+import { memcachedDriver } from '../src/memcached/driver.ts'
+
+let server: MemcachedServer
+beforeAll(async () => {
+  server = await startMemcached()
+})
+afterAll(() => server.stop())
+
+function open(options: PoolOptions<MemcachedAddress>, driver = memcachedDriver) {
+  const pool = createForkSafePool(driver, options)
+  onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+  return pool
+}
+
+/** Which ports of theirs the connections of a pool have: who is who. */
+async function portsOf(pool: ReturnType<typeof open>): Promise<(number | undefined)[]> {
+  const leases = await Promise.all(Array.from({ length: pool.stats.max }, () => pool.acquire()))
+  const ports = leases.map(({ resource }) => resource.socket.localPort)
+  for (const lease of leases) lease.release()
+  return ports.sort((a = 0, b = 0) => a - b)
+}
+
+test('values come back as they were set, whatever is in them', async () => {
+  const pool = open({ connection: server })
+  const values = ['', 'plain', 'END\r\n', 'naïve ☕', 'x'.repeat(200_000)]
+  await Promise.all(values.map((value, n) => pool.set(`value:${n}`, value)))
+  expect(await Promise.all(values.map((_, n) => pool.get(`value:${n}`)))).toEqual(values)
+  expect(await pool.get('nothing')).toBeUndefined()
+})
+
+test('a value that is kept for a time is gone after it', async () => {
+  const pool = open({ connection: server })
+  await pool.set('brief', 'here', -1) // the protocol's word for at once
+  expect(await pool.get('brief')).toBeUndefined()
+})
+
+test('a key that would be a command is refused, and so is a value that is too long', async () => {
+  const pool = open({ connection: server, max: 1 })
+  await expect(pool.get('a\r\nflush_all')).rejects.toThrow('visible ASCII characters, got "a\\r\\n')
+  await expect(pool.set('long', 'x'.repeat(2 ** 21))).rejects.toThrow('SERVER_ERROR')
+  await pool.set('after', 'all')
+  expect(await pool.get('after')).toBe('all')
+})
+
+test('a server that has no room for more is lived with', async () => {
+  const small = await startMemcached({ tls: false, maxConnections: 30 })
+  onTestFinished(() => small.stop())
+  const pool = open({ connection: small, max: 2 })
+  await pool.set('room', 'for one')
+  const kinds: string[] = []
+  pool.on('createError', ({ kind }) => kinds.push(kind))
+  const others = Array.from({ length: 30 }, () => connect(small.port, small.host).resume())
+  onTestFinished(() => others.forEach((socket) => socket.destroy()))
+  await new Promise((resolve) => others.at(-1)?.once('close', resolve))
+
+  expect(await Promise.all([pool.get('room'), pool.get('room')])).toEqual(['for one', 'for one'])
+  await expect.poll(() => kinds).toContain('full')
+})
+
+test('connections that a restart of the server has ended are replaced', async () => {
+  const own = await startMemcached({ tls: false })
+  onTestFinished(() => own.stop())
+  const pool = open({ connection: own, max: 2 })
+  const before = await portsOf(pool)
+  await own.restart()
+  await expect.poll(() => pool.stats.size).toBe(0)
+  await pool.set('again', 'and again')
+  expect(await pool.get('again')).toBe('and again')
+  expect(before).not.toContain(await pool.use(({ socket }) => socket.localPort))
+})
+
+describe.each(['plain', 'TLS'])('a fork, over %s,', (transport) => {
+  let proxy: RecordingProxy
+  let connection: MemcachedAddress
+  beforeAll(async () => {
+    const port = transport === 'TLS' ? server.tlsPort : server.port
+    proxy = await startRecordingProxy({ port: port ?? 0 })
+    const { host } = proxy
+    const tls = transport === 'TLS' && server.ca !== undefined ? { tls: { ca: server.ca } } : {}
+    connection = { host, port: proxy.port, ...tls }
+  })
+  afterAll(() => proxy.stop())
+
+  test('leaves the parent its connections, and gives the child one of its own', async () => {
+    const pool = open({ connection, max: 3 })
+    const ports = await portsOf(pool)
+    await pool.set('whose', 'the parent’s')
+    const lease = await pool.acquire()
+    const mark = await proxy.mark()
+
+    const child = await inChild(async () => {
+      const seen = await pool.get('whose')
+      await pool.set('whose', 'the child’s')
+      const port = await pool.use(({ socket }) => socket.localPort)
+      await pool.close()
+      return { seen, port }
+    })
+
+    expect(await proxy.records({ since: mark, openedBefore: mark })).toEqual([])
+    expect(child.seen).toBe('the parent’s')
+    expect(ports).not.toContain(child.port)
+    expect(await lease.resource.get('whose')).toBe('the child’s')
+    lease.release()
+    expect(await portsOf(pool)).toEqual(ports)
+  })
+
+  test('in the middle of a question leaves the answer to the parent', async () => {
+    const pool = open({ connection, max: 1 })
+    await pool.set('mine', 'and no other’s')
+    await proxy.hold({ direction: 'fromServer' })
+    const mark = await proxy.mark()
+    const answer = pool.get('mine').catch((error: Error) => error.name)
+    await expect.poll(() => proxy.records({ since: mark })).not.toEqual([])
+
+    const asked = await proxy.mark()
+    expect(await inChild(() => answer)).toBe('Error')
+
+    expect(await proxy.records({ since: asked, openedBefore: asked })).toEqual([])
+    await proxy.resume()
+    expect(await answer).toBe('and no other’s')
+  })
+
+  test('harms the parent where discard says goodbye', async () => {
+    const impolite = defineDriver({
+      ...memcachedDriver,
+      discard: (client) => void client.quit(),
+    })
+    const pool = open({ connection, max: 1 }, impolite)
+    const [port] = await portsOf(pool)
+    const mark = await proxy.mark()
+    await inChild(() => new Promise((resolve) => setTimeout(resolve, 100)))
+    expect(await proxy.records({ since: mark, openedBefore: mark })).not.toEqual([])
+    await expect.poll(() => pool.stats.size).toBe(0)
+    expect(await pool.use(({ socket }) => socket.localPort)).not.toBe(port)
+  })
+})
