@@ -27,6 +27,8 @@ try {
     await step('lint', () => run('Linting', tool('oxlint/bin/oxlint', '--deny-warnings')))
     await step('format', () => run('Checking', tool('prettier/bin/prettier.cjs', '--check', '.')))
     await step('typecheck', async () => run('Type checking', await turbo('typecheck')))
+    await step('api', () => script('api.mjs', '--check'))
+    await step('packages', () => script('check-packages.mjs'))
     await step('coverage', () =>
       run('Measuring', tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')),
     )
@@ -101,6 +103,22 @@ function tool(script, ...args) {
 function otherPostgres(index) {
   const chosen = process.env['FORKSAFE_PG_URL'] || process.env['FORKSAFE_PG_SOURCE']
   return index % 2 === 1 && !chosen ? 'embedded' : undefined
+}
+
+/**
+ * Runs one of the scripts and shows what it prints.
+ * @param {string} name
+ * @param {string[]} args
+ */
+async function script(name, ...args) {
+  const path = join(root, 'scripts', name)
+  const child = spawn(process.execPath, [path, ...args], {
+    cwd: root,
+    env: environment(),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const failure = await outcome(child)
+  if (failure !== undefined) throw new Error(`scripts/${name} failed, ${failure}`)
 }
 
 /**

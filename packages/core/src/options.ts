@@ -68,6 +68,7 @@ export type PoolOptions<C> = BasePoolOptions &
         ? Partial<Connection<C>>
         : Connection<C>)
 
+/** What a pool needs to know of where its resources come from. */
 interface Connection<C> {
   /** What the driver's `create` is given: a value, or a function that is called before every create. */
   readonly connection: C | (() => C | Promise<C>)

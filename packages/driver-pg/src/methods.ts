@@ -27,6 +27,7 @@ export interface PgMethods {
     values?: unknown[],
     options?: QueryOptions,
   ): Promise<QueryArrayResult<R>>
+  /** Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error. */
   query<R extends QueryResultRow = QueryResultRow>(
     textOrConfig: string | QueryConfig,
     values?: unknown[],

@@ -42,7 +42,9 @@ const EXCLUSIVE = [
   'xreadgroup',
 ] as const
 
+/** ioredis's commands, as a client has them. */
 type Commands = RedisCommander<{ type: 'default' }>
+/** Those that `pool.use` is for. */
 type Exclusive = (typeof EXCLUSIVE)[number]
 
 /**

@@ -21,6 +21,7 @@ export class ChildWorkError extends Error {
   override name: string
   /** The `code` of the child's error, `undefined` if it had none. */
   readonly code: string | number | undefined
+  /** The operating system's pid of the child. */
   readonly childPid: number
 
   constructor(
@@ -41,10 +42,12 @@ export class ChildExitError extends TestkitError {
   override readonly name = 'ChildExitError'
   readonly code = 'ERR_CHILD_EXIT'
 
-  /** `exitCode` is `null` if a signal ended the child, `signal` is `null` if none did. */
   constructor(
+    /** The operating system's pid of the child. */
     readonly childPid: number,
+    /** `null` if a signal ended the child. */
     readonly exitCode: number | null,
+    /** `null` if no signal did. */
     readonly signal: NodeJS.Signals | null,
   ) {
     const how = signal === null ? `exited with code ${exitCode}` : `was killed by ${signal}`
@@ -58,7 +61,9 @@ export class ChildTimeoutError extends TestkitError {
   readonly code = 'ERR_CHILD_TIMEOUT'
 
   constructor(
+    /** The operating system's pid of the child. */
     readonly childPid: number,
+    /** The time it was given, in milliseconds. */
     readonly timeoutMillis: number,
   ) {
     super(`The forked child ${childPid} gave no answer within ${timeoutMillis} ms and was killed.`)

@@ -7,6 +7,7 @@ import { ChildExitError, ChildTimeoutError } from './errors.ts'
 import type { ExitStatus, Libc } from './libc.ts'
 import { libcForFork } from './support.ts'
 
+/** How a child is forked. */
 export interface ForkOptions {
   /** How long the child may take before it is killed. Default 10,000; at least 1. */
   timeoutMillis?: number

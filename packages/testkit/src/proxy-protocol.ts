@@ -36,7 +36,9 @@ export interface ProxyConnection {
    * proxy listens on a Unix socket: there is no telling.
    */
   readonly holders: readonly number[]
+  /** How many bytes the client has written so far. */
   readonly bytesFromClient: number
+  /** How many bytes the server has. */
   readonly bytesFromServer: number
   /** Whether the proxy still serves it. */
   readonly open: boolean
@@ -64,6 +66,8 @@ export type Reply = { ok: true; value: unknown } | { ok: false; message: string 
 
 /** What the proxy's process prints, as JSON, when it is ready. */
 export interface Ports {
+  /** Where clients connect to; 0 where it is a Unix socket. */
   readonly port: number
+  /** Where requests go. */
   readonly controlPort: number
 }

@@ -129,6 +129,7 @@ export class RecordingProxy implements AsyncDisposable {
     await exited
   }
 
+  /** What `stop` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
