@@ -1,0 +1,2 @@
+// @ts-check
+export { findChromium } from './servers/chromium-program.mjs'
