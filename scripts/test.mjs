@@ -40,8 +40,8 @@ try {
       }),
     )
     for (const [index, { name, major, find }] of nodes().entries()) {
-      // The scripts are for the Node at hand, and the site for none.
-      const once = ['--project=!scripts', '--project=!docs']
+      // The scripts are for the Node at hand, the site for none; and browsers are slow to start.
+      const once = ['--project=!scripts', '--project=!docs', '--exclude=**/pages.test.ts']
       const projects = given.length > 0 || index === 0 ? [] : once
       const postgres = otherPostgres(index)
       await step(`test on Node ${name}${postgres ? `, ${postgres} PostgreSQL` : ''}`, async () => {

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium, type ConnectOverCDPTransport, type Page } from 'playwright-core'
+
+/** What to start. */
+export interface ChromiumOptions {
+  readonly executablePath: string
+  /** More arguments: `--no-sandbox`, where it runs as root. */
+  readonly args?: readonly string[]
+}
+
+/**
+ * A headless Chromium of its own for each page, so that a page which hangs or eats all memory is nobody else's. Its two
+ * pipes are sockets to Node: it ends when the last copy of them is closed.
+ */
+export class ChromiumPage {
+  readonly process: ChildProcess
+  readonly #pipes: readonly [toBrowser: Socket, fromBrowser: Socket]
+  readonly #folder: string
+  #browser: Browser | undefined
+  #page: Page | undefined
+
+  constructor({ executablePath, args = [] }: ChromiumOptions) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'chromium-'))
+    const profile = `--user-data-dir=${this.#folder}`
+    this.process = spawn(
+      executablePath,
+      ['--headless', '--remote-debugging-pipe', profile, '--disable-dev-shm-usage', ...args],
+      { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
+    )
+    this.#pipes = [this.process.stdio[3] as Socket, this.process.stdio[4] as Socket]
+    // Without a listener an error would end the process; what it means is told by the end of Chromium.
+    for (const each of [this.process, ...this.#pipes]) each.on('error', () => undefined)
+    // Only the process that started it is told of its end.
+    this.process.once('close', () => {
+      rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10 })
+    })
+  }
+
+  /** Waits until there is a page. */
+  async open(): Promise<void> {
+    await once(this.process, 'spawn')
+    const transport = new PipeTransport(...this.#pipes)
+    this.#browser = await chromium.connectOverCDP(transport, { artifactsDir: this.#folder })
+    await this.renew()
+  }
+
+  get page(): Page {
+    if (this.#page === undefined) throw new Error('Expected a page that is open.')
+    return this.#page
+  }
+
+  /** A new page, without cookies, storage, routes and listeners of the one before. */
+  async renew(): Promise<void> {
+    await this.#page?.context().close()
+    const context = await this.#browser?.newContext()
+    this.#page = await context?.newPage()
+  }
+
+  /** Tells Chromium to end; resolves once it is gone. To close the pipes may not do: a forked child may have copies. */
+  async close(): Promise<void> {
+    const { exitCode, signalCode } = this.process
+    if (exitCode !== null || signalCode !== null) return
+    const gone = once(this.process, 'close')
+    const session = await this.#browser?.newBrowserCDPSession()
+    await session?.send('Browser.close')
+    await gone
+  }
+
+  /** Closes this process's copies of the pipes. */
+  letGo(): void {
+    for (const pipe of this.#pipes) pipe.destroy()
+  }
+
+  /** Whether it holds this process open. */
+  hold(held: boolean): void {
+    const verb = held ? 'ref' : 'unref'
+    for (const each of [this.process, ...this.#pipes]) each[verb]()
+  }
+}
+
+/** Chromium's protocol over its pipes: messages in JSON, with a zero byte after each. */
+class PipeTransport implements ConnectOverCDPTransport {
+  onmessage?: (message: object) => void
+  onclose?: (reason?: string) => void
+  readonly #toBrowser: Socket
+  #received = ''
+
+  constructor(toBrowser: Socket, fromBrowser: Socket) {
+    this.#toBrowser = toBrowser
+    fromBrowser.setEncoding('utf8')
+    fromBrowser.on('data', (text: string) => this.#read(text))
+    fromBrowser.once('close', () => this.onclose?.())
+  }
+
+  send(message: object): void {
+    this.#toBrowser.write(`${JSON.stringify(message)}\0`)
+  }
+
+  close(): void {
+    this.#toBrowser.destroy()
+  }
+
+  #read(text: string): void {
+    const [first = '', ...rest] = text.split('\0')
+    const messages = [this.#received + first, ...rest]
+    this.#received = messages.pop() ?? ''
+    // Each in a turn of its own: Playwright counts on what follows an answer to be done before the next event.
+    for (const message of messages) {
+      setImmediate(() => this.onmessage?.(JSON.parse(message) as object))
+    }
+  }
+}

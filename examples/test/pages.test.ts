@@ -1,0 +1,131 @@
+import { createForkSafePool, type PoolOptions } from '@forksafe/core'
+import { findChromium } from '@forksafe/scripts/chromium'
+import { inChild } from '@forksafe/testkit'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import type { ChromiumOptions, ChromiumPage } from '../src/pages/chromium.ts'
+import { pageDriver } from '../src/pages/driver.ts'
+
+const INSTALL_MILLIS = 300_000
+// To start is what takes time, where others want the processor too.
+vi.setConfig({ testTimeout: 120_000 })
+const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
+let connection: ChromiumOptions
+beforeAll(async () => {
+  connection = { executablePath: await findChromium(), args }
+}, INSTALL_MILLIS)
+
+function open(options: Partial<PoolOptions<ChromiumOptions>> = {}) {
+  const patience = { createTimeoutMillis: 60_000, acquireTimeoutMillis: 60_000 }
+  const pool = createForkSafePool(pageDriver, { connection, max: 1, ...patience, ...options })
+  onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+  return pool
+}
+
+function pidOf(pool: ReturnType<typeof open>): Promise<number | undefined> {
+  return pool.use(({ process }) => process.pid)
+}
+
+/** The kernel's names of the sockets to a Chromium: their copies in a forked child have the same. */
+function pipesOf({ process }: ChromiumPage): string[] {
+  const [, , , ...pipes] = process.stdio as unknown as { _handle: { fd: number } }[]
+  return pipes.map(({ _handle }) => readlinkSync(`/proc/self/fd/${_handle.fd}`))
+}
+
+/** How many of them this process has open. */
+function countHeld(names: readonly string[]): number {
+  const paths = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`)
+  const held = new Set(paths.filter((path) => existsSync(path)).map((path) => readlinkSync(path)))
+  return names.filter((name) => held.has(name)).length
+}
+
+test('a holder finds nothing of what the one before it did, in the same Chromium', async () => {
+  const pool = open()
+  const first = await pidOf(pool)
+  await pool.page(async (page) => {
+    await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html', body: 'page' }))
+    await page.goto('http://pages.test/')
+    await page.evaluate('document.cookie = "who=first"; localStorage.who = "first"; self.who = 1')
+  })
+  const seen = await pool.page(async (page) => {
+    await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html', body: 'page' }))
+    await page.goto('http://pages.test/')
+    return page.evaluate('[document.cookie, localStorage.who, self.who]')
+  })
+  expect(seen).toEqual(['', undefined, undefined])
+  expect(await pidOf(pool)).toBe(first)
+})
+
+test('HTML becomes a PDF', async () => {
+  const pdf = await open().pdf('<h1>One page</h1>')
+  expect(pdf.toString('latin1')).toMatch(/^%PDF-/)
+})
+
+test('a Chromium that is killed is replaced, and its folder goes with it', async () => {
+  const pool = open()
+  const ends: unknown[] = []
+  pool.on('destroy', ({ reason, error }) => ends.push(reason, String(error)))
+  const lease = await pool.acquire()
+  const { process } = lease.resource
+  const [, folder = ''] = /--user-data-dir=(\S+)/.exec(process.spawnargs.join(' ')) ?? []
+  expect(existsSync(folder)).toBe(true)
+  process.kill('SIGKILL')
+  expect(await pool.page((page) => page.evaluate('1 + 1'))).toBe(2)
+  expect(() => lease.resource).toThrow('its resource was lost')
+  expect(ends).toEqual(['lost', 'Error: Chromium ended (SIGKILL).'])
+  expect(existsSync(folder)).toBe(false)
+})
+
+test('where there is no Chromium, everyone is told at once', async () => {
+  const pool = open({ connection: { executablePath: '/nowhere/chromium' } })
+  await expect(pool.acquire()).rejects.toMatchObject({
+    code: 'FORKSAFE_CREATE_FAILED',
+    cause: { code: 'ENOENT' },
+  })
+})
+
+test('a forked child lets go of the pipes, and has a Chromium of its own; the parent goes on', async () => {
+  const pool = open()
+  const lease = await pool.acquire()
+  const { page } = lease.resource
+  await page.setContent('<title>the parent’s</title>')
+  await page.evaluate('self.count = 1')
+  const pipes = pipesOf(lease.resource)
+
+  const child = await inChild(
+    async () => {
+      const held = countHeld(pipes)
+      const pid = await pidOf(pool)
+      const title = await pool.page((page) => page.title())
+      await pool.close()
+      return { held, pid, title }
+    },
+    { timeoutMillis: 60_000 },
+  )
+
+  expect(child).toMatchObject({ held: 0, title: '' })
+  expect(child.pid).not.toBe(lease.resource.process.pid)
+  expect(countHeld(pipes)).toBe(2)
+  expect(await page.title()).toBe('the parent’s')
+  expect(await page.evaluate('++self.count')).toBe(2)
+  lease.release()
+})
+
+test('a child that has noticed nothing yet does not keep the parent’s Chromium alive', async () => {
+  const pool = open()
+  const lease = await pool.acquire()
+  const { process } = lease.resource
+  const pipes = pipesOf(lease.resource)
+  lease.release()
+  const child = inChild(
+    async () => {
+      const held = countHeld(pipes)
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      return held
+    },
+    { afterFork: false },
+  )
+  await pool.close()
+  expect(process.exitCode).toBe(0)
+  expect(await child).toBe(2)
+})
