@@ -16,6 +16,11 @@ export async function useUntilAborted<T>(
 ): Promise<T> {
   if (signal === undefined) return pool.use((client, lease) => work(client, lease, decided))
   const lease = await pool.acquire({ signal })
+  if (signal.aborted) {
+    // When the lease was on its way already.
+    lease.release()
+    throw signal.reason
+  }
   let cancelled: Promise<void> | undefined
   let stopListening = (): void => undefined
   const aborted = new Promise<never>((_, reject) => {

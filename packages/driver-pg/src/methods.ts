@@ -35,7 +35,7 @@ export interface PgMethods {
   ): Promise<QueryResult<R>>
   /**
    * Runs `work` on one connection between `BEGIN` and `COMMIT`, and gives its result. What `work` throws rolls back.
-   * Rejects too when the server rolled back instead of committing, because `work` went on after a failed statement.
+   * @throws {RolledBackError} when `work` went on after a failed statement, or left a cursor or a COPY open.
    * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
    * @throws {TypeError} for a wrong option.
    */

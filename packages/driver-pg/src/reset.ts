@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { openStream } from './streams.ts'
+import { leftOpen, openStream } from './streams.ts'
 
 /** What pg knows of a session and does not type. */
 interface Session {
@@ -19,11 +19,7 @@ const FORGETS_STATEMENTS = /\b(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\
 export function rollBack(client: Client): Promise<void> | undefined {
   const { readyForQuery } = client as Client & Session
   if (readyForQuery === true && client.getTransactionStatus() === 'I') return undefined
-  if (openStream(client) !== undefined) {
-    throw new Error(
-      'The last holder left a cursor or a COPY open: it must be read to its end, or closed.',
-    )
-  }
+  if (openStream(client) !== undefined) throw new Error(`After a lease: ${leftOpen}.`)
   return client.query('ROLLBACK').then(() => undefined)
 }
 

@@ -15,16 +15,21 @@ interface Running extends EventEmitter {
 interface Busy {
   readonly _activeQuery?: Running | null
   readonly activeQuery?: Running | null
+  readonly _queryQueue?: readonly Running[]
 }
 
+/** Why a connection ends: what is asked behind an open stream is never answered. */
+export const leftOpen = 'a cursor or a COPY was left open, which must be read to its end, or closed'
+
 /**
- * The stream that a client is in the middle of, where nothing will end it but its holder: an open cursor, or a COPY. What
- * is asked behind it is never answered.
+ * The stream that a client is in the middle of, or has yet to begin, where nothing will end it but its holder: an open
+ * cursor, or a COPY.
  */
 export function openStream(client: Client): EventEmitter | undefined {
   const busy = client as Client & Busy
   const running = '_activeQuery' in busy ? busy._activeQuery : busy.activeQuery
-  return running && !endsByItself(running) ? running : undefined
+  if (running && !endsByItself(running)) return running
+  return busy._queryQueue?.find((queued) => !endsByItself(queued))
 }
 
 function endsByItself(running: Running): boolean {

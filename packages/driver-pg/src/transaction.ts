@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { useUntilAborted } from './abort.ts'
 import { beginOf } from './begin.ts'
-import { CommitUnknownError } from './errors.ts'
+import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
+import { leftOpen, openStream } from './streams.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
@@ -50,8 +51,10 @@ export async function transact<T>(
       return await useUntilAborted(pool, signal, async (client, lease, decide) => {
         await client.query(begin)
         const result = await rollingBack(lease, async () => {
-          const result = await work(client, savepointsOf(lease, 1))
+          signal?.throwIfAborted()
+          const result = await work(client, savepointsOf(lease, name, 1))
           decide()
+          refuseOpenStream(lease, name)
           return result
         })
         await commit(lease, name)
@@ -85,29 +88,28 @@ async function commit(lease: Lease<Client>, pool: string): Promise<void> {
     ;({ command } = await client.query('COMMIT'))
   } catch (error) {
     // Then the server itself says that it did not.
-    if ((error as { readonly severity?: unknown }).severity === 'ERROR') throw error
+    if (isOfStatement(error)) throw error
     throw new CommitUnknownError(pool, error)
   }
   if (command === 'COMMIT') return
-  throw new Error(
-    'The transaction was rolled back: one of its statements had failed before COMMIT.',
-  )
+  throw new RolledBackError(pool, 'one of its statements had failed before COMMIT')
 }
 
 /** One savepoint at a time: two at once would end each other's. */
-function savepointsOf(lease: Lease<Client>, depth: number): Savepoint {
+function savepointsOf(lease: Lease<Client>, pool: string, depth: number): Savepoint {
   const name = `forksafe_${depth}`
   let open = false
   return async (work) => {
     if (open) {
       throw new Error(
-        `Expected the savepoint before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
+        `Pool "${pool}", \`savepoint\`: expected the one before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
       )
     }
     open = true
     try {
       await lease.resource.query(`SAVEPOINT ${name}`)
-      const result = await work(lease.resource, savepointsOf(lease, depth + 1))
+      const result = await work(lease.resource, savepointsOf(lease, pool, depth + 1))
+      refuseOpenStream(lease, pool)
       await lease.resource.query(`RELEASE SAVEPOINT ${name}`)
       return result
     } catch (error) {
@@ -119,10 +121,19 @@ function savepointsOf(lease: Lease<Client>, depth: number): Savepoint {
   }
 }
 
-/** Where it fails, the connection is gone and the transaction with it, or it is the parent's: the first error tells more. */
+/** Nothing is committed behind a stream, and nothing rolled back. */
+function refuseOpenStream(lease: Lease<Client>, pool: string): void {
+  if (openStream(lease.resource) !== undefined) throw new RolledBackError(pool, leftOpen)
+}
+
+/**
+ * Where it fails, the connection is gone and the transaction with it, or it is the parent's: the first error tells more.
+ * Where it would not be answered, the connection ends.
+ */
 async function attempt(lease: Lease<Client>, statement: string): Promise<void> {
   try {
-    await lease.resource.query(statement)
+    if (openStream(lease.resource) === undefined) await lease.resource.query(statement)
+    else lease.destroy(new Error(`In a transaction: ${leftOpen}.`))
   } catch {
     // See above.
   }

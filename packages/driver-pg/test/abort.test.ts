@@ -42,6 +42,20 @@ test('a signal that has aborted before keeps the query from being sent', async (
   expect(pool.stats.size).toBe(0)
 })
 
+test('an abort in the moment in which the connection is given ends the query all the same', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const pid = await backendPid(pool)
+  for (let turns = 0; turns < 8; turns++) {
+    const controller = new AbortController()
+    const query = pool.query('SELECT pg_sleep(60), 106', [], { signal: controller.signal })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    controller.abort(new Error('at once'))
+    await expect(query).rejects.toThrow('at once')
+  }
+  expect(await backendPid(pool)).toBe(pid)
+  expect(await running('106')).toBe(0)
+})
+
 test('an abort while the query waits for a connection leaves the queue', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   using lease = await pool.acquire()

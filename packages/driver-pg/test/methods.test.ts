@@ -53,5 +53,9 @@ test('transaction rejects when the server rolled back what should have been comm
   const swallowed = pool.transaction(async (client) => {
     await client.query('SELECT 1/0').catch(() => undefined)
   })
-  await expect(swallowed).rejects.toThrow('rolled back')
+  await expect(swallowed).rejects.toMatchObject({
+    name: 'RolledBackError',
+    code: 'FORKSAFE_PG_ROLLED_BACK',
+    pool: 'pg',
+  })
 })

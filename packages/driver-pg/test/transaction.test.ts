@@ -1,7 +1,9 @@
-import { getEventListeners } from 'node:events'
-import { DatabaseError } from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
-import { CommitUnknownError } from '../src/index.ts'
+import { type EventEmitter, getEventListeners } from 'node:events'
+import { type Client, DatabaseError } from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import Cursor from 'pg-cursor'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { CommitUnknownError, RolledBackError } from '../src/index.ts'
 import { backendPid, connectionTo, observe, openPool, openRecordedPool } from './support/pools.ts'
 
 /** A table that goes with the test. */
@@ -88,7 +90,9 @@ test('two savepoints side by side are refused: each would end the other', async 
   const crossed = pool.transaction((_client, savepoint) =>
     Promise.all([savepoint((client) => client.query('SELECT 1')), savepoint(() => 2)]),
   )
-  await expect(crossed).rejects.toThrow('Expected the savepoint before to have ended')
+  await expect(crossed).rejects.toThrow(
+    'Pool "pg", `savepoint`: expected the one before to have ended',
+  )
   // And so is one of the outer level within an inner one, which would wait for itself.
   const inside = pool.transaction((_client, savepoint) => savepoint(() => savepoint(() => 3)))
   await expect(inside).rejects.toThrow('nest with the `savepoint` that it is given')
@@ -252,4 +256,142 @@ test('an abort during the pause before another attempt ends it', async () => {
     { signal: controller.signal, retries: 1_000_000 },
   )
   await expect(retried).rejects.toThrow('enough')
+})
+
+test('an abort before the work has begun keeps it from beginning', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  await pool.query('SELECT 1')
+  let begun = 0
+  for (let turns = 0; turns < 20; turns++) {
+    const controller = new AbortController()
+    const transaction = pool.transaction(() => ++begun, { signal: controller.signal })
+    // While the lease is on its way, and while BEGIN is.
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    controller.abort(new Error('enough'))
+    await expect(transaction).rejects.toThrow('enough')
+  }
+  await expect.poll(() => pool.stats.idle).toBe(1)
+  expect(begun).toBe(0)
+})
+
+test.each([
+  ['as the server says it', undefined],
+  ['where the server speaks another language', 'FEHLER'],
+])('a failure at COMMIT that the server tells of is known, %s', async (_, severity) => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const once = await table(
+    `known_${String(severity)}`,
+    'n int UNIQUE DEFERRABLE INITIALLY DEFERRED',
+  )
+  const failing = pool.transaction(async (client) => {
+    if (severity !== undefined) translate(client, severity)
+    await client.query(`INSERT INTO ${once} VALUES (1), (1)`)
+  })
+  await expect(failing).rejects.toMatchObject({ code: '23505', severity: severity ?? 'ERROR' })
+})
+
+test.each(['FATAL', 'SCHWERWIEGEND'])(
+  'a session that is terminated during COMMIT (%s) leaves an outcome that is said to be unknown',
+  async (severity) => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const slow = await table(`slow_${severity}`)
+    await observe(`CREATE FUNCTION wait_${severity}() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`)
+    onTestFinished(() => observe(`DROP FUNCTION wait_${severity} CASCADE`).then(() => undefined))
+    await observe(`CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON ${slow} DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION wait_${severity}()`)
+    const pid = await backendPid(pool)
+    const transaction = pool.transaction(async (client) => {
+      translate(client, severity)
+      await client.query(`INSERT INTO ${slow} VALUES (1)`)
+    })
+    const outcome = transaction.catch((error: unknown) => error)
+    await expect
+      .poll(() =>
+        observe("SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND query = 'COMMIT'", [pid]),
+      )
+      .toHaveLength(1)
+    await observe('SELECT pg_terminate_backend($1)', [pid])
+    const error = await outcome
+    expect(error).toBeInstanceOf(CommitUnknownError)
+    expect(error).toMatchObject({ cause: { code: '57P01', severity } })
+  },
+)
+
+/** Has the errors of a session come as they do from a server whose `lc_messages` is not English. */
+function translate(client: Client, severity: string): void {
+  const { connection } = client as Client & { readonly connection: EventEmitter }
+  connection.prependListener('errorMessage', (error: object) => Object.assign(error, { severity }))
+}
+
+describe('a cursor or a COPY that is left open', () => {
+  const cursors: [string, (client: Client) => Promise<unknown>][] = [
+    ['a cursor', (client) => client.query(new Cursor('SELECT generate_series(1, 9)')).read(1)],
+    [
+      'a cursor that has not begun',
+      async (client) => {
+        client.query('SELECT 1').catch(() => undefined)
+        client.query(new Cursor('SELECT generate_series(1, 9)'))
+      },
+    ],
+    [
+      'a COPY',
+      async (client) => {
+        await client.query('CREATE TEMP TABLE copied (n int)')
+        const copy = client.query(copyFrom('COPY copied FROM STDIN'))
+        await new Promise((resolve) => copy.write('1\n', resolve))
+      },
+    ],
+  ]
+
+  test.each(cursors)(
+    '(%s) keeps a transaction from being committed, and says so',
+    async (_, leave) => {
+      const pool = openPool(connectionTo(), { max: 1, name: 'shop' })
+      const open = await table('left_open')
+      const transaction = pool.transaction(async (client) => {
+        await client.query(`INSERT INTO ${open} VALUES (1)`)
+        await leave(client)
+      })
+      const error: unknown = await transaction.catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(RolledBackError)
+      expect(error).toMatchObject({
+        name: 'RolledBackError',
+        code: 'FORKSAFE_PG_ROLLED_BACK',
+        pool: 'shop',
+        message: expect.stringMatching(/^Pool "shop": .* left open/) as string,
+      })
+      expect(await rowsOf(open)).toEqual([])
+      expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }])
+    },
+  )
+
+  test.each(cursors)(
+    '(%s) does not keep an error of the work from its caller',
+    async (_, leave) => {
+      const pool = openPool(connectionTo(), { max: 1 })
+      const open = await table('left_open')
+      const transaction = pool.transaction(async (client) => {
+        await client.query(`INSERT INTO ${open} VALUES (1)`)
+        await leave(client)
+        throw new Error('changed my mind')
+      })
+      await expect(transaction).rejects.toThrow('changed my mind')
+      await expect.poll(() => rowsOf(open)).toEqual([])
+      expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }])
+    },
+  )
+
+  test('in a savepoint ends the whole transaction, which cannot go back to there', async () => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const open = await table('left_open')
+    const transaction = pool.transaction(async (_, savepoint) => {
+      await savepoint(async (client) => {
+        await client.query(`INSERT INTO ${open} VALUES (1)`)
+        await client.query(new Cursor('SELECT generate_series(1, 9)')).read(1)
+      }).catch((error: unknown) => expect(error).toBeInstanceOf(RolledBackError))
+    })
+    await expect(transaction).rejects.toMatchObject({ name: 'LeaseReleasedError' })
+    await expect.poll(() => rowsOf(open)).toEqual([])
+  })
 })

@@ -1,4 +1,5 @@
 import type { PoolClient, QueryResult, Submittable } from 'pg'
+import { isOfStatement } from '../errors.ts'
 import { releaseHealthy } from './lend.ts'
 
 type Callback = (error: Error | null | undefined, result: QueryResult) => void
@@ -17,7 +18,7 @@ export function ask(client: PoolClient, query: unknown, values: unknown): Promis
   })
 }
 
-/** Gives a client back whose query has failed. */
+/** Gives a client back whose query has failed. pg-pool closes its connection, whatever the server says. */
 export function releaseFailed(client: PoolClient, error: unknown): void {
   if (isOfStatement(error)) releaseHealthy(client, error)
   else client.release(error as Error)
@@ -36,9 +37,4 @@ function telling(query: Submitted, answered: Callback): Callback {
     callback(error, result)
   }
   return query.callback
-}
-
-/** The server refused a statement, and waits for the next one. pg-pool closes the connection all the same. */
-function isOfStatement(error: unknown): error is Error {
-  return error instanceof Error && (error as { readonly severity?: unknown }).severity === 'ERROR'
 }
