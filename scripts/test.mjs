@@ -48,6 +48,8 @@ try {
         reports[major] = await test(await find(), [...projects, ...given], postgres)
       })
     }
+    // What is tested last is what a user installs.
+    if (given.length === 0) await step('rehearsal', () => script('rehearse.mjs'))
     // A page is made of a whole run, on every line of Node.
     if (given.length === 0 && SUPPORTED.every((major) => reports[major] !== undefined)) {
       await step('proof', async () => proof())

@@ -8,6 +8,8 @@ import { root } from '../tools.mjs'
  *   name: string,
  *   version: string,
  *   exports: Record<string, { types: string, default: string }>,
+ *   dependencies?: Record<string, string>,
+ *   devDependencies?: Record<string, string>,
  *   peerDependencies?: Record<string, string>,
  *   [field: string]: unknown,
  * }} Manifest

@@ -1,0 +1,65 @@
+// @ts-check
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pnpm } from '../pnpm.mjs'
+import { environment, run } from '../tools.mjs'
+import { installs } from './readme.mjs'
+
+/** A user of TypeScript has these. */
+const TYPES = ['@types/node@20', '@types/pg']
+
+/**
+ * An empty folder, in which a user of npm installs what the READMEs say.
+ * @param {string} folder
+ * @param {string} registry
+ */
+export async function withNpm(folder, registry) {
+  emptyProject(folder, registry)
+  for (const args of [...installs(), ['install', '--save-dev', ...TYPES]]) {
+    await run(`npm ${args.join(' ')}`, { command: 'npm', args, env: environment(), cwd: folder })
+  }
+}
+
+/**
+ * The same for a user of pnpm, where a package sees its own dependencies alone.
+ * @param {string} folder
+ * @param {string} registry
+ */
+export async function withPnpm(folder, registry) {
+  // Its usual folders would remember this registry for ever.
+  emptyProject(folder, registry, 'store-dir=.store', 'cache-dir=.cache', 'hoist=false')
+  const packages = installs().flatMap(([_install, ...args]) =>
+    args.filter((arg) => !arg.startsWith('-')),
+  )
+  const added = [...new Set(packages), ...TYPES]
+  await run(`pnpm add ${added.join(' ')}`, {
+    ...(await pnpm('add', ...added)),
+    cwd: folder,
+  })
+}
+
+/**
+ * Throws unless these are the versions that were installed.
+ * @param {string} folder
+ * @param {string[]} released as in `@forksafe/core@1.2.3`
+ */
+export function expectInstalled(folder, released) {
+  const wrong = released.filter((one) => {
+    const at = one.lastIndexOf('@')
+    const path = join(folder, 'node_modules', one.slice(0, at), 'package.json')
+    return JSON.parse(readFileSync(path, 'utf8')).version !== one.slice(at + 1)
+  })
+  if (wrong.length > 0) throw new Error(`Expected ${folder} to have ${wrong.join(', ')}`)
+}
+
+/**
+ * Our packages come from the registry of the rehearsal, all others from where this machine has them from.
+ * @param {string} folder
+ * @param {string} registry
+ * @param {string[]} settings
+ */
+function emptyProject(folder, registry, ...settings) {
+  mkdirSync(folder)
+  writeFileSync(join(folder, '.npmrc'), [`@forksafe:registry=${registry}`, ...settings].join('\n'))
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+}

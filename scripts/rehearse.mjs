@@ -1,0 +1,117 @@
+// @ts-check
+// `npm run rehearse`: releases the packages into a registry on this machine, and is then their first user.
+import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { nodes } from './nodes.mjs'
+import { published } from './packages/published.mjs'
+import { startPostgres } from './postgres.mjs'
+import { copyTree } from './rehearsal/copy.mjs'
+import { expectInstalled, withNpm, withPnpm } from './rehearsal/install.mjs'
+import { snippet } from './rehearsal/readme.mjs'
+import { startRegistry } from './rehearsal/registry.mjs'
+import { release } from './rehearsal/release.mjs'
+import { compile, errorsOf, typescripts } from './rehearsal/typescript.mjs'
+import { environment, root, run } from './tools.mjs'
+
+const NAMES = published().flatMap(({ manifest }) =>
+  Object.keys(manifest.exports).map((entry) => join(manifest.name, entry)),
+)
+/** It knows `using`. */
+const FIRST_WITH_USING = 24
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'forksafe-rehearsal-')))
+const npm = join(folder, 'npm')
+const pnpm = join(folder, 'pnpm')
+const copy = join(folder, 'copy')
+/** @type {Awaited<ReturnType<typeof startRegistry>> | undefined} */
+let registry
+try {
+  const { url } = (registry = await startRegistry())
+  const released = await stage('released', async () => {
+    copyTree(copy)
+    return await release(copy, url)
+  })
+  await stage('installed', async () => {
+    await Promise.all([withNpm(npm, url), withPnpm(pnpm, url)])
+    for (const project of [npm, pnpm]) expectInstalled(project, released)
+  })
+  await stage('loaded on each Node', loadEverywhere)
+  await stage('compiled by each TypeScript', compileEverywhere)
+  await stage('ran the quick start on each Node', startQuickly)
+} finally {
+  await registry?.stop()
+  rmSync(folder, { recursive: true })
+}
+
+/** `import` and `require()`, as npm and as pnpm laid the packages out. */
+async function loadEverywhere() {
+  for (const project of [npm, pnpm]) {
+    for (const file of ['imports.mjs', 'requires.cjs']) {
+      copyFileSync(join(root, 'scripts/rehearsal/user', file), join(project, file))
+      for (const { find } of nodes()) await execute(await find(), join(project, file), NAMES)
+    }
+  }
+}
+
+async function compileEverywhere() {
+  const app = join(npm, 'app.ts')
+  copyFileSync(join(root, 'scripts/rehearsal/user/app.ts'), app)
+  copyFileSync(app, join(pnpm, 'app.ts'))
+  const all = await typescripts()
+  const own = all.at(-1) ?? ''
+  const runs = [
+    ...all.map((typescript) => /** @type {const} */ ([typescript, app, 'nodenext'])),
+    ...all.map((typescript) => /** @type {const} */ ([typescript, app, 'bundler'])),
+    /** @type {const} */ ([own, join(pnpm, 'app.ts'), 'nodenext']),
+  ]
+  const errors = await Promise.all(
+    runs.map(async ([typescript, file, resolution]) => {
+      const found = await errorsOf(typescript, file, resolution)
+      return found.map((error) => `${typescript}, ${resolution}: ${error}`)
+    }),
+  )
+  if (errors.flat().length > 0) throw new Error(errors.flat().join('\n'))
+}
+
+/** The README's first snippet as pasted; through TypeScript where the README says so. */
+async function startQuickly() {
+  const asPasted = join(npm, 'quick-start.mjs')
+  writeFileSync(asPasted, snippet())
+  writeFileSync(join(npm, 'quick-start.ts'), snippet())
+  await compile(join(npm, 'quick-start.ts'))
+  const server = await startPostgres()
+  try {
+    for (const { major, find } of nodes()) {
+      const file = Number(major) < FIRST_WITH_USING ? join(npm, 'quick-start.js') : asPasted
+      await execute(await find(), file, [], { DATABASE_URL: server.url })
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+/**
+ * @param {string} node
+ * @param {string} file
+ * @param {string[]} args
+ * @param {Record<string, string>} [variables]
+ */
+async function execute(node, file, args, variables) {
+  const env = { ...environment(dirname(node)), ...variables }
+  const what = `${basename(file)} with ${node}`
+  await run(what, { command: node, args: [file, ...args], env, cwd: dirname(file) })
+}
+
+/**
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function stage(what, work) {
+  const started = performance.now()
+  const result = await work()
+  console.log(`${what} (${((performance.now() - started) / 1000).toFixed(1)} s)`)
+  return result
+}
