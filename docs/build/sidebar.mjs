@@ -14,7 +14,7 @@ const groups = {
     'clusters',
   ],
   'In production': ['outages', 'fleet', 'transactions', 'observing'],
-  'Coming from another pool': ['migrating', 'drop-in', 'comparison'],
+  'Coming from another pool': ['migrating', 'drop-in', 'drop-in-mysql', 'comparison'],
   Reference: ['options', 'errors', 'benchmarks', 'faq'],
 }
 

@@ -1,3 +1,4 @@
+import { type MariadbServer, startMariadb } from '@forksafe/scripts/mariadb'
 import { startPostgres } from '@forksafe/scripts/postgres'
 import type { TestProject } from 'vitest/node'
 
@@ -7,16 +8,24 @@ declare module 'vitest' {
   }
 }
 
-/** A server for all the libraries, told to them as the environment tells pg. */
+/** A server of each kind for all the libraries, told to them by the environment: of PostgreSQL as pg reads it. */
 export default async function serve(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startPostgres()
-  const { host, port, user, password, database } = server
+  const [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()])
+  const { host, port, user, password, database } = postgres
   project.provide('environment', {
     PGHOST: host,
     PGPORT: String(port),
     PGUSER: user,
     PGDATABASE: database,
     ...(password === undefined ? {} : { PGPASSWORD: password }),
+    MYSQL_URL: urlOf(mariadb),
   })
-  return () => server.stop()
+  return async () => {
+    await Promise.all([postgres.stop(), mariadb.stop()])
+  }
+}
+
+function urlOf({ host, port, user, password = '', database }: MariadbServer): string {
+  const account = [user, password].map(encodeURIComponent).join(':')
+  return `mysql://${account}@${host}:${port}/${database}`
 }

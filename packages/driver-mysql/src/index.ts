@@ -1,6 +1,7 @@
 export type { MysqlClient, MysqlConnection } from './client.ts'
 export { mysqlDriver, mysqlDriverWith } from './driver.ts'
 export type { MysqlDriverOptions } from './driver.ts'
+export { createPool } from './drop-in/pool.ts'
 export { CommitUnknownError } from './errors.ts'
 export type { MysqlMethods, QueryOptions } from './methods.ts'
 export type { StreamOptions } from './stream.ts'

@@ -9,18 +9,26 @@ interface StreamContext {
 }
 
 /** A connection, and the bare socket under its TLS and its protocol: what a process lets go of. */
-export interface Opened {
-  readonly core: Connection
+export interface Opened<C extends Connection = Connection> {
+  readonly core: C
   readonly socket: Duplex
 }
 
 /** Opens a connection. When `signal` aborts it is let go of, silently. */
-export async function open(connection: MysqlConnection, signal: AbortSignal): Promise<Opened> {
-  signal.throwIfAborted()
+export function open(connection: MysqlConnection, signal: AbortSignal): Promise<Opened> {
   const options = typeof connection === 'string' ? { uri: connection } : connection
+  return openWith((stream) => createConnection({ ...options, stream }), options.stream, signal)
+}
+
+/** The same, of a connection that `make` makes over the given stream factory; `own` is the user's stream or factory. */
+export async function openWith<C extends Connection>(
+  make: (stream: (context: StreamContext) => Duplex) => C,
+  own: unknown,
+  signal: AbortSignal,
+): Promise<Opened<C>> {
+  signal.throwIfAborted()
   let socket: Duplex | undefined
-  const stream = (context: StreamContext): Duplex => (socket = openSocket(options.stream, context))
-  const core = createConnection({ ...options, stream })
+  const core = make((context) => (socket = openSocket(own, context)))
   // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
   core.on('error', () => undefined)
   const letGo = (): void => void socket?.destroy()

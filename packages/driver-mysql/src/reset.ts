@@ -9,8 +9,7 @@ import { type Session, sessionOf } from './session.ts'
  */
 export function reset(client: MysqlClient): Promise<void> | undefined {
   const session = sessionOf(client)
-  if (session.ended) throw new Error('The last holder has ended the connection.')
-  if (session.paused) throw new Error('The last holder left a stream open: read it to its end.')
+  refuseUnusable(session)
   if (session.busy) return answered(client, session)
   session.closeStatements()
   return session.clean ? undefined : undo(client, session)
@@ -22,6 +21,12 @@ export function resetAlways(client: MysqlClient): Promise<void> | undefined {
   return reset(client)
 }
 
+/** @throws where nobody can use the connection any more. */
+export function refuseUnusable(session: Session): void {
+  if (session.ended) throw new Error('The last holder has ended the connection.')
+  if (session.paused) throw new Error('The last holder left a stream open: read it to its end.')
+}
+
 /** What is still being answered may be what begins something. */
 async function answered(client: MysqlClient, session: Session): Promise<void> {
   await client.ping()
@@ -30,11 +35,15 @@ async function answered(client: MysqlClient, session: Session): Promise<void> {
 }
 
 async function undo(client: MysqlClient, session: Session): Promise<void> {
-  const { beyondReset } = session
-  if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
+  refuseBeyondReset(session)
   if (session.left || session.announced) return resetSession(client, session)
   await client.query('ROLLBACK')
   session.restored()
+}
+
+/** @throws where the session cannot be made what it was. */
+export function refuseBeyondReset({ beyondReset }: Session): void {
+  if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
 }
 
 /**

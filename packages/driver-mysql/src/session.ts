@@ -31,7 +31,9 @@ interface Core {
   prepare: Verb
   changeUser: (...args: unknown[]) => unknown
   readonly stream: Duplex & { ref?(): void; unref?(): void }
-  readonly _command?: object | null
+  readonly _command?: Command | null
+  /** Those after it. */
+  readonly _commands: { readonly length: number }
   readonly _paused: boolean
   readonly _closing?: boolean
   readonly _fatalError: object | null
@@ -39,6 +41,7 @@ interface Core {
   readonly _statements: Statements
 }
 
+const answered = new WeakSet<Command>()
 const sessions = new WeakMap<MysqlClient, Session>()
 
 /** Watches the session of a client from its first statement on. */
@@ -87,9 +90,10 @@ export class Session {
     this.#observe()
   }
 
-  /** A statement has no answer yet. */
+  /** A statement has no answer yet. One that is just telling its answer has. */
   get busy(): boolean {
-    return Boolean(this.#core._command)
+    const { _command, _commands } = this.#core
+    return Boolean(_command) && (_commands.length > 0 || !answered.has(_command as Command))
   }
 
   /** Its holder has stopped to read the answer. */
@@ -170,6 +174,7 @@ export class Session {
       this.left = true
       this.elsewhere ||= mayMove(sql)
     }
+    command.once('end', () => answered.add(command))
     const { onResult } = command
     if (onResult === undefined) {
       command.on(errorMonitor, (error: unknown) => this.#failed(error))
@@ -177,8 +182,10 @@ export class Session {
       return command
     }
     command.onResult = (error, result, ...more) => {
-      if (error) this.#failed(error)
-      else this.#answered(effect, result)
+      if (error) {
+        answered.add(command)
+        this.#failed(error)
+      } else this.#answered(effect, result)
       onResult.call(command, error, result, ...more)
     }
     return command

@@ -1,0 +1,165 @@
+import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
+import type { PoolOptions } from 'mysql2'
+import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { sessionOf } from '../session.ts'
+import { dropInDriver } from './driver.ts'
+import { inWordsOfMysql2, says } from './messages.ts'
+import { type InnerConnection, parse, PoolClass } from './mysql2.ts'
+import { coreOptionsOf } from './options.ts'
+import { type Pooled, staleErrorOf } from './pooled.ts'
+
+type Connected = (error: unknown, connection?: InnerConnection) => void
+/** A connection, as a user may have it: with callbacks, or the same with promises. */
+type Given = InnerConnection & { readonly connection?: InnerConnection }
+
+/** How long what is idle beyond `maxIdle` may be of use yet: so often does mysql2 look for it. */
+const SPARED_MILLIS = 1_000
+
+/** mysql2 tells its tracers by this. */
+const connecting = tracingChannel('mysql2:pool:connect')
+
+/** mysql2's pool with callbacks, over a fork-safe pool. What it lends, and how it asks, is mysql2's own. */
+class Pool extends PoolClass {
+  // Not `#private`: a pool may stand behind a proxy.
+  private readonly _core: ForkSafePool<Pooled>
+  private readonly _pooled = new Map<InnerConnection, Pooled>()
+  private _sparing: NodeJS.Timeout | undefined = undefined
+
+  constructor(options: PoolOptions | string) {
+    super({ config: parse(options) })
+    const driver = dropInDriver(this, {
+      opened: (pooled) => {
+        this._pooled.set(pooled.connection, pooled)
+        this._tell('connection', pooled.connection)
+      },
+      gone: ({ connection }) => void this._pooled.delete(connection),
+    })
+    this._core = createForkSafePool(driver, coreOptionsOf(this.config))
+    // There are programs that look how long these are.
+    const { _core: core } = this
+    this._allConnections = counted(() => core.stats.size - core.stats.destroying)
+    this._freeConnections = counted(() => core.stats.idle)
+    this._connectionQueue = counted(() => {
+      const { size, idle, borrowed, destroying, waiting } = core.stats
+      // Without those for whom a connection is being opened.
+      return Math.max(0, waiting - (size - idle - borrowed - destroying))
+    })
+  }
+
+  getConnection(callback: Connected): void {
+    if (!connecting.hasSubscribers) return this._getConnection(callback)
+    const { database, socketPath, host, port } = this.config.connectionConfig
+    const server = socketPath
+      ? { serverAddress: socketPath, serverPort: undefined }
+      : { serverAddress: host, serverPort: port }
+    const context = { database: database ?? '', ...server }
+    const get = (callback: Connected): void => this._getConnection(callback)
+    connecting.traceCallback(get, 0, context, undefined, callback)
+  }
+
+  releaseConnection(given: Given): void {
+    const pooled = this._pooled.get(given) ?? this._pooled.get(given.connection)
+    const lease = pooled?.lease
+    // Its holder may be in the process that this one was copied from.
+    if (pooled === undefined || lease === undefined || staleErrorOf(lease) !== undefined) return
+    pooled.lease = undefined
+    this._tell('release', pooled.connection)
+    giveBack(pooled, lease)
+    if (this.config.maxIdle < this.config.connectionLimit) this._spare()
+  }
+
+  end(callback: () => void = () => undefined): void {
+    this._closed = true
+    clearTimeout(this._sparing)
+    // Who waits is refused, and who holds a connection gets the answers that it has asked for.
+    void this._core.close({ deadlineMillis: 0 }).then(() => process.nextTick(callback))
+  }
+
+  /** Called by a connection that ends, or that its holder ends. */
+  protected _removeConnection(connection: InnerConnection): void {
+    this._pooled.get(connection)?.lost?.(new Error('The connection was ended.'))
+  }
+
+  /** What mysql2 begins in its constructor: here the core does it. */
+  protected _removeIdleTimeoutConnections(): void {}
+
+  private _getConnection(callback: Connected): void {
+    if (this._closed) return process.nextTick(callback, new Error(says.closed))
+    const enqueued = this.listenerCount('enqueue') > 0 && this._connectionQueue.length
+    this._core
+      .acquire()
+      .then((lease) => this._lend(lease))
+      .then(
+        (connection) => process.nextTick(callback, null, connection),
+        (error: unknown) =>
+          process.nextTick(callback, inWordsOfMysql2(error, this.config.waitForConnections)),
+      )
+    if (enqueued !== false && this._connectionQueue.length > enqueued) this._tell('enqueue')
+  }
+
+  private _lend(lease: Lease<Pooled>): InnerConnection {
+    const pooled = lease.resource
+    const { connection } = pooled
+    if (this._closed) {
+      lease.release()
+      throw new Error(says.closed)
+    }
+    pooled.lease = lease
+    connection._released = false
+    this._tell('acquire', connection)
+    return connection
+  }
+
+  /** Ends what stays idle beyond `maxIdle`, those first that have been idle for longest. */
+  private _spare(): void {
+    this._sparing ??= setTimeout(() => {
+      this._sparing = undefined
+      const excess = this._core.stats.idle - this.config.maxIdle
+      if (excess <= 0) return
+      const idle = [...this._pooled.values()].filter(
+        ({ client, lease }) => lease === undefined && !sessionOf(client).busy,
+      )
+      idle.sort((a, b) => a.connection.lastActiveTime - b.connection.lastActiveTime)
+      for (const { lost } of idle.slice(0, excess))
+        lost?.(new Error('`maxIdle` were idle already.'))
+    }, SPARED_MILLIS).unref()
+  }
+
+  /** A listener's error is its own: it is uncaught, and the pool goes on. */
+  private _tell(event: string, ...details: unknown[]): void {
+    try {
+      this.emit(event, ...details)
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+}
+
+/** What its holder has asked for, without waiting for the answer, is answered first. */
+function giveBack({ client }: Pooled, lease: Lease<Pooled>): void {
+  const { busy, paused } = sessionOf(client)
+  const release = (): void => lease.release()
+  if (busy && !paused) void client.ping().then(release, release)
+  else release()
+}
+
+function counted(count: () => number): { readonly length: number } {
+  return {
+    get length() {
+      return count()
+    },
+  }
+}
+
+/**
+ * The pool of `mysql2/promise`, over a fork-safe pool: a program that used that changes one import. It is the same by its
+ * options, methods, events and errors, and by `instanceof`; its `pool` is the one with callbacks.
+ * @throws {TypeError} for options with which nothing would ever be lent.
+ */
+export const createPool: typeof createMysql2Pool = (options: PoolOptions | string): PromisePool => {
+  const { Promise } = options as { readonly Promise?: PromiseConstructor }
+  return new Pool(options).promise(Promise)
+}
