@@ -161,12 +161,47 @@ test('a listener that throws is an uncaught error, and the pool goes on', async 
   expect(pool.idleCount).toBe(1)
 })
 
+test('a `verify` that throws refuses the client, and keeps it from nobody', async () => {
+  const refusals = [new Error('not this one')]
+  const verify = (_: PoolClient, done: () => void): void => {
+    const refusal = refusals.pop()
+    if (refusal !== undefined) throw refusal
+    done()
+  }
+  const pool = open({ max: 1, verify })
+  expect((await errorOf(pool.connect())).message).toBe('not this one')
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+})
+
 test.each([
   [{ max: -1 }, '`max`'],
   [{ max: 'many' }, '`max`'],
   [{ maxUses: -1 }, '`maxUses`'],
-])('refuses %o, which would never lend anything', (config, named) => {
+  [{ maxLifetimeSeconds: -1 }, '`maxLifetimeSeconds`'],
+  [{ connectionTimeoutMillis: -1 }, '`connectionTimeoutMillis`'],
+  [{ idleTimeoutMillis: -1 }, '`idleTimeoutMillis`'],
+])('refuses %o, which would lend nothing, or nothing twice', (config, named) => {
   expect(() => new Pool(config as object)).toThrow(named)
+})
+
+test('options that are changed later: how to connect counts, and times and `maxUses` stay', async () => {
+  const pool = open()
+  const pid = await pidOf(pool)
+  Object.assign(pool.options, { application_name: 'changed', maxUses: 1, idleTimeoutMillis: 1 })
+  expect(await pidOf(pool)).toBe(pid)
+  expect(await pidOf(pool)).toBe(pid)
+  const clients = await Promise.all([pool.connect(), pool.connect()])
+  const names = await Promise.all(
+    clients.map(async (client) => (await client.query('SHOW application_name')).rows as unknown),
+  )
+  expect(names).toContainEqual([{ application_name: 'changed' }])
+  for (const client of clients) client.release()
+})
+
+test('a `min` below 0 is 0', async () => {
+  const pool = open({ min: -1, idleTimeoutMillis: 50 })
+  await pool.query('SELECT 1')
+  await expect.poll(() => pool.totalCount).toBe(0)
 })
 
 test('a `min` above `max` is `max`', async () => {

@@ -240,6 +240,19 @@ describe.each(pools)('%s', (_, Pool) => {
       await expect.poll(() => sessionsAlive([pid])).toEqual([])
     })
 
+    test('leaves a query that its holder did not wait for to its end, and the next one waits', async () => {
+      const pool = open({ max: 1 })
+      const client = await pool.connect()
+      const pid = await pidOf(client)
+      // Longer than a rollback may take.
+      const late = client.query("SELECT pg_sleep(2.5), 'late' AS which")
+      client.release()
+      const next = pool.query("SELECT pg_backend_pid() AS pid, 'next' AS which")
+      expect((await late).rows).toMatchObject([{ which: 'late' }])
+      expect((await next).rows).toEqual([{ pid, which: 'next' }])
+      expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 })
+    })
+
     test('ends a connection that its holder has ended', async () => {
       const pool = open()
       const client = await pool.connect()

@@ -1,8 +1,10 @@
 import type { Lease } from '@forksafe/core'
 import type { PoolClient } from 'pg'
+import { openStream } from '../streams.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 import { isInherited, type Session } from './session.ts'
+import { throwUncaught } from './settle.ts'
 
 /** Calls the pool's listeners. */
 export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
@@ -11,6 +13,7 @@ export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
 interface Inner {
   readonly _queryable?: boolean
   readonly _ending?: boolean
+  readonly readyForQuery?: boolean
 }
 
 /** Puts a `release` on the client, and tells who listens. Rejects where `verify` does not approve. */
@@ -60,11 +63,14 @@ function giveBack(
   error: Error | boolean | undefined,
   broken: boolean,
 ): void {
-  const { _queryable, _ending } = session.client as PoolClient & Inner
+  const client = session.client as PoolClient & Inner
   session.lease = undefined
-  tell('release', error, session.client)
-  if (broken || _queryable === false || _ending === true) {
+  tell('release', error, client)
+  if (broken || client._queryable === false || client._ending === true) {
     lease.destroy(error instanceof Error ? error : undefined)
+  } else if (client.readyForQuery === false && openStream(client) === undefined) {
+    // A query that its holder did not wait for takes as long as it takes; in pg-pool the next one waits behind it, too.
+    client.once('drain', () => lease[Symbol.dispose]())
   } else lease.release()
 }
 
@@ -73,10 +79,19 @@ function verified(
   verify: NonNullable<DropInOptions['verify']>,
 ): Promise<PoolClient> {
   return new Promise((resolve, reject) => {
-    verify(client, (error) => {
+    let called = false
+    const judged = (error?: Error): void => {
+      called = true
       if (!error) return resolve(client)
       client.release(error)
       return reject(error)
-    })
+    }
+    try {
+      verify(client, judged)
+    } catch (error) {
+      // Nobody else has it yet.
+      if (!called) judged(error as Error)
+      else throwUncaught(error)
+    }
   })
 }

@@ -11,9 +11,9 @@ export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions
     // pg-pool opens nothing ahead of need either.
     eager: false,
     maxUses: Math.ceil(numberOf(options.maxUses)),
-    idleTimeoutMillis: numberOf(options.idleTimeoutMillis) || Infinity,
-    maxLifetimeMillis: numberOf(options.maxLifetimeSeconds) * 1000 || Infinity,
-    acquireTimeoutMillis: numberOf(options.connectionTimeoutMillis) || Infinity,
+    idleTimeoutMillis: timeOf(options, 'idleTimeoutMillis'),
+    maxLifetimeMillis: timeOf(options, 'maxLifetimeSeconds') * 1000,
+    acquireTimeoutMillis: timeOf(options, 'connectionTimeoutMillis'),
     // `open` keeps the time, and has the words for it.
     createTimeoutMillis: Infinity,
     allowExitOnIdle: Boolean(options.allowExitOnIdle as unknown),
@@ -22,11 +22,21 @@ export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions
   }
 }
 
-/** Here a `min` above `max` is `max`. */
+/** Here a `min` above `max` is `max`, and one below 0 is 0. */
 export function coreSizeOf(options: DropInOptions): { min: number; max: number } {
   const max = Math.ceil(numberOf(options.max))
   // In this order they are checked: a wrong `max` makes a wrong `min`.
-  return { max, min: Math.min(Math.ceil(numberOf(options.min)), max) }
+  return { max, min: Math.min(Math.max(0, Math.ceil(numberOf(options.min))), max) }
+}
+
+/** 0, and what is no number, is no limit. */
+function timeOf(
+  options: DropInOptions,
+  name: 'idleTimeoutMillis' | 'maxLifetimeSeconds' | 'connectionTimeoutMillis',
+): number {
+  const value = numberOf(options[name]) || Infinity
+  if (value > 0) return value
+  throw new TypeError(`Pool "pg": expected \`${name}\` to be at least 0, got ${value} (number).`)
 }
 
 /** pg-pool compares without a look at types, and a number may come as text, from the environment. */

@@ -8,7 +8,7 @@ import type { ClientClass } from './open.ts'
 import { coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
-import { inPromiseOf, settleBy } from './settle.ts'
+import { inPromiseOf, settleBy, throwUncaught } from './settle.ts'
 
 type Release = (error?: Error | boolean) => void
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: Release) => void
@@ -43,9 +43,7 @@ export const Pool = class Pool extends Inheritance {
     try {
       this.emit(event, ...details)
     } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
+      throwUncaught(error)
     }
   }
 

@@ -17,3 +17,10 @@ export function inPromiseOf<T>(Promise: PromiseConstructor, outcome: Promise<T>)
   if (Promise === globalThis.Promise) return outcome
   return new Promise((resolve, reject) => void outcome.then(resolve, reject))
 }
+
+/** An error of the user's own code, where nothing of the pool's may suffer from it. */
+export function throwUncaught(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
+}
