@@ -45,3 +45,53 @@ export interface RedisServer extends AsyncDisposable {
  * @throws at once if there is none to be had, saying what to install or to set.
  */
 export function startRedis(options?: RedisOptions): Promise<RedisServer>
+
+/** How a master, its replica and their sentinel are made. */
+export interface SentinelOptions {
+  /** What a client has to show to the sentinel; the others ask for nothing. Default: none. */
+  password?: string
+  /** The master and the replica serve TLS too, each with a certificate of its own. Default false. */
+  tls?: boolean
+}
+
+/** A running master, its replica, and the one sentinel that decides over both, half a second after a crash. */
+export interface Sentinel extends AsyncDisposable {
+  /** By which the sentinel knows the master. */
+  readonly name: string
+  /** Who was the master at first. */
+  readonly master: RedisServer
+  readonly replica: RedisServer
+  readonly sentinel: RedisServer
+  /** Stops all three. May be called again. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a master, a replica that may take its place, and a sentinel that knows both, all of them private. Needs Redis 7.
+ * @throws as {@link startRedis} does.
+ */
+export function startSentinel(options?: SentinelOptions): Promise<Sentinel>
+
+/** How a cluster is made. */
+export interface ClusterOptions {
+  /** Every node serves TLS too, with a certificate of its own. The nodes tell each other's ports without. Default false. */
+  tls?: boolean
+  /** Lines for the `redis.conf` of each. */
+  settings?: Record<string, string>
+}
+
+/** A running cluster, the smallest in which a master is replaced. */
+export interface RedisCluster extends AsyncDisposable {
+  /** Three, each with a third of the slots. */
+  readonly masters: RedisServer[]
+  /** Of the first of them. */
+  readonly replica: RedisServer
+  /** Stops all of them. May be called again. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a private cluster, whose nodes have all heard of each other. Needs Redis 7.
+ * @throws as {@link startRedis} does.
+ */
+export function startRedisCluster(options?: ClusterOptions): Promise<RedisCluster>

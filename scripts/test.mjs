@@ -40,8 +40,13 @@ try {
       }),
     )
     for (const [index, { name, major, find }] of nodes().entries()) {
-      // The scripts are for the Node at hand, the site for none; and browsers are slow to start.
-      const once = ['--project=!scripts', '--project=!docs', '--exclude=**/pages.test.ts']
+      // The scripts are for the Node at hand, the site for none; browsers are slow to start, and sentinels to decide.
+      const once = [
+        '--project=!scripts',
+        '--project=!docs',
+        '--exclude=**/pages.test.ts',
+        '--exclude=**/driver-redis/test/*-failover.test.ts',
+      ]
       const projects = given.length > 0 || index === 0 ? [] : once
       const postgres = otherPostgres(index)
       await step(`test on Node ${name}${postgres ? `, ${postgres} PostgreSQL` : ''}`, async () => {

@@ -11,6 +11,7 @@ import { SupervisedServer } from './supervised.mjs'
 /**
  * @typedef {import('../redis.mjs').RedisOptions} RedisOptions
  * @typedef {import('../redis.mjs').RedisServer} RedisServer
+ * @typedef {RedisOptions & { sentinel?: boolean }} PrivateOptions a sentinel, instead of a server with data
  * @typedef {import('./account.mjs').Account} Account
  * @typedef {import('./redis-program.mjs').Program} Program
  */
@@ -20,12 +21,20 @@ const DEFAULT_PORT = 6379
 const PORTS_TO_TRY = 10
 /** What it holds is nobody's any more. */
 const END = 'SIGKILL'
+/** A replica gets its copy at once, and not after five seconds in which others might ask for one too. */
+export const PROMPT_REPLICATION = { 'repl-diskless-sync-delay': '0' }
 
 /** @type {typeof import('../redis.mjs').startRedis} */
 export async function startRedis(options = {}) {
   const url = process.env['FORKSAFE_REDIS_URL']
-  if (url && !options.own) return foundServer(new URL(url))
+  return url && !options.own ? foundServer(new URL(url)) : await startPrivate(options)
+}
 
+/**
+ * @param {PrivateOptions} options
+ * @returns {Promise<RedisServer>}
+ */
+export async function startPrivate(options) {
   const account = serverAccount('redis')
   const program = await findProgram(account)
   const server = new PrivateRedis(
@@ -88,7 +97,7 @@ class PrivateRedis {
    * @param {string} folder
    * @param {Account} account
    * @param {Program} program
-   * @param {RedisOptions} options
+   * @param {PrivateOptions} options
    */
   constructor(folder, account, program, options) {
     this.folder = folder
@@ -188,15 +197,17 @@ class PrivateRedis {
 
   /** @returns {Promise<string | undefined>} why it did not start */
   async #start() {
+    const { sentinel = false } = this.#options
     const logged = this.log().length
     this.#server.start({
       command: this.#program,
-      args: [join(this.folder, 'redis.conf')],
+      args: [join(this.folder, 'redis.conf'), ...(sentinel ? ['--sentinel'] : [])],
       account: this.#account,
       env: process.env,
     })
     // It listens before it loads what it had saved.
-    const end = await this.#server.ready(() => this.log().includes('Server initialized', logged))
+    const sign = sentinel ? 'Sentinel ID is' : 'Server initialized'
+    const end = await this.#server.ready(() => this.log().includes(sign, logged))
     if (end === undefined) return undefined
     return `Redis ${this.version} did not start (${end}):\n${this.log().slice(logged)}`
   }

@@ -8,6 +8,7 @@ const refusals: readonly (readonly [RegExp, CreateFailure])[] = [
   [/^DENIED\b/, 'fatal'], // protected mode: nobody from outside, while there is no password
   [/^ERR invalid password/, 'fatal'], // WRONGPASS before Redis 6
   [/^ERR (DB index is out of range|invalid DB index)/, 'fatal'],
+  [/^ERR No such master with that name/, 'fatal'], // of a sentinel
   [/^ERR max number of clients/, 'full'],
 ]
 
@@ -15,11 +16,14 @@ const refusals: readonly (readonly [RegExp, CreateFailure])[] = [
 const refusedCertificate =
   /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_CERT_|DEPTH_ZERO_SELF_SIGNED_|UNABLE_TO_(GET_ISSUER|VERIFY)_)/
 
+/** What ioredis says before the words of the last sentinel. */
+const sentinels = /^All sentinels are unreachable and retry is disabled\. Last error: /
+
 /** What a failed connect means for those who wait. */
 export function classify(error: unknown): CreateFailure {
   if (error instanceof TypeError) return 'fatal' // A connection option that the driver does not take.
   const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown }
   if (typeof code === 'string' && refusedCertificate.test(code)) return 'fatal'
-  const words = typeof message === 'string' ? message : ''
+  const words = typeof message === 'string' ? message.replace(sentinels, '') : ''
   return refusals.find(([beginning]) => beginning.test(words))?.[1] ?? 'transient'
 }

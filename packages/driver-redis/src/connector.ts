@@ -1,4 +1,4 @@
-import { AbstractConnector } from 'ioredis'
+import { AbstractConnector, type Redis } from 'ioredis'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
@@ -13,6 +13,9 @@ interface Address {
   readonly disconnectTimeout: number
 }
 
+/** Emits an event of the client. */
+export type Tell = (type: string, error: Error) => void
+
 /**
  * Connects as ioredis's own connector does, but knows the bare socket, under TLS and protocol: what a process lets go of.
  * ioredis makes one for each client, also for a duplicate that the holder of a client makes of it.
@@ -20,24 +23,34 @@ interface Address {
 export class BareConnector extends AbstractConnector {
   /** The first thing that the server said, if it was an error. */
   refusal: Error | undefined
+  /** Under TLS, if there is any. */
+  protected socket: Socket | undefined
   readonly #address: Address
-  #socket: Socket | undefined
+  #letGo = false
+  #held = true
 
   constructor(address: unknown) {
     super((address as Address).disconnectTimeout)
     this.#address = address as Address
   }
 
-  override async connect(): Promise<Socket | TLSSocket> {
+  override async connect(tell: Tell): Promise<Socket | TLSSocket> {
+    if (this.#letGo) throw new Error('Connection is closed.')
+    this.stream = await this.open(tell)
+    this.stream.once('error', (error) => (this.firstError = error))
+    const connected = this.stream === this.socket ? 'connect' : 'secureConnect'
+    this.stream.once(connected, () => this.#connected(this.stream))
+    this.hold(this.#held)
+    return this.stream
+  }
+
+  protected async open(_tell: Tell): Promise<Socket | TLSSocket> {
     const { path, host, port = 6379, family, tls } = this.#address
     const socket = new Socket()
-    this.#socket = socket
+    this.socket = socket
     if (path) socket.connect({ path })
     else socket.connect({ port, ...(host && { host }), ...(family && { family }) })
-    this.stream = tls ? connectTls({ socket, ...(host && { host }), ...tlsOptions(tls) }) : socket
-    this.stream.once('error', (error) => (this.firstError = error))
-    this.stream.once(tls ? 'secureConnect' : 'connect', () => this.#connected(this.stream))
-    return this.stream
+    return tls ? connectTls({ socket, ...(host && { host }), ...tlsOptions(tls) }) : socket
   }
 
   /**
@@ -55,12 +68,13 @@ export class BareConnector extends AbstractConnector {
 
   /** Ends the stream, with TLS's own goodbye; not one that was let go of. */
   override disconnect(): void {
-    if (this.#socket?.destroyed !== true) super.disconnect()
+    if (this.socket?.destroyed !== true) super.disconnect()
   }
 
-  /** Closes this process's copy of the socket, and nothing above it. */
+  /** Closes this process's copy of the socket, and nothing above it. There will be no other. */
   letGo(): void {
-    this.#socket?.destroy()
+    this.#letGo = true
+    this.socket?.destroy()
   }
 
   get writable(): boolean {
@@ -69,19 +83,25 @@ export class BareConnector extends AbstractConnector {
 
   /** Resolves once the socket is closed, whoever closed it. */
   async closed(): Promise<void> {
-    const socket = this.#socket
+    const { socket } = this
     if (socket === undefined || socket.closed) return
     await new Promise((resolve) => socket.once('close', resolve))
   }
 
-  /** Whether the stream holds the process open. */
+  /** Whether the connection, this and the next, holds the process open. */
   hold(held: boolean): void {
-    const stream: Duplex & Pick<Socket, 'ref' | 'unref'> = this.stream
-    if (held) stream.ref()
-    else stream.unref()
+    this.#held = held
+    const stream: (Duplex & Pick<Socket, 'ref' | 'unref'>) | undefined = this.stream
+    if (held) stream?.ref()
+    else stream?.unref()
   }
 }
 
 function tlsOptions(tls: ConnectionOptions | true): ConnectionOptions {
   return tls === true ? {} : tls
+}
+
+/** What ioredis keeps to itself. */
+export function connectorOf(client: Redis): BareConnector {
+  return (client as unknown as { readonly connector: BareConnector }).connector
 }

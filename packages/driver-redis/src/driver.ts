@@ -3,28 +3,48 @@ import {
   type CommonRedisOptions,
   Redis,
   type RedisOptions,
+  type SentinelAddress,
+  type SentinelConnectionOptions,
   type StandaloneConnectionOptions,
 } from 'ioredis'
+import { inspect } from 'node:util'
 import { classify } from './classify.ts'
-import { BareConnector } from './connector.ts'
+import { BareConnector, connectorOf } from './connector.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
+import { SentinelledConnector } from './sentinels.ts'
 import { Session } from './session.ts'
 import { blockingCommand } from './unanswered.ts'
 
-/** What `connection` may be: a `redis:` or `rediss:` URL, or ioredis's own options for a connection to one server. */
-export type RedisConnection =
-  string | (Omit<CommonRedisOptions, Decided> & StandaloneConnectionOptions)
+/**
+ * What `connection` may be: a `redis:` or `rediss:` URL, ioredis's own options for a connection to one server, or its
+ * options for the server that sentinels name.
+ */
+export type RedisConnection = string | (Common & (StandaloneConnectionOptions | Sentinelled))
+
+/** What is ioredis's for each. */
+type Common = Omit<CommonRedisOptions, Decided>
+/** Where the sentinels are, and what they are asked for. */
+type Sentinelled = Omit<SentinelConnectionOptions, Decided | 'sentinels' | 'name' | 'path'> & {
+  readonly sentinels: Partial<SentinelAddress>[]
+  /** Of the master, as the sentinels know it. */
+  readonly name: string
+}
+
+type Asked = Omit<RedisOptions, 'replyMapping'>
 
 /** What the driver decides, and `replyMapping`, which changes the types of what the commands give. */
 type Decided = 'Connector' | 'enableReadyCheck' | 'lazyConnect' | 'monitor' | 'replyMapping'
 
 /** Reconnecting is the pool's, unless it is asked of ioredis. */
-const UNLESS_ASKED = { retryStrategy: null, enableOfflineQueue: false } satisfies RedisOptions
+const UNLESS_ASKED = {
+  retryStrategy: null,
+  enableOfflineQueue: false,
+  sentinelRetryStrategy: () => null,
+} satisfies RedisOptions
 
 /** `INFO` is a long answer, which not every user may ask for and which ioredis waits for a second at a time: see `create`. */
 const OURS = {
-  Connector: BareConnector,
   enableReadyCheck: false,
   lazyConnect: true,
 } satisfies RedisOptions
@@ -50,8 +70,7 @@ export const redisDriver = defineDriver({
     signal.addEventListener('abort', abort, { once: true })
     try {
       await client.connect()
-      // What answers this has loaded its data, lets this user in, and is no replica without its master.
-      await client.ping()
+      await expectServing(client)
     } catch (error) {
       letGo(client)
       throw reasonOf(client, [...failures, error as Error]) as Error
@@ -64,7 +83,8 @@ export const redisDriver = defineDriver({
   },
 
   async validate(client) {
-    return (await client.ping()) === 'PONG'
+    await expectServing(client)
+    return true
   },
 
   reset(client) {
@@ -99,13 +119,61 @@ export const redisDriver = defineDriver({
 
 /** @throws {TypeError} for what would make the client another kind of client. */
 function clientFor(connection: RedisConnection): Redis {
-  if (typeof connection === 'string') return new Redis(connection, { ...UNLESS_ASKED, ...OURS })
-  for (const option of ['sentinels', 'Connector', 'monitor'] as const) {
-    if ((connection as RedisOptions)[option]) {
+  const asked: Asked = typeof connection === 'string' ? {} : connection
+  for (const option of ['Connector', 'monitor'] as const) {
+    if (asked[option]) {
       throw new TypeError(`Expected connection options without \`${option}\`, got some with it.`)
     }
   }
-  return new Redis({ ...UNLESS_ASKED, ...connection, ...OURS })
+  const options: Asked = {
+    ...UNLESS_ASKED,
+    ...asked,
+    ...OURS,
+    Connector: asked.sentinels ? sentinelled(asked) : BareConnector,
+    reconnectOnError: (error) => {
+      noteDemotion(client, error)
+      return asked.reconnectOnError?.(error) ?? false
+    },
+  }
+  const client =
+    typeof connection === 'string' ? new Redis(connection, options) : new Redis(options)
+  return client
+}
+
+/** @throws {TypeError} for what ioredis would refuse without a word on what it got. */
+function sentinelled({ sentinels, name }: Asked): typeof SentinelledConnector {
+  if (!Array.isArray(sentinels) || sentinels.length === 0) {
+    throw new TypeError(
+      `Expected \`sentinels\` to be a list of addresses, got ${inspect(sentinels)}.`,
+    )
+  }
+  if (typeof name !== 'string' || name === '') {
+    throw new TypeError(`Expected \`name\` to be that of a master, got ${inspect(name)}.`)
+  }
+  return SentinelledConnector
+}
+
+/** A refused write, where a master was asked for. */
+function noteDemotion(client: Redis, { message }: Error): void {
+  const { readOnly, role } = client.options
+  const session = sessions.get(client)
+  if (session !== undefined && !readOnly && role !== 'slave' && /^READONLY\b/.test(message)) {
+    session.demoted = true
+  }
+}
+
+/**
+ * What answers this has loaded its data, lets this user in, and is no replica without its master; and it has the role for
+ * which the sentinels named it, also after a failover of which it heard earlier than they.
+ */
+async function expectServing(client: Redis): Promise<void> {
+  const { sentinels, role: expected = 'master' } = client.options
+  const asked = sentinels ? client.role() : undefined
+  const [pong, answer] = await Promise.all([client.ping(), asked])
+  if (pong !== 'PONG') throw new Error(`Expected the answer "PONG", got ${inspect(pong)}.`)
+  if (answer !== undefined && answer[0] !== expected) {
+    throw new Error(`Expected a server with the role "${expected}", got a "${String(answer[0])}".`)
+  }
 }
 
 /** The bare socket goes, and ioredis is told that this is the end: not to connect anew, and not to send anything again. */
@@ -130,9 +198,4 @@ function sessionOf(client: Redis): Session {
   const session = sessions.get(client)
   if (session === undefined) throw new Error('Expected a client that this driver made.')
   return session
-}
-
-/** What ioredis keeps to itself. */
-function connectorOf(client: Redis): BareConnector {
-  return (client as unknown as { readonly connector: BareConnector }).connector
 }

@@ -58,7 +58,8 @@ function leave(
   return command.promise
 }
 
-function failBeyondReset({ beyondReset }: Session): void {
+function failBeyondReset({ beyondReset, demoted }: Session): void {
+  if (demoted) throw new Error('The server has become a replica, which does not write.')
   if (beyondReset !== undefined) throw cannotReset(`\`${beyondReset}\``)
 }
 

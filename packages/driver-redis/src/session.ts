@@ -11,6 +11,8 @@ import type { Command, Redis } from 'ioredis'
 export class Session {
   /** Why it cannot be reset, if it cannot. */
   beyondReset: string | undefined
+  /** The server refuses to write: it was a master, and is none any more. */
+  demoted = false
   /** The database may be another one than at the start. */
   elsewhere = false
   /** The connection has a name that its holder gave it. */
@@ -37,6 +39,7 @@ export class Session {
   get clean(): boolean {
     return (
       this.beyondReset === undefined &&
+      !this.demoted &&
       this.#multi === 0 &&
       this.#watch === 0 &&
       !this.elsewhere &&

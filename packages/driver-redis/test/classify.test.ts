@@ -1,7 +1,7 @@
 import { CreateError, type PoolEvents } from '@forksafe/core'
 import { describe, expect, test } from 'vitest'
 import { redisDriver } from '../src/index.ts'
-import { observe, openPool, type Options } from './support/pools.ts'
+import { idOf, observe, openPool, type Options } from './support/pools.ts'
 import { startOwnServer } from './support/own-server.ts'
 
 type Failure = PoolEvents['createError'][0]
@@ -101,14 +101,42 @@ describe('what passes by itself is tried again:', () => {
   })
 })
 
-test('a replica refuses to write, which ends no connection', async () => {
-  const { connection } = await startOwnServer()
-  await observe((redis) => redis.replicaof('127.0.0.1', 1), connection)
-  const pool = openPool(connection)
-  const error: unknown = await pool.set('a', 1).catch((error: unknown) => error)
-  expect(error).toMatchObject({ message: expect.stringMatching(/^READONLY/) })
-  expect(redisDriver.classify?.(error)).toBe('transient')
-  expect(pool.stats).toMatchObject({ size: 1, idle: 1 })
+describe('a server that refuses to write, as one does that was demoted,', () => {
+  async function demoted(options: Options = {}) {
+    const { server, connection } = await startOwnServer()
+    const pool = openPool({ ...connection, ...options }, { max: 1 })
+    const before = await idOf(pool)
+    await observe((redis) => redis.replicaof('127.0.0.1', 1), connection)
+    const error: unknown = await pool.set('a', 1).catch((error: unknown) => error)
+    expect(error).toMatchObject({ message: expect.stringMatching(/^READONLY/) })
+    return { server, connection, pool, before, error }
+  }
+
+  test('is connected to anew: it may be another one by then', async () => {
+    const { connection, pool, before, error } = await demoted()
+    expect(redisDriver.classify?.(error)).toBe('transient')
+    expect(await idOf(pool)).not.toBe(before)
+    await observe((redis) => redis.replicaof('NO', 'ONE'), connection)
+    expect(await pool.set('a', 1)).toBe('OK')
+  })
+
+  test('in a transaction as well', async () => {
+    const { pool } = await demoted()
+    const before = await idOf(pool)
+    await expect(pool.use((redis) => redis.multi().set('a', 1).exec())).rejects.toThrow('EXECABORT')
+    expect(await idOf(pool)).not.toBe(before)
+  })
+
+  test('is kept where a replica was asked for', async () => {
+    const { pool, before } = await demoted({ readOnly: true })
+    expect(await idOf(pool)).toBe(before)
+  })
+
+  test('and whoever asks ioredis to reconnect is asked still', async () => {
+    const seen: string[] = []
+    await demoted({ reconnectOnError: ({ message }) => seen.push(message) < 0 })
+    expect(seen).toEqual([expect.stringMatching(/^READONLY/)])
+  })
 })
 
 test.each([

@@ -80,7 +80,7 @@ describe('create', () => {
     await expect(openClient({ db: 9_999 })).rejects.toThrow('DB index is out of range')
   })
 
-  test.each(['sentinels', 'Connector', 'monitor'])('does not take `%s`', async (option) => {
+  test.each(['Connector', 'monitor'])('does not take `%s`', async (option) => {
     const options = { ...connectionTo(), [option]: [{ host: 'a' }] }
     await expect(openPool(options).get('a')).rejects.toMatchObject({
       cause: { message: `Expected connection options without \`${option}\`, got some with it.` },

@@ -17,6 +17,8 @@ export interface Watched {
 export interface ChildsPart<T> {
   /** The parent's clients whose sockets it must have let go of. */
   readonly clients?: Redis[]
+  /** How many connections it opens there. Default 1. */
+  readonly opened?: number
   /** How long it waits for a connection of its own, in milliseconds. */
   readonly timeoutMillis?: number
   /** What else to find out there, after the first use. */
@@ -35,13 +37,13 @@ export interface Seen<T> {
 
 /**
  * Forks a child that notices, uses the pool and looks around. Makes sure that it let go of all that it inherited, at once
- * or at its first use; that it opened one connection of its own and no other; and that nothing came from it on the
+ * or at its first use; that it opened connections of its own and no other; and that nothing came from it on the
  * parent's. The parent must write nothing meanwhile.
  */
 export async function expectSilentChild<T = undefined>(
   { pool, proxy }: Watched,
   notice: Notice,
-  { clients = [], timeoutMillis, look }: ChildsPart<T> = {},
+  { clients = [], opened = 1, timeoutMillis, look }: ChildsPart<T> = {},
 ): Promise<Seen<T>> {
   const names = clients.map(socketName)
   const mark = await proxy.mark()
@@ -67,10 +69,18 @@ export async function expectSilentChild<T = undefined>(
     heldAfterUse: 0,
   })
   expect(fromClient(await proxy.records({ since: mark, openedBefore: mark }))).toEqual([])
-  const opened = (await proxy.records({ since: mark })).filter(({ kind }) => kind === 'open')
-  expect(opened).toHaveLength(1)
+  const own = (await proxy.records({ since: mark })).filter(({ kind }) => kind === 'open')
+  expect(own).toHaveLength(opened)
   expect(countHeld(names)).toBe(names.length)
   return seen
+}
+
+/** Makes sure that meanwhile nothing came on connections that were open before. */
+export async function expectSilentOn<T>(proxy: RecordingProxy, work: () => Promise<T>): Promise<T> {
+  const mark = await proxy.mark()
+  const result = await work()
+  expect(fromClient(await proxy.records({ since: mark, openedBefore: mark }))).toEqual([])
+  return result
 }
 
 /** Waits until a client has written since. */

@@ -9,8 +9,8 @@ import { type RedisConnection, redisDriver, type RedisMethods } from '../../src/
 
 export type RedisPool = ForkSafePool<Redis> & RedisMethods
 export type Transport = 'plain' | 'Unix socket' | 'TLS'
-/** As an object: what tests change of it. */
-export type Options = Exclude<RedisConnection, string>
+/** As an object, for one server: what tests change of it. */
+export type Options = Exclude<RedisConnection, string | { sentinels: unknown }>
 
 const server = inject('redis')
 

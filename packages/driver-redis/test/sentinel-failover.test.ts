@@ -1,0 +1,65 @@
+import type { PoolEvents } from '@forksafe/core'
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { startLoad } from './support/load.ts'
+import { connectionTo, observe, openPool } from './support/pools.ts'
+import { addressOf, instead, startOwnSentinel } from './support/sentinels.ts'
+
+const patience = { timeout: 20_000 }
+const portOf = (redis: Redis): number | undefined => redis.stream.remotePort
+
+test('when the master crashes, callers lose what was under way, wait, and go on at the next one', async () => {
+  const { master, replica, connection } = await startOwnSentinel()
+  const pool = openPool(connection, { max: 4, acquireTimeoutMillis: 20_000 })
+  const load = startLoad(8, () => pool.incr('failover:n'))
+  await expect.poll(() => pool.stats.size, patience).toBe(4)
+  await master.stopServer()
+  await expect.poll(() => pool.use(portOf), patience).toBe(replica.port)
+  const counted = Number(await pool.get('failover:n'))
+  await expect
+    .poll(async () => Number(await pool.get('failover:n')), patience)
+    .toBeGreaterThan(counted + 20)
+  const { errors, slowest } = await load.end()
+  expect(errors.length).toBeLessThanOrEqual(4)
+  expect(new Set(errors.map(({ message }) => message))).toEqual(
+    new Set(errors.length === 0 ? [] : ['Connection is closed.']),
+  )
+  expect(slowest).toBeLessThan(20_000)
+})
+
+test('when the master is demoted, a lent connection to it is lost, and the old one is left for good', async () => {
+  const { name, master, replica, sentinel, connection } = await startOwnSentinel()
+  const pool = openPool(connection, { max: 2, acquireTimeoutMillis: 20_000 })
+  const ended: PoolEvents['destroy'][0][] = []
+  pool.on('destroy', (details) => ended.push(details))
+  const lease = await pool.acquire()
+  const client = lease.resource
+  expect(portOf(client)).toBe(master.port)
+  await pool.ping()
+  const popped = client.blpop('nothing:comes', 0)
+  await observe((redis) => redis.call('SENTINEL', 'FAILOVER', name), addressOf(sentinel))
+  await expect(popped).rejects.toThrow('Connection is closed')
+  await expect.poll(() => pool.stats.size, patience).toBe(0)
+  expect(ended).toMatchObject([{ reason: 'lost' }, { reason: 'lost' }])
+  expect(() => lease.resource).toThrow('its resource was lost')
+  await expect(client.get('a')).rejects.toThrow('Connection is closed')
+  lease.release()
+  expect(await pool.set('a', 1)).toBe('OK')
+  expect(await pool.use(portOf)).toBe(replica.port)
+  expect(await observe((redis) => redis.role(), addressOf(master))).toContain('slave')
+})
+
+test('with `failoverDetector` a connection ends as soon as a sentinel tells of the next master', async () => {
+  const { name, master, replica, sentinel, connection } = await startOwnSentinel()
+  // In place of the master one whose connections no sentinel will end.
+  const natMap = instead(master, connectionTo() as { host: string; port: number })
+  const pool = openPool({ ...connection, natMap, failoverDetector: true }, { max: 1 })
+  const lost = new Promise<PoolEvents['destroy'][0]>((resolve) => pool.once('destroy', resolve))
+  expect(await pool.use(portOf)).not.toBe(master.port)
+  await expect
+    .poll(() => observe((redis) => redis.client('LIST'), addressOf(sentinel)), patience)
+    .toContain('cmd=subscribe')
+  await observe((redis) => redis.call('SENTINEL', 'FAILOVER', name), addressOf(sentinel))
+  expect(await lost).toMatchObject({ reason: 'lost' })
+  expect(await pool.use(portOf)).toBe(replica.port)
+})
