@@ -15,6 +15,7 @@ const groups = {
   ],
   'In production': ['outages', 'fleet', 'transactions', 'observing'],
   'Coming from another pool': ['migrating', 'drop-in', 'drop-in-mysql', 'comparison'],
+  'A driver of your own': ['writing-a-driver', 'testing-a-driver'],
   Reference: ['options', 'errors', 'benchmarks', 'faq'],
 }
 

@@ -9,7 +9,7 @@ const documents = [
   ...readdirSync(`${root}docs`).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
 ]
 /** A snippet says in the line above it which file it shows. */
-const snippet = /<!-- ((?:examples|libraries)\/src\/\S+) -->\n\n```ts\n([\s\S]*?)```/g
+const snippet = /<!-- ((?:examples|libraries|packages)\/\S+) -->\n\n```ts\n([\s\S]*?)```/g
 
 test('every TypeScript snippet of the README is a file that is compiled and run', () => {
   const text = readFileSync(`${root}README.md`, 'utf8')

@@ -35,6 +35,7 @@ export const pgDriver = defineDriver({
   name: 'pg',
 
   async create(connection: PgConnection, { signal }): Promise<Client> {
+    signal.throwIfAborted()
     const config = typeof connection === 'string' ? { connectionString: connection } : connection
     const socket = openSocket(config)
     const client = new Client({ ...config, stream: () => socket })

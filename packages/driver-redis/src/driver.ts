@@ -56,6 +56,7 @@ export const redisDriver = defineDriver({
   name: 'redis',
 
   async create(connection: RedisConnection, { signal }): Promise<Redis> {
+    signal.throwIfAborted()
     const client = clientFor(connection)
     // Without a listener ioredis prints its errors. `watch` tells the pool of them.
     client.on('error', () => undefined)

@@ -1,3 +1,7 @@
+export { conformance } from './conformance/conformance.ts'
+export type { Conformance, ConformanceCheck } from './conformance/conformance.ts'
+export type { Capability, ConformanceAddress, ConformanceOptions } from './conformance/options.ts'
+export { testDriver } from './conformance/test-driver.ts'
 export {
   ChildExitError,
   ChildTimeoutError,

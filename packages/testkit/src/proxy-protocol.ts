@@ -57,6 +57,7 @@ export type Request =
   | { op: 'connections' }
   | { op: 'hold'; connection: number | undefined; direction: Direction | undefined }
   | { op: 'resume'; connection: number | undefined; direction: Direction | undefined }
+  | { op: 'pass'; connection: number | undefined; direction: Direction | undefined }
   | { op: 'delay'; connection: number | undefined; millis: number }
   | { op: 'cut'; connection: number | undefined; how: 'reset' | 'end' }
   | { op: 'refuse' }

@@ -87,6 +87,14 @@ export class RecordingProxy implements AsyncDisposable {
     await this.#ask({ op: 'resume', connection, direction })
   }
 
+  /** Passes on what has been held until now, and goes on holding: one step of a conversation. */
+  async pass({
+    connection,
+    direction,
+  }: FaultScope & { direction?: Direction } = {}): Promise<void> {
+    await this.#ask({ op: 'pass', connection, direction })
+  }
+
   /** Passes everything on that much later, both ways; 0 ends it. */
   async delay(millis: number, { connection }: FaultScope = {}): Promise<void> {
     if (!(millis >= 0)) {
@@ -97,7 +105,8 @@ export class RecordingProxy implements AsyncDisposable {
 
   /**
    * Ends the present connections on both sides, at once; what is held or delayed is lost. `how` the client learns it:
-   * by a RST, or by a FIN (`'end'`). Default `'reset'`.
+   * by a RST, or by a FIN (`'end'`). Default `'reset'`; a Unix socket
+   * just ends.
    */
   async cut({
     connection,
@@ -148,7 +157,8 @@ export class RecordingProxy implements AsyncDisposable {
       )
       socket.on('error', (cause) => reject(new Error(`No answer ${about}`, { cause })))
       socket.on('data', (piece) => pieces.push(piece))
-      socket.on('end', () => {
+      // Not at its end: a child that is forked in between would inherit it.
+      socket.on('close', () => {
         if (pieces.length === 0) {
           reject(new Error(`No answer ${about}: it ended`))
           return

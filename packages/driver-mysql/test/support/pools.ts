@@ -29,11 +29,14 @@ export const transports: Transport[] = [
   ...(server.ca === undefined ? [] : (['TLS'] as const)),
 ]
 
+/** Where a proxy listens. */
+type Proxied = Pick<RecordingProxy, 'port' | 'path'>
+
 /** How to reach the shared server, directly or through a proxy in front of it. */
 export function connectionTo({
   transport = 'plain',
   proxy,
-}: { transport?: Transport; proxy?: RecordingProxy } = {}): ConnectionOptions {
+}: { transport?: Transport; proxy?: Proxied } = {}): ConnectionOptions {
   const { host, port, socketPath, user, password, database, ca } = server
   return {
     user,
@@ -46,17 +49,25 @@ export function connectionTo({
   }
 }
 
+/** Where the server listens for that transport. */
+export function targetOf(transport: Transport): { host: string; port: number } | { path: string } {
+  const { host, port, socketPath } = server
+  return transport === 'Unix socket' && socketPath !== undefined
+    ? { path: socketPath }
+    : { host, port }
+}
+
 /** A recording proxy that is reached by that transport, and reaches the server by it. */
 export async function startProxy(
   transport: Transport,
 ): Promise<{ proxy: RecordingProxy; stop: () => Promise<void> }> {
-  const { host, port, socketPath } = server
-  if (transport !== 'Unix socket' || socketPath === undefined) {
-    const proxy = await startRecordingProxy({ host, port })
+  const target = targetOf(transport)
+  if (!('path' in target)) {
+    const proxy = await startRecordingProxy(target)
     return { proxy, stop: () => proxy.stop() }
   }
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
-  const proxy = await startRecordingProxy({ path: socketPath }, { path: join(folder, 'sock') })
+  const proxy = await startRecordingProxy(target, { path: join(folder, 'sock') })
   const stop = async (): Promise<void> => {
     await proxy.stop()
     rmSync(folder, { recursive: true, force: true })

@@ -28,11 +28,14 @@ export const everyTransport: Transport[] = [
   ...(server.ca === undefined ? [] : (['TLS 1.2', 'TLS 1.3'] as const)),
 ]
 
+/** Where a proxy listens. */
+type Proxied = Pick<RecordingProxy, 'port' | 'path'>
+
 /** How to reach the shared server, directly or through a proxy in front of it. */
 export function connectionTo({
   transport = 'plain',
   proxy,
-}: { transport?: Transport; proxy?: RecordingProxy } = {}): ClientConfig {
+}: { transport?: Transport; proxy?: Proxied } = {}): ClientConfig {
   const { user, password, database } = server
   return {
     ...(transport === 'Unix socket' ? folderOf(proxy) : portOf(proxy)),
@@ -44,13 +47,13 @@ export function connectionTo({
 }
 
 /** For pg a Unix socket is a folder, and the port is part of the file's name. */
-function folderOf(proxy: RecordingProxy | undefined): ClientConfig {
+function folderOf(proxy: Proxied | undefined): ClientConfig {
   const folder = proxy?.path === undefined ? server.socketDir : dirname(proxy.path)
   if (folder === undefined) throw new Error('This server has no Unix socket to be reached by.')
   return { host: folder, port: server.port }
 }
 
-function portOf(proxy: RecordingProxy | undefined): ClientConfig {
+function portOf(proxy: Proxied | undefined): ClientConfig {
   return { host: server.host, port: proxy?.port ?? server.port }
 }
 

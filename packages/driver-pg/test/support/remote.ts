@@ -1,17 +1,20 @@
+import { Programs } from '@forksafe/scripts/programs'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import type { Outcome, Remote, RemoteSettings } from '../programs/remote.ts'
 import { sessionsAlive } from './pools.ts'
-import { Programs } from './programs.ts'
 
 let programs: Programs | undefined
 
 /** Has the programs ready for a file's tests. */
 export function usePrograms(): () => Programs {
   beforeAll(() => {
-    programs = new Programs()
+    programs = new Programs({
+      from: 'packages/driver-pg/test/programs',
+      packages: ['core', 'driver-pg', 'testkit'],
+    })
   })
   afterAll(() => programs?.remove())
   return () => {

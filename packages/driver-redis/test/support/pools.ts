@@ -21,11 +21,14 @@ export const transports: Transport[] = [
   ...(server.ca === undefined ? [] : (['TLS'] as const)),
 ]
 
+/** Where a proxy listens. */
+type Proxied = Pick<RecordingProxy, 'port' | 'path'>
+
 /** How to reach the shared server, directly or through a proxy in front of it. */
 export function connectionTo({
   transport = 'plain',
   proxy,
-}: { transport?: Transport; proxy?: RecordingProxy } = {}): Options {
+}: { transport?: Transport; proxy?: Proxied } = {}): Options {
   const { username, password } = server
   return {
     ...addressOf(transport, proxy),
@@ -35,13 +38,13 @@ export function connectionTo({
   }
 }
 
-function addressOf(transport: Transport, proxy: RecordingProxy | undefined): Options {
+function addressOf(transport: Transport, proxy: Proxied | undefined): Options {
   const target = targetOf(transport)
   if ('path' in target) return { path: proxy?.path ?? target.path }
   return { host: target.host, port: proxy?.port ?? target.port }
 }
 
-function targetOf(transport: Transport): { host: string; port: number } | { path: string } {
+export function targetOf(transport: Transport): { host: string; port: number } | { path: string } {
   if (transport === 'Unix socket' && server.socketPath !== undefined) {
     return { path: server.socketPath }
   }

@@ -57,6 +57,12 @@ export class Connection {
     if (direction !== 'fromClient') this.#lanes.fromServer.hold(held)
   }
 
+  /** @param {Direction | undefined} direction both if `undefined` */
+  flush(direction) {
+    if (direction !== 'fromServer') this.#lanes.fromClient.flush()
+    if (direction !== 'fromClient') this.#lanes.fromServer.flush()
+  }
+
   /** @param {number} millis */
   delay(millis) {
     this.#lanes.fromClient.delay(millis)
@@ -67,7 +73,8 @@ export class Connection {
   cut(how) {
     this.#lanes.fromClient.drop()
     this.#lanes.fromServer.drop()
-    if (how === 'reset') this.#client.resetAndDestroy()
+    // A Unix socket knows no RST.
+    if (how === 'reset' && this.clientPort !== undefined) this.#client.resetAndDestroy()
     else this.#client.destroy()
     this.#server.destroy()
   }

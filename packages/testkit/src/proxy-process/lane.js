@@ -32,6 +32,13 @@ export class Lane {
     this.#delayMillis = millis
   }
 
+  /** Passes on what has arrived, held or not. */
+  flush() {
+    const held = this.#held
+    this.hold(false)
+    this.hold(held)
+  }
+
   drop() {
     this.#queue = []
     clearTimeout(this.#timer)

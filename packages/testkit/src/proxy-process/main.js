@@ -80,6 +80,9 @@ const handlers = {
   resume(scope) {
     setHeld(scope, false)
   },
+  pass({ connection, direction }) {
+    for (const chosen of inScope(connection)) chosen.flush(direction)
+  },
   delay({ connection, millis }) {
     if (connection === undefined) faults.delayMillis = millis
     for (const chosen of inScope(connection)) chosen.delay(millis)

@@ -1,0 +1,37 @@
+import { Programs } from '@forksafe/scripts/programs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
+
+const file = 'test/memcached-conformance.test'
+
+/** Runs the conformance file by `node:test`, and gives what it prints. */
+async function runByNode(flags: string[]): Promise<string> {
+  const programs = new Programs({ from: 'examples', packages: ['core', 'testkit'] })
+  onTestFinished(() => programs.remove())
+  const args = [...flags, '--test', '--test-reporter=tap', programs.path(file)]
+  // vitest says there that it is what runs.
+  const { VITEST: _, ...env } = process.env
+  const node = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const [printed] = await Promise.all([text(node.stdout), once(node, 'exit')])
+  return printed
+}
+
+test('a conformance file runs under node:test as well', { timeout: 120_000 }, async () => {
+  const printed = await runByNode(['--v8-pool-size=1', '--single-threaded'])
+  expect(printed).toMatch(/^# fail 0$/m)
+  expect(printed).toMatch(/^# pass 37$/m)
+  expect(printed).toMatch(/^ +ok \d+ - reset .* # SKIP a memcached keeps nothing/m)
+})
+
+test.skipIf(process.version.startsWith('v20.'))(
+  'without the flags that a fork needs, the checks that fork fail, and say which',
+  { timeout: 120_000 },
+  async () => {
+    const printed = await runByNode([])
+    expect(printed).toMatch(/^# fail 17$/m)
+    expect(printed).toContain('must be started with --v8-pool-size=1 --single-threaded')
+    expect(printed).not.toContain('asynchronous activity')
+  },
+)

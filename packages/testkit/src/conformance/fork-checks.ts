@@ -1,0 +1,275 @@
+import { type ForkSafePool, type Lease, StaleResourceError } from '@forksafe/core'
+import { inChild } from '../fork.ts'
+import type { Check, Need } from './check.ts'
+import { expectStale, type Moment, type Notice, proveFork } from './forked.ts'
+import { openHandles } from './handles.ts'
+import { expect, type Opening, type Rig, show } from './rig.ts'
+
+/** How long a child waits for a server that says nothing. */
+const IN_VAIN_MILLIS = 50
+
+interface State {
+  readonly name: string
+  readonly needs: readonly Need[]
+  readonly prepare: (rig: Rig, opening: Opening) => Promise<Moment>
+}
+
+/** What is proved of a real fork: of `discard` alone, and in each state that a resource can be in. */
+export function forkChecks(): Check[] {
+  const notices: readonly (readonly [Notice, string])[] = [
+    ['hooked', 'that is told by afterFork()'],
+    ['unhooked', 'that notices at its next use'],
+  ]
+  return [
+    {
+      name: 'discard, in a forked child, leaves the parent its connection',
+      needs: ['fork'],
+      run: discardInChild,
+    },
+    ...states.flatMap(({ name, needs, prepare }) =>
+      notices.map(([notice, how]) => ({
+        name: `a fork ${name}, in a child ${how}`,
+        needs: ['fork' as const, ...needs],
+        run: async (rig: Rig, opening: Opening) =>
+          proveFork(rig, opening, notice, await prepare(rig, opening)),
+      })),
+    ),
+  ]
+}
+
+const states: readonly State[] = [
+  {
+    name: 'with idle resources',
+    needs: [],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 2 })
+      await rig.fill(pool, 2)
+      return { pool, goOn: () => rig.fill(pool, 2) }
+    },
+  },
+  {
+    name: 'while a resource is lent',
+    needs: [],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await rig.expectAnswer(lease.resource)
+      return {
+        pool,
+        use() {
+          expectStaleLease(() => lease.resource)
+          lease.release()
+        },
+        async goOn() {
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+          await rig.fill(pool, 1)
+        },
+      }
+    },
+  },
+  {
+    name: 'while a holder has something open in its session',
+    needs: ['session'],
+    async prepare(rig) {
+      const { session } = rig.options
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await session?.leave(lease.resource)
+      return {
+        pool,
+        use: () => lease.release(),
+        async look(own) {
+          const left = own !== undefined && (await session?.left(own))
+          expect(
+            left === false,
+            'Expected the child to find a new session, but it finds what the parent left',
+          )
+        },
+        async goOn() {
+          const left = await session?.left(lease.resource)
+          expect(left === true, 'Expected the session of the parent to be as it was, but it is not')
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+        },
+      }
+    },
+  },
+  {
+    name: 'while a question has no answer',
+    needs: [],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await rig.holdPresent('fromServer')
+      const mark = await rig.proxy.mark()
+      const { answer } = rig.ask(lease.resource)
+      await rig.expectWritten(mark, '`echo`')
+      return {
+        pool,
+        async goOn() {
+          await rig.proxy.resume()
+          await answer
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+        },
+      }
+    },
+  },
+  creating('before the server has said anything', () => 0),
+  creating('before the server’s last word', ({ words }) => Math.max(0, words - 1)),
+  {
+    name: 'while a resource is validated',
+    needs: ['validate'],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 1, validateAfterIdleMillis: 0 })
+      await rig.fill(pool, 1)
+      await rig.holdPresent('fromServer')
+      const mark = await rig.proxy.mark()
+      const acquiring = inTheQueue(pool)
+      await rig.expectWritten(mark, '`validate`')
+      return {
+        pool,
+        look: () => expectStale(acquiring),
+        async goOn() {
+          await rig.proxy.resume()
+          const lease = await acquiring
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+        },
+      }
+    },
+  },
+  {
+    name: 'while a resource is reset',
+    needs: ['reset', 'session'],
+    async prepare(rig) {
+      const { session } = rig.options
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await session?.leave(lease.resource)
+      await rig.holdPresent('fromServer')
+      const mark = await rig.proxy.mark()
+      lease.release()
+      await rig.expectWritten(mark, '`reset`')
+      return {
+        pool,
+        async goOn() {
+          await rig.proxy.resume()
+          await pool.use(async (resource) => {
+            const left = await session?.left(resource)
+            expect(left === false, 'Expected the reset to be finished in the parent, but it is not')
+          })
+        },
+      }
+    },
+  },
+  {
+    name: 'while a resource is destroyed',
+    needs: ['goodbye'],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await rig.expectAnswer(lease.resource)
+      await rig.holdPresent()
+      const mark = await rig.proxy.mark()
+      lease.destroy()
+      await rig.expectWritten(mark, '`destroy`')
+      return {
+        pool,
+        async goOn() {
+          await rig.proxy.resume()
+          await rig.expectNothingHeld('of what the parent has destroyed')
+        },
+      }
+    },
+  },
+  {
+    name: 'while a caller waits',
+    needs: [],
+    async prepare(rig) {
+      const pool = rig.pool({ max: 1 })
+      const lease = await pool.acquire()
+      await rig.expectAnswer(lease.resource)
+      const waiting = inTheQueue(pool)
+      return {
+        pool,
+        look: () => expectStale(waiting),
+        async goOn() {
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+          const next = await waiting
+          await rig.expectAnswer(next.resource)
+          next.release()
+        },
+      }
+    },
+  },
+]
+
+/** Asks for a resource that comes later, or never: where a check fails before, nobody looks at it. */
+function inTheQueue(pool: ForkSafePool<object>): Promise<Lease<object>> {
+  const acquiring = pool.acquire()
+  acquiring.catch(() => undefined)
+  return acquiring
+}
+
+function creating(name: string, words: (opening: Opening) => number): State {
+  return {
+    name: `while a resource is opened, ${name}`,
+    needs: ['handshake'],
+    async prepare(rig, opening) {
+      const pool = rig.pool({ max: 1 })
+      await rig.proxy.hold({ direction: 'fromServer' })
+      const acquiring = inTheQueue(pool)
+      const { settled } = await rig.step(acquiring, words(opening))
+      expect(!settled, 'Expected a resource to be on its way, but it is open')
+      return {
+        pool,
+        inVain: IN_VAIN_MILLIS,
+        look: () => expectStale(acquiring),
+        async goOn() {
+          await rig.proxy.resume()
+          const lease = await acquiring
+          await rig.expectAnswer(lease.resource)
+          lease.release()
+        },
+      }
+    },
+  }
+}
+
+async function discardInChild(rig: Rig): Promise<void> {
+  const { driver, proxy, options } = rig
+  const resource = await rig.create()
+  await rig.expectAnswer(resource)
+  const names = rig.held()
+  await rig.quiet()
+  const mark = await proxy.mark()
+  const held = await inChild(
+    () => {
+      driver.discard(resource)
+      const held = openHandles().filter((name) => names.includes(name))
+      driver.discard(resource)
+      return held
+    },
+    { afterFork: false, timeoutMillis: options.timeoutMillis },
+  )
+  expect(
+    held.length === 0,
+    `Expected \`discard\` to let go at once, but ${held.join(', ')} is open`,
+  )
+  const sent = await rig.sent(mark)
+  expect(sent.length === 0, `Expected \`discard\` to be silent, got ${show(sent)}`)
+  await rig.expectAnswer(resource)
+}
+
+function expectStaleLease(read: () => unknown): void {
+  try {
+    read()
+  } catch (error) {
+    if (error instanceof StaleResourceError) return
+    throw error
+  }
+  expect(false, 'Expected the child’s copy of a lease to be stale, but it gives a resource')
+}

@@ -1,0 +1,127 @@
+import type { CreateFailure } from '@forksafe/core'
+import type { Check } from './check.ts'
+import type { AnyOptions } from './options.ts'
+import { bytesOf, expect, outcomeOf, type Rig, show } from './rig.ts'
+
+/** What is proved of `create` and `classify`. */
+export function openingChecks({ failures }: AnyOptions): Check[] {
+  return [
+    {
+      name: 'create opens a resource that answers',
+      needs: [],
+      run: async (rig) => rig.expectAnswer(await rig.create()),
+    },
+    {
+      name: 'create opens nothing when its signal has aborted before',
+      needs: [],
+      async run(rig) {
+        const mark = await rig.proxy.mark()
+        await rig.within('an aborted `create`', outcomeOf(rig.begin(AbortSignal.abort())))
+        await rig.expectNothingHeld('by a `create` that was aborted before it began')
+        const opened = await rig.opened(mark)
+        expect(opened === 0, `Expected no connection to be opened, got ${opened}`)
+      },
+    },
+    {
+      name: 'create lets go in silence when its signal aborts, at each step of the way',
+      needs: [],
+      run: abortAtEachStep,
+    },
+    {
+      name: 'create waits until the server has answered',
+      needs: ['handshake'],
+      async run({ driver }, { words }) {
+        expect(
+          words > 0,
+          `Expected \`create\` of driver "${driver.name}" to wait for a word of the server, so that one that hangs is not taken for one that works`,
+        )
+      },
+    },
+    {
+      name: 'create leaves nothing open when it fails half way',
+      needs: ['handshake'],
+      async run(rig, { words }) {
+        for (const how of ['end', 'reset'] as const) {
+          for (const said of new Set([0, Math.max(0, words - 1)])) {
+            await rig.proxy.hold({ direction: 'fromServer' })
+            const opening = rig.begin()
+            await rig.step(opening, said)
+            await rig.proxy.cut({ how })
+            const { ok } = await rig.within('a `create` that was cut off', outcomeOf(opening))
+            expect(!ok, 'Expected `create` to reject when it is cut off, but it gives a resource')
+            await rig.expectNothingHeld('by a `create` that has failed')
+            await rig.proxy.resume()
+          }
+        }
+      },
+    },
+    {
+      name: 'classify calls a server that refuses connections transient',
+      needs: ['classify'],
+      async run(rig) {
+        await rig.proxy.refuse()
+        await expectKind(rig, 'transient', rig.connection)
+      },
+    },
+    ...failureChecks(failures ?? {}),
+  ]
+}
+
+function failureChecks(failures: NonNullable<AnyOptions['failures']>): Check[] {
+  const checks = Object.entries(failures).map(([what, { kind, connection }]) => ({
+    name: `classify calls ${what} ${kind}`,
+    needs: ['classify' as const],
+    run: (rig: Rig) => expectKind(rig, kind, connection(rig.proxy)),
+  }))
+  if (checks.length > 0) return checks
+  return [
+    {
+      name: 'classify tells a failure that no other try will mend',
+      needs: ['classify'],
+      async run({ driver }) {
+        expect(
+          false,
+          `Driver "${driver.name}" has a \`classify\`: expected \`failures\` to say what it tells apart, got none`,
+        )
+      },
+    },
+  ]
+}
+
+async function expectKind(rig: Rig, kind: CreateFailure, connection: unknown): Promise<void> {
+  const { driver } = rig
+  const outcome = await rig.within('`create`', outcomeOf(rig.begin(undefined, connection)))
+  if (outcome.ok) return expect(false, 'Expected `create` to reject, but it gives a resource')
+  const said = driver.classify?.(outcome.error)
+  expect(
+    said === kind,
+    `Expected \`classify\` to call it "${kind}", got "${String(said)}" for ${String(outcome.error)}`,
+  )
+  await rig.expectNothingHeld('by a `create` that has failed')
+}
+
+async function abortAtEachStep(rig: Rig): Promise<void> {
+  const atOnce = new AbortController()
+  const begun = rig.begin(atOnce.signal)
+  atOnce.abort()
+  await rig.within('a `create` that was aborted at once', outcomeOf(begun))
+  await rig.expectNothingHeld('by a `create` that was aborted as soon as it began')
+
+  for (let words = 0; ; words++) {
+    const aborter = new AbortController()
+    await rig.proxy.hold({ direction: 'fromServer' })
+    const opening = rig.begin(aborter.signal)
+    const { settled } = await rig.step(opening, words)
+    if (settled) return
+    await rig.quiet()
+    const mark = await rig.proxy.mark()
+    aborter.abort()
+    const held = rig.held()
+    expect(held.length === 0, `Expected an abort to let go at once, but ${held.join(', ')} is open`)
+    await rig.within('a `create` that was aborted', outcomeOf(opening))
+    await rig.proxy.resume()
+    await rig.expectNothingHeld('by a `create` that was aborted')
+    const sent = await rig.sent(mark)
+    expect(bytesOf(sent).length === 0, `Expected silence after an abort, got ${show(sent)}`)
+  }
+}
