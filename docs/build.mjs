@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vitepress'
 import { writeApi } from './build/api.mjs'
+import { writeBenchmarks } from './build/benchmarks.mjs'
 import { writeReference } from './build/reference.mjs'
 
 const docs = fileURLToPath(new URL('.', import.meta.url))
@@ -14,4 +15,5 @@ process.chdir(docs)
 rmSync('api', { recursive: true, force: true })
 rmSync('generated', { recursive: true, force: true })
 await writeReference(docs, await writeApi(docs))
+writeBenchmarks(docs)
 await build(docs)

@@ -38,6 +38,13 @@ test('what a process had seen before it crashed counts, and the rest is unanswer
     { what: 'crash', process: 0, message: 'SIGKILL' },
   ])
   expect(seen).toMatchObject({ right: 1, wrong: 2, foreign: 1, errors: 3, unanswered: 1194 })
+  const nothing = { right: 0, wrong: 0, errors: 0, unanswered: 300 }
+  expect(seen.byProcess).toEqual([
+    nothing,
+    { right: 1, wrong: 2, errors: 3, unanswered: 294 },
+    nothing,
+    nothing,
+  ])
   expect(sentences(seen)).toEqual([
     "2 queries had another query's answer and no error; 1 of these answers belonged to another process.",
     '3 queries failed, most often with "frequent".',

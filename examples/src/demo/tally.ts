@@ -2,14 +2,19 @@ import type { Entry } from './ledger.ts'
 import { CHILDREN, CONNECTIONS, QUERIES_PER_PROCESS } from './plan.ts'
 import type { Found } from './scene.ts'
 
-/** What a run came to. */
-export interface Tally {
-  readonly processes: number
-  /** These four add up to the queries of all processes. */
+/** What became of queries: the four add up to how many there were. */
+export interface Counts {
   readonly right: number
   readonly wrong: number
   readonly errors: number
   readonly unanswered: number
+}
+
+/** What a run came to; the counts are those of all processes. */
+export interface Tally extends Counts {
+  readonly processes: number
+  /** The same four for each process, the parent first. */
+  readonly byProcess: readonly Counts[]
   /** Of the wrong answers, those that another process had asked for. */
   readonly foreign: number
   /** What the errors said, the most frequent first. */
@@ -39,18 +44,16 @@ export function tally(entries: readonly Entry[]): Tally {
   const crashes = of('crash')
   const unforked = of('unforked')[0]?.reason
   const processes = unforked === undefined ? 1 + CHILDREN : 1
-  const right = of('right').length
-  const wrong = of('wrong')
-  const errors = of('error')
+  const answers = { right: of('right'), wrong: of('wrong'), errors: of('error') }
+  const byProcess = Array.from({ length: processes }, (_, n) => counts(answers, n))
   const found = of('found')[0]?.found ?? NOTHING_FOUND
   return {
     processes,
-    right,
-    wrong: wrong.length,
-    errors: errors.length,
-    unanswered: processes * QUERIES_PER_PROCESS - right - wrong.length - errors.length,
-    foreign: wrong.filter(({ process, owner }) => owner !== undefined && owner !== process).length,
-    errorMessages: byFrequency(errors.map(({ message }) => message)),
+    ...total(byProcess),
+    byProcess,
+    foreign: answers.wrong.filter(({ process, owner }) => owner !== undefined && owner !== process)
+      .length,
+    errorMessages: byFrequency(answers.errors.map(({ message }) => message)),
     childCrashes: crashes.filter(({ process }) => process > 0).map(({ message }) => message),
     parentCrashes: crashes.filter(({ process }) => process === 0).map(({ message }) => message),
     backendsKept: found.backendsKept,
@@ -69,6 +72,25 @@ export function isFlawless(tally: Tally): boolean {
     tally.inFlightLost === undefined &&
     tally.childCrashes.length + tally.parentCrashes.length === 0
   )
+}
+
+type Answers = Record<'right' | 'wrong' | 'errors', readonly { readonly process: number }[]>
+
+function counts(answers: Answers, process: number): Counts {
+  const of = (what: keyof Answers) =>
+    answers[what].filter((answer) => answer.process === process).length
+  const [right, wrong, errors] = [of('right'), of('wrong'), of('errors')]
+  return { right, wrong, errors, unanswered: QUERIES_PER_PROCESS - right - wrong - errors }
+}
+
+function total(each: readonly Counts[]): Counts {
+  const of = (what: keyof Counts) => each.reduce((sum, counts) => sum + counts[what], 0)
+  return {
+    right: of('right'),
+    wrong: of('wrong'),
+    errors: of('errors'),
+    unanswered: of('unanswered'),
+  }
 }
 
 function byFrequency(messages: readonly string[]): string[] {

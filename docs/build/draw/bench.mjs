@@ -1,0 +1,139 @@
+// @ts-check
+import { bar, figure, picture, text, WIDTH } from './svg.mjs'
+
+/** @typedef {{ median: number, ratio: { median: number } } | { skipped: string }} Row */
+/** @typedef {Record<string, Record<string, Row>>} Rows */
+/**
+ * What `npm run bench -- --json` ends with: the parts of it that are drawn.
+ * @typedef {{
+ *   environment: { node: string, platform: string, cpu: string, cores: number, peers: Record<string, string>, postgres?: string },
+ *   quick: boolean,
+ *   lending?: Rows,
+ *   queries?: Rows,
+ *   instantQueries?: Rows,
+ *   heap?: Record<string, { pool: number, resource: number } | { skipped: string }>,
+ *   afterFork?: Record<string, Record<'firstAnswer' | 'afterFork' | 'newPool', { median: number }> | { skipped: string }>,
+ * }} Bench
+ */
+/** @typedef {{ file: string, title: string, unit: string, better: string, bars: { label: string, value: number }[] }} Chart */
+
+const ours = new Map([
+  ['core', 'forksafe'],
+  ['core-without-koffi', 'forksafe, no koffi'],
+  ['forksafe', 'forksafe'],
+  ['drop-in', 'forksafe, drop-in'],
+])
+const LEFT = 128
+const RIGHT = 76
+const ROW = 30
+
+/**
+ * @param {Bench} bench
+ * @returns {Record<string, string>} by file
+ */
+export function drawBench(bench) {
+  return Object.fromEntries(charts(bench).map((chart) => [chart.file, draw(chart)]))
+}
+
+/**
+ * @param {Bench} bench
+ * @returns {Chart[]}
+ */
+export function charts({ lending = {}, queries = {}, instantQueries = {}, heap, afterFork }) {
+  const ns = { unit: 'ns', better: 'less is better' }
+  const perSecond = { unit: 'queries a second', better: 'more is better' }
+  const lent = {
+    solo: 'Acquire and release, one caller',
+    crowd: '100 callers over 10 resources',
+    look: 'Acquire, look, release',
+    use: 'use(), one caller',
+  }
+  /** @param {string} callers */
+  const by = (callers) => `${callers} caller${callers === '1' ? '' : 's'} over 10 connections`
+  /** @type {Chart[]} */
+  const charts = []
+  for (const [scenario, title] of Object.entries(lent)) {
+    const bars = medians(lending[scenario])
+    if (bars.length > 0) charts.push({ ...ns, file: `bench-${scenario}.svg`, title, bars })
+  }
+  for (const [where, what, rows] of /** @type {const} */ ([
+    ['queries', 'PostgreSQL', queries],
+    ['instant', 'No server', instantQueries],
+  ])) {
+    for (const [callers, row] of Object.entries(rows)) {
+      const file = `bench-${where}-${callers}.svg`
+      charts.push({ ...perSecond, file, title: `${what}: ${by(callers)}`, bars: medians(row) })
+    }
+  }
+  if (heap !== undefined) charts.push(memory(heap))
+  if (afterFork !== undefined) charts.push(firstAnswer(afterFork))
+  return charts
+}
+
+/** @param {Record<string, Row> | undefined} rows */
+function medians(rows = {}) {
+  return Object.entries(rows).flatMap(([label, row]) =>
+    'median' in row ? [{ label, value: row.median }] : [],
+  )
+}
+
+/**
+ * @param {NonNullable<Bench['heap']>} heap
+ * @returns {Chart}
+ */
+function memory(heap) {
+  return {
+    file: 'bench-heap.svg',
+    title: 'An idle resource',
+    unit: 'bytes',
+    better: 'less is better',
+    bars: Object.entries(heap).flatMap(([label, row]) =>
+      'resource' in row ? [{ label, value: row.resource }] : [],
+    ),
+  }
+}
+
+/**
+ * @param {NonNullable<Bench['afterFork']>} afterFork
+ * @returns {Chart}
+ */
+function firstAnswer(afterFork) {
+  return {
+    file: 'bench-after-fork.svg',
+    title: 'After a fork: the first answer',
+    unit: 'ms',
+    better: 'less is better',
+    bars: Object.entries(afterFork).flatMap(([label, row]) =>
+      'firstAnswer' in row
+        ? [{ label: label.replace('resources', 'objects'), value: row.firstAnswer.median }]
+        : [],
+    ),
+  }
+}
+
+/** @param {Chart} chart */
+function draw({ title, unit, better, bars }) {
+  const sorted = [...bars].sort((a, b) => a.value - b.value)
+  const scale = (WIDTH - LEFT - RIGHT) / Math.max(...sorted.map(({ value }) => value))
+  const places = unit === 'ms' ? 1 : 0
+  const said = sorted.map(({ label, value }) => `${nameOf(label)} ${figure(value, places)}`)
+  const rows = sorted.flatMap(({ label, value }, n) => {
+    const y = 52 + n * ROW
+    const width = value * scale
+    return [
+      text(0, y + 15, nameOf(label), { size: 13, bold: ours.has(label) }),
+      bar(LEFT, y, width, 20, ours.has(label) ? 'right' : 'other'),
+      text(LEFT + width + 6, y + 15, figure(value, places), { size: 13 }),
+    ]
+  })
+  return picture(54 + sorted.length * ROW, title, `In ${unit}: ${said.join('; ')}.`, [
+    text(0, 16, title, { size: 16, bold: true }),
+    text(0, 36, `${unit}; ${better}`, { kind: 'soft', size: 13 }),
+    ...rows,
+  ])
+}
+
+/** @param {string} label */
+function nameOf(label) {
+  return ours.get(label) ?? (label === 'floor' ? 'no pool: the floor' : label)
+}

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { draw, folder } from '../build/draw/all.mjs'
+import { drawBench } from '../build/draw/bench.mjs'
+
+test('the pictures show what their data say: else run `npm run docs:pictures`, and commit them', () => {
+  const drawn = draw()
+  for (const [file, svg] of Object.entries(drawn)) {
+    expect(readFileSync(join(folder, file), 'utf8'), file).toBe(svg)
+  }
+  const charts = readdirSync(folder).filter((file) => file.endsWith('.svg'))
+  expect(charts.sort()).toEqual(Object.keys(drawn).sort())
+})
+
+test('a run of the benchmark is drawn, what it measured and no more', () => {
+  const row = (median: number) => ({ median, ratio: { median: 1 } })
+  const drawn = drawBench({
+    environment: { node: '20', platform: 'linux-x64', cpu: 'a', cores: 2, peers: {} },
+    quick: true,
+    lending: { solo: { core: row(129), tarn: row(1845), 'core-without-koffi': { skipped: 'no' } } },
+    afterFork: {
+      '10 idle connections': {
+        firstAnswer: { median: 7.54 },
+        afterFork: { median: 2 },
+        newPool: { median: 4 },
+      },
+    },
+  })
+  expect(Object.keys(drawn)).toEqual(['bench-solo.svg', 'bench-after-fork.svg'])
+  expect(drawn['bench-solo.svg']).toContain('<desc>In ns: forksafe 129; tarn 1,845.</desc>')
+  expect(drawn['bench-after-fork.svg']).toContain('10 idle connections 7.5')
+})

@@ -1,0 +1,55 @@
+import { startMariadb } from '@forksafe/scripts/mariadb'
+import { startPostgres } from '@forksafe/scripts/postgres'
+import { startRedis } from '@forksafe/scripts/redis'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+
+let printed: unknown[]
+beforeEach(() => {
+  printed = []
+  vi.spyOn(console, 'log').mockImplementation((...values) => void printed.push(...values))
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
+
+test('what the first five minutes with PostgreSQL show is what comes', async () => {
+  const server = await startPostgres({ own: true, tls: false })
+  onTestFinished(() => server.stop())
+  vi.stubEnv('DATABASE_URL', server.url)
+  const { pool } = await import('../src/start/pg.ts')
+  onTestFinished(() => pool.close())
+  expect(printed).toEqual([100, '200'])
+  const { rows } = await pool.query('select owner, balance from account order by owner')
+  expect(rows).toEqual([
+    { owner: 'ann', balance: 90 },
+    { owner: 'bob', balance: 110 },
+  ])
+
+  const closed = new Promise<void>((resolve) => void pool.once('close', resolve))
+  const [listener] = process.listeners('SIGTERM').slice(-1)
+  listener?.('SIGTERM')
+  await closed
+})
+
+test('what the first five minutes with MySQL or MariaDB show is what comes', async () => {
+  const server = await startMariadb({ own: true, tls: false })
+  onTestFinished(() => server.stop())
+  const { user, host, port, database } = server
+  vi.stubEnv('DATABASE_URL', `mysql://${user}@${host}:${port}/${database}`)
+  const { pool } = await import('../src/start/mysql.ts')
+  onTestFinished(() => pool.close())
+  expect(printed).toEqual([100, 200])
+  const [rows] = await pool.query('select balance from account order by owner')
+  expect(rows).toEqual([{ balance: 90 }, { balance: 110 }])
+})
+
+test('what the first five minutes with Redis show is what comes', async () => {
+  const server = await startRedis({ own: true, tls: false })
+  onTestFinished(() => server.stop())
+  vi.stubEnv('REDIS_URL', `redis://${server.host}:${server.port}`)
+  const { pool } = await import('../src/start/redis.ts')
+  onTestFinished(() => pool.close())
+  expect(printed).toEqual(['hello', ['jobs', 'mow the lawn'], [[null, 'OK']]])
+  expect(await pool.get('visits')).toBe('1')
+})
