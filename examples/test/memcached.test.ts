@@ -2,7 +2,7 @@ import { createForkSafePool, defineDriver, type PoolOptions } from '@forksafe/co
 import { type MemcachedServer, startMemcached } from '@forksafe/scripts/memcached'
 import { inChild, type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { MemcachedAddress } from '../src/memcached/client.ts'
 import { memcachedDriver } from '../src/memcached/driver.ts'
 
@@ -25,6 +25,15 @@ async function portsOf(pool: ReturnType<typeof open>): Promise<(number | undefin
   for (const lease of leases) lease.release()
   return ports.sort((a = 0, b = 0) => a - b)
 }
+
+test('what the guide shows runs', async () => {
+  vi.stubEnv('MEMCACHED_PORT', String(server.port))
+  const log = vi.spyOn(console, 'log').mockReturnValue()
+  onTestFinished(() => void vi.restoreAllMocks())
+  onTestFinished(() => void vi.unstubAllEnvs())
+  await import('../src/memcached/use.ts')
+  expect(log).toHaveBeenCalledWith('hello', `VERSION ${server.version}`)
+})
 
 test('values come back as they were set, whatever is in them', async () => {
   const pool = open({ connection: server })
