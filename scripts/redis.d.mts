@@ -74,7 +74,7 @@ export function startSentinel(options?: SentinelOptions): Promise<Sentinel>
 
 /** How a cluster is made. */
 export interface ClusterOptions {
-  /** Every node serves TLS too, with a certificate of its own. The nodes tell each other's ports without. Default false. */
+  /** Every node serves TLS too, all with one certificate, but tells only the ports without. Default false. */
   tls?: boolean
   /** Lines for the `redis.conf` of each. */
   settings?: Record<string, string>

@@ -1,4 +1,5 @@
 // @ts-check
+import { localCertificate } from './certificates.mjs'
 import { freePort } from './port.mjs'
 import { ask, untilAnswered } from './redis-ask.mjs'
 import { PROMPT_REPLICATION, startPrivate } from './redis.mjs'
@@ -13,10 +14,12 @@ const MASTERS = 3
 export async function startRedisCluster({ tls = false, settings = {} } = {}) {
   /** @type {RedisServer[]} */
   const started = []
+  const certificate = tls ? await localCertificate() : undefined
   const start = async () => {
     const bus = await freePort()
     const server = await startPrivate({
       tls,
+      certificate,
       settings: {
         'cluster-enabled': 'yes',
         'cluster-port': String(bus),

@@ -11,7 +11,10 @@ import { SupervisedServer } from './supervised.mjs'
 /**
  * @typedef {import('../redis.mjs').RedisOptions} RedisOptions
  * @typedef {import('../redis.mjs').RedisServer} RedisServer
- * @typedef {RedisOptions & { sentinel?: boolean }} PrivateOptions a sentinel, instead of a server with data
+ * @typedef {Awaited<ReturnType<typeof localCertificate>>} Certificate
+ *
+ * `sentinel`: a sentinel, instead of a server with data. `certificate`: one that others have as well.
+ * @typedef {RedisOptions & { sentinel?: boolean, certificate?: Certificate | undefined }} PrivateOptions
  * @typedef {import('./account.mjs').Account} Account
  * @typedef {import('./redis-program.mjs').Program} Program
  */
@@ -155,7 +158,7 @@ class PrivateRedis {
   }
 
   async #certificate() {
-    const { ca, cert, key } = await localCertificate()
+    const { ca, cert, key } = this.#options.certificate ?? (await localCertificate())
     this.ca = ca
     return {
       'tls-cert-file': this.#write('server.crt', cert),

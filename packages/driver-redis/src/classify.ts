@@ -9,6 +9,7 @@ const refusals: readonly (readonly [RegExp, CreateFailure])[] = [
   [/^ERR invalid password/, 'fatal'], // WRONGPASS before Redis 6
   [/^ERR (DB index is out of range|invalid DB index)/, 'fatal'],
   [/^ERR No such master with that name/, 'fatal'], // of a sentinel
+  [/^ERR This instance has cluster support disabled/, 'fatal'],
   [/^ERR max number of clients/, 'full'],
 ]
 
@@ -26,4 +27,11 @@ export function classify(error: unknown): CreateFailure {
   if (typeof code === 'string' && refusedCertificate.test(code)) return 'fatal'
   const words = typeof message === 'string' ? message.replace(sentinels, '') : ''
   return refusals.find(([beginning]) => beginning.test(words))?.[1] ?? 'transient'
+}
+
+/** Of all that went wrong the server's own word, if there is one, rather than that the connection was closed after it. */
+export function reasonOf(errors: readonly Error[], refusal: Error | undefined): Error | undefined {
+  const answer = errors.find(({ name }) => name === 'ReplyError')
+  if (answer !== undefined) return answer
+  return refusal !== undefined && classify(refusal) !== 'transient' ? refusal : errors[0]
 }

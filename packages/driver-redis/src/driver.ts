@@ -8,7 +8,7 @@ import {
   type StandaloneConnectionOptions,
 } from 'ioredis'
 import { inspect } from 'node:util'
-import { classify } from './classify.ts'
+import { classify, reasonOf } from './classify.ts'
 import { BareConnector, connectorOf } from './connector.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
@@ -74,7 +74,7 @@ export const redisDriver = defineDriver({
       await expectServing(client)
     } catch (error) {
       letGo(client)
-      throw reasonOf(client, [...failures, error as Error]) as Error
+      throw reasonOf([...failures, error as Error], connectorOf(client).refusal) as Error
     } finally {
       signal.removeEventListener('abort', abort)
       client.off('error', fail)
@@ -181,14 +181,6 @@ async function expectServing(client: Redis): Promise<void> {
 function letGo(client: Redis): void {
   connectorOf(client).letGo()
   client.disconnect()
-}
-
-/** The server's own word, if there is one, rather than that the connection was closed after it. */
-function reasonOf(client: Redis, errors: readonly Error[]): Error | undefined {
-  const answer = errors.find(({ name }) => name === 'ReplyError')
-  if (answer !== undefined) return answer
-  const { refusal } = connectorOf(client)
-  return refusal !== undefined && classify(refusal) !== 'transient' ? refusal : errors[0]
 }
 
 function isHeard(client: Redis): boolean {

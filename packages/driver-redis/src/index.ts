@@ -1,3 +1,5 @@
+export { redisClusterDriver } from './cluster.ts'
+export type { RedisClusterConnection } from './cluster.ts'
 export { redisDriver } from './driver.ts'
 export type { RedisConnection } from './driver.ts'
 export type { RedisMethods } from './methods.ts'

@@ -1,5 +1,5 @@
 import type { ForkSafePool } from '@forksafe/core'
-import { Redis, type RedisCommander } from 'ioredis'
+import { type Cluster, Redis, type RedisCommander } from 'ioredis'
 
 /** What means something on one connection only, or blocks it: a matter for `pool.use`. */
 const EXCLUSIVE = [
@@ -57,7 +57,7 @@ type Verb = (...args: unknown[]) => Promise<unknown>
 
 const exclusive: ReadonlySet<string> = new Set(EXCLUSIVE)
 
-export function redisMethods(pool: ForkSafePool<Redis>): RedisMethods {
+export function redisMethods<R extends Redis | Cluster>(pool: ForkSafePool<R>): RedisMethods {
   const names = Redis.prototype.getBuiltinCommands().filter((name) => !exclusive.has(name))
   const methods: Record<string, Verb> = {}
   for (const name of [...names, ...names.map((name) => `${name}Buffer`)]) {

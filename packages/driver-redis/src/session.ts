@@ -25,8 +25,11 @@ export class Session {
   #begun = 0
   readonly #home: number
 
-  /** Observes what is sent from now on. */
-  constructor(client: Redis) {
+  readonly #harmless: ReadonlySet<string>
+
+  /** Observes what is sent from now on. `harmless`: what ioredis itself sends there, which leaves nothing behind. */
+  constructor(client: Redis, harmless: ReadonlySet<string> = new Set()) {
+    this.#harmless = harmless
     this.#home = client.options.db ?? 0
     const send = client.sendCommand.bind(client)
     client.sendCommand = (command, stream) => {
@@ -93,7 +96,8 @@ export class Session {
         this.#observeClient(command)
         break
       default:
-        if (BEYOND_RESET.has(name)) this.beyondReset ??= name.toUpperCase()
+        if (BEYOND_RESET.has(name) && !this.#harmless.has(name))
+          this.beyondReset ??= name.toUpperCase()
     }
   }
 
