@@ -14,7 +14,13 @@ const groups = {
     'clusters',
   ],
   'In production': ['outages', 'fleet', 'transactions', 'observing'],
-  'Coming from another pool': ['migrating', 'drop-in', 'drop-in-mysql', 'comparison'],
+  'Coming from another pool': [
+    'migrating',
+    'drop-in',
+    'drop-in-mysql',
+    'generic-pool',
+    'comparison',
+  ],
   'A driver of your own': ['writing-a-driver', 'testing-a-driver'],
   Reference: ['options', 'errors', 'benchmarks', 'faq'],
 }

@@ -17,6 +17,7 @@ import { Stock } from './stock.ts'
 import type {
   AcquireOptions,
   CloseOptions,
+  DestroyReason,
   ForkSafePool,
   Lease,
   PoolEvents,
@@ -60,8 +61,34 @@ function checkDriver(driver: unknown): void {
   }
 }
 
+/** Looks for a change of process. Known to core alone. */
+export let checkProcess: <R extends object>(pool: Pool<R>) => void
+
+/**
+ * Ends what `choose` picks of the idle, which it is given with the longest idle first; returns how many. Known to core alone.
+ */
+export let endIdle: <R extends object>(
+  pool: Pool<R>,
+  reason: DestroyReason,
+  choose: (idle: readonly R[]) => readonly R[],
+) => number
+
 /** What each method promises is said at `ForkSafePool`. */
 export class Pool<R extends object> implements ForkSafePool<R> {
+  static {
+    checkProcess = (pool) => pool.#watch.check()
+    endIdle = (pool, reason, choose) => {
+      pool.#watch.check()
+      const idle = [...pool.#lending.handoff.idle]
+      const chosen = new Set<unknown>(choose(idle.map(({ resource }) => resource as never)))
+      for (const entry of idle) {
+        // The end of one may have had another lent.
+        if (entry.state === 'idle' && chosen.has(entry.resource)) pool.#lending.end(entry, reason)
+      }
+      return chosen.size
+    }
+  }
+
   readonly #options: ParsedOptions
   readonly #telemetry: Telemetry
   readonly #watch: IdentityWatch

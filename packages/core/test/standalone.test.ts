@@ -161,3 +161,17 @@ test('a process without koffi has a pool all the same, and the pool says what it
   const source = process.platform === 'win32' ? 'none' : 'ppid'
   expect(child).toMatchObject({ code: 0, stdout: `${source} 2\n`, stderr: '' })
 })
+
+test('a process with what stands in for generic-pool exits by itself, while its evictor is on', async () => {
+  const child = await compiled.run(`
+    const pool = genericPool.createPool(
+      { create: async () => ({}), destroy: async () => undefined },
+      { min: 2, max: 2, evictionRunIntervalMillis: 60_000 },
+    )
+    await pool.ready()
+    await pool.acquire()
+    console.log(pool.available, pool.borrowed)
+  `)
+  expect(child).toMatchObject({ code: 0, stdout: '1 1\n', stderr: '' })
+  expect(child.millis).toBeLessThan(5_000)
+})

@@ -36,7 +36,8 @@ export class CompiledCore {
     }
     cpSync(join(packageFolder, 'package.json'), join(this.#folder, 'package.json'))
     const sources = join(packageFolder, 'src')
-    for (const file of readdirSync(sources)) {
+    for (const file of readdirSync(sources, { recursive: true }) as string[]) {
+      if (!file.endsWith('.ts')) continue
       const { outputText } = ts.transpileModule(readFileSync(join(sources, file), 'utf8'), {
         compilerOptions: {
           target: ts.ScriptTarget.ES2022,
@@ -46,20 +47,24 @@ export class CompiledCore {
         },
         fileName: file,
       })
-      writeFileSync(join(this.#folder, file.replace(/\.ts$/, '.js')), outputText)
+      const target = join(this.#folder, file.replace(/\.ts$/, '.js'))
+      mkdirSync(dirname(target), { recursive: true })
+      writeFileSync(target, outputText)
     }
   }
 
-  /** Runs a module in a process of its own; `core` is in its scope. Killed after ten seconds. */
+  /** Runs a module in a process of its own; `core` and `genericPool` are in its scope. Killed after ten seconds. */
   run(
     code: string,
   ): Promise<{ code: number | null; stdout: string; stderr: string; millis: number }> {
     const started = performance.now()
-    const index = pathToFileURL(join(this.#folder, 'index.js')).href
+    const core = pathToFileURL(join(this.#folder, 'index.js')).href
+    const genericPool = pathToFileURL(join(this.#folder, 'generic-pool', 'index.js')).href
+    const imports = `import * as core from '${core}'\nimport genericPool from '${genericPool}'\n`
     return new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        ['--input-type=module', '--eval', `import * as core from '${index}'\n${code}`],
+        ['--input-type=module', '--eval', imports + code],
         // pnpm's start scripts set NODE_PATH, where everything is to be found.
         { timeout: 10_000, killSignal: 'SIGKILL', env: { ...process.env, NODE_PATH: '' } },
         (_error, stdout, stderr) => {

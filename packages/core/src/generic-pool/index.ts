@@ -1,0 +1,9 @@
+import { DefaultEvictor } from './evictor.ts'
+import { createPool, Pool } from './pool.ts'
+
+export { createPool, DefaultEvictor, Pool }
+export type { EvictionConfig, Evictor, Factory, Options, PooledResource } from './surface.ts'
+
+/** What `import genericPool from 'generic-pool'` gives. */
+const genericPool = { createPool, DefaultEvictor, Pool }
+export default genericPool

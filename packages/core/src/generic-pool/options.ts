@@ -1,0 +1,89 @@
+import { type BasePoolOptions, show } from '../options.ts'
+import type { EvictionConfig, Options } from './surface.ts'
+
+/** What the pool itself goes by; the rest is core's. */
+export interface Config extends EvictionConfig {
+  readonly max: number
+  readonly testOnBorrow: boolean
+  readonly testOnReturn: boolean
+  readonly validateTimeoutMillis: number
+  readonly destroyTimeoutMillis: number
+  readonly priorityRange: number
+  readonly autostart: boolean
+  readonly evictionRunIntervalMillis: number
+  readonly numTestsPerEvictionRun: number
+  readonly Promise: PromiseConstructorLike
+}
+
+/** Reads the options as generic-pool does, which is not strict: text may be a number, and nonsense is the default. */
+export function configOf(options: Options): Config {
+  const max = Math.max(wholeOf(options.max, 1), 1)
+  return {
+    max,
+    min: Math.min(wholeOf(options.min, 0), max),
+    testOnBorrow: options.testOnBorrow === true,
+    testOnReturn: options.testOnReturn === true,
+    validateTimeoutMillis: limitOf(options, 'validateTimeoutMillis', 10_000),
+    destroyTimeoutMillis: limitOf(options, 'destroyTimeoutMillis', 10_000),
+    priorityRange: Math.max(wholeOf(options.priorityRange, 1), 1),
+    autostart: options.autostart !== false,
+    evictionRunIntervalMillis: options.evictionRunIntervalMillis || 0,
+    numTestsPerEvictionRun: options.numTestsPerEvictionRun || 3,
+    softIdleTimeoutMillis: options.softIdleTimeoutMillis || -1,
+    idleTimeoutMillis: options.idleTimeoutMillis || 30_000,
+    Promise: options.Promise ?? Promise,
+  }
+}
+
+/** The rest, in core's terms. `min` waits for the start. */
+export function coreOptionsOf(options: Options, { max, testOnBorrow }: Config): BasePoolOptions {
+  const { maxLifetimeMillis = Infinity, maxUses, backoff, forkDetection } = options
+  return {
+    name: nameOf(options),
+    max,
+    maxWaitingClients: Math.max(wholeOf(options.maxWaitingClients, Infinity), 0),
+    acquireTimeoutMillis: limitOf(options, 'acquireTimeoutMillis', Infinity),
+    createTimeoutMillis: limitOf(options, 'createTimeoutMillis', 60_000),
+    // The driver keeps these two itself: a resource that did not answer `validate` in time is still to be destroyed.
+    validateTimeoutMillis: Infinity,
+    destroyTimeoutMillis: Infinity,
+    // The evictor's to say.
+    idleTimeoutMillis: Infinity,
+    validateAfterIdleMillis: testOnBorrow ? 0 : Infinity,
+    fifo: options.fifo !== false,
+    maxLifetimeMillis,
+    maxUses,
+    backoff,
+    forkDetection,
+  }
+}
+
+/** The place in the queue: what is out of range is last. */
+export function priorityOf(given: unknown, { priorityRange }: Config): number {
+  const priority = Math.trunc(Number(given)) || 0
+  return priority < 0 || priority >= priorityRange ? priorityRange - 1 : priority
+}
+
+function nameOf({ name }: Options): string {
+  return typeof name === 'string' && name !== '' ? name : 'generic-pool'
+}
+
+function wholeOf(given: unknown, otherwise: number): number {
+  const whole = Number.parseInt(String(given), 10)
+  return Number.isNaN(whole) ? otherwise : whole
+}
+
+/** @throws {TypeError} for what would let nothing ever succeed. */
+function limitOf(
+  options: Options,
+  option: 'acquireTimeoutMillis' | `${'create' | 'validate' | 'destroy'}TimeoutMillis`,
+  otherwise: number,
+): number {
+  const given = options[option]
+  if (!given || given === Infinity) return given ? Infinity : otherwise
+  const millis = Number.parseInt(String(given), 10)
+  if (millis > 0) return millis
+  throw new TypeError(
+    `Pool "${nameOf(options)}": expected \`${option}\` to be a number of milliseconds above 0, got ${show(given)}.`,
+  )
+}

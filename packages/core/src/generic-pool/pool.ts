@@ -1,0 +1,294 @@
+import { EventEmitter } from 'node:events'
+import { show } from '../options.ts'
+import { checkProcess, endIdle, Pool as CorePool } from '../pool.ts'
+import type { PoolEvents } from '../surface.ts'
+import type { PoolStats } from '../stats.ts'
+import { checkFactory, driverOf, NotValidError } from './driver.ts'
+import { DefaultEvictor, EvictionRuns } from './evictor.ts'
+import { Loans } from './loans.ts'
+import { inWordsOfGenericPool, says } from './messages.ts'
+import { Operations } from './operations.ts'
+import { type Config, configOf, coreOptionsOf, priorityOf } from './options.ts'
+import type { Member } from './member.ts'
+import type { Evictor, Factory, Options } from './surface.ts'
+
+/**
+ * Makes a pool of what `factory` creates: generic-pool's, over a fork-safe one.
+ * @throws {TypeError} for a wrong factory, and for an option under which nothing could succeed.
+ */
+export function createPool<T>(factory: Factory<T>, options?: Options | null): Pool<T> {
+  return new Pool(DefaultEvictor, undefined, undefined, factory, options)
+}
+
+/** generic-pool's pool, over a fork-safe one. `createPool` makes them. */
+export class Pool<T> extends EventEmitter {
+  // Not `#private`: a pool may stand behind a proxy.
+  private readonly _config: Config
+  private readonly _core: CorePool<Member<T>>
+  private readonly _runs: EvictionRuns<T>
+  private readonly _creates = new Operations()
+  private readonly _destroys = new Operations()
+  /** All that are open. */
+  private readonly _open = new Set<Member<T>>()
+  private readonly _loans = new Loans<T>()
+  private readonly _resets: boolean
+  private _draining = false
+  private _start: (() => void) | undefined
+  private readonly _started: Promise<void>
+
+  /**
+   * As in generic-pool, but for its `Deque` and `PriorityQueue`: the queue is the pool's own.
+   * @throws {TypeError} as `createPool` does, and for a queue.
+   */
+  constructor(
+    Evictor: new () => Evictor,
+    Deque: undefined,
+    PriorityQueue: undefined,
+    factory: Factory<T>,
+    options?: Options | null,
+  ) {
+    super()
+    for (const queue of [Deque, PriorityQueue]) {
+      if (queue === undefined) continue
+      throw new TypeError(
+        `Expected undefined in the place of Deque and of PriorityQueue, got ${show(queue)}: the queue is the pool's own.`,
+      )
+    }
+    const config = configOf(options ?? {})
+    checkFactory(factory, config)
+    const driver = driverOf(factory, config, {
+      creates: this._creates,
+      destroys: this._destroys,
+      checkProcess: () => checkProcess(this._core),
+      isAwaited: () => this._core.stats.waiting > 0,
+      isLastHope: () => this._draining && this._core.stats.borrowed === 0,
+      opened: (member) => {
+        this._open.add(member)
+        this._runs.start()
+      },
+      gone: (member) => this._gone(member),
+    })
+    this._config = config
+    this._resets = factory.reset !== undefined
+    this._runs = new EvictionRuns(new Evictor(), config, () => {
+      endIdle(this._core, 'idle', (idle) => this._runs.choose(idle))
+    })
+    this._core = new CorePool(driver, coreOptionsOf(options ?? {}, config))
+    this._tell(factory.discard !== undefined)
+    this._started = new Promise((resolve) => {
+      this._start = resolve
+    })
+    if (config.autostart) this.start()
+  }
+
+  /** Opens `min` resources, and keeps so many open. Without `autostart`, the first `acquire` does it. */
+  start(): void {
+    if (this._draining || this._start === undefined) return
+    this._start()
+    this._start = undefined
+    if (this.min <= 0) return
+    checkProcess(this._core)
+    this._core.resize({ min: this.min })
+    // All at once. Why one could not be opened is told by an event, and it is tried again.
+    this._core.warmUp().catch(() => undefined)
+  }
+
+  /**
+   * Borrows a resource until it is given to `release` or `destroy`. `priority` is its caller's place where there is a queue:
+   * a whole number below `priorityRange`, 0 first; what is out of range is last. Default 0.
+   *
+   * Rejects when the time is up, the queue is full, or the pool drains; and with `StaleResourceError` when the process
+   * changed during the wait.
+   */
+  acquire(priority?: number): Promise<T> {
+    return this._promise(this._lend(priority, ({ obj }) => obj))
+  }
+
+  /** Gives a resource back. Rejects where it is not lent; does nothing where it is its holder's in another process. */
+  release(resource: T): Promise<void> {
+    return this._promise(this._takeBack(resource, 'release'))
+  }
+
+  /** Ends a resource, lent or idle. Rejects and does nothing where `release` does. */
+  destroy(resource: T): Promise<void> {
+    return this._promise(this._takeBack(resource, 'destroy'))
+  }
+
+  /**
+   * Borrows a resource while `work` runs. Then it is released; after an error of `work` it is destroyed, unless the factory
+   * can `reset` it.
+   */
+  use<U>(work: (resource: T) => U | Promise<U>, priority?: number): Promise<U> {
+    return this._promise(this._use(work, priority))
+  }
+
+  /** Whether a resource is lent, by this process. */
+  isBorrowedResource(resource: T): boolean {
+    checkProcess(this._core)
+    return this._loans.of(resource) !== undefined
+  }
+
+  /**
+   * Refuses new callers and waits for the others, until nothing is lent. While nothing is lent any more, a create that fails
+   * is told to whoever waits, and not tried again.
+   */
+  drain(): Promise<void> {
+    return this._promise(this._drain())
+  }
+
+  /** Waits for what is being opened, then destroys what is idle, and waits for the end of it. */
+  clear(): Promise<void> {
+    return this._promise(this._clear())
+  }
+
+  /** Waits until `min` resources are open. Rejects with the reason why one cannot be opened. */
+  ready(): Promise<void> {
+    return this._promise(this._ready())
+  }
+
+  /** How many more resources may be opened, those being destroyed not counted. */
+  get spareResourceCapacity(): number {
+    return this.max - this.size
+  }
+
+  /** All that are open or being opened. */
+  get size(): number {
+    const { size, destroying } = this._stats
+    return size - destroying
+  }
+
+  /** Those that are idle. */
+  get available(): number {
+    return this._stats.idle
+  }
+
+  /** Those that are lent. */
+  get borrowed(): number {
+    return this._stats.borrowed
+  }
+
+  /** Callers in the queue, those for whom a resource is being opened among them. */
+  get pending(): number {
+    return this._stats.waiting
+  }
+
+  /** The option `max`. */
+  get max(): number {
+    return this._config.max
+  }
+
+  /** The option `min`, which is at most `max`. */
+  get min(): number {
+    return this._config.min
+  }
+
+  private get _stats(): PoolStats {
+    checkProcess(this._core)
+    return this._core.stats
+  }
+
+  private async _lend<G>(given: number | undefined, give: (member: Member<T>) => G): Promise<G> {
+    this.start()
+    if (this._draining) throw new Error(says.draining)
+    const priority = priorityOf(given, this._config)
+    this._loans.arrive()
+    try {
+      const lease = await this._core.acquire(priority === 0 ? undefined : { priority })
+      return give(this._loans.lend(lease))
+    } catch (error) {
+      this._loans.leave()
+      throw inWordsOfGenericPool(error)
+    }
+  }
+
+  private async _takeBack(resource: T, how: 'release' | 'destroy'): Promise<void> {
+    const member = this._loans.of(resource)
+    if (member !== undefined) return this._loans.end(member, how)
+    if (this._loans.isInherited(resource)) return
+    const isIt = ({ obj }: Member<T>): boolean => obj === resource
+    const ended = how === 'destroy' ? endIdle(this._core, 'broken', (idle) => idle.filter(isIt)) : 0
+    if (ended === 0) throw new Error(says.notLent)
+  }
+
+  private async _use<U>(
+    work: (resource: T) => U | Promise<U>,
+    priority: number | undefined,
+  ): Promise<U> {
+    const member = await this._lend(priority, (member) => member)
+    const { lease } = member
+    let how: 'release' | 'destroy' = 'release'
+    try {
+      return await work(member.obj)
+    } catch (error) {
+      if (!this._resets) how = 'destroy'
+      throw error
+    } finally {
+      // The work may have given it back by hand: then it may be somebody else's by now.
+      if (member.lease === lease) this._loans.end(member, how)
+    }
+  }
+
+  private async _drain(): Promise<void> {
+    checkProcess(this._core)
+    this._draining = true
+    this._core.resize({ min: 0 })
+    await this._loans.none()
+    this._runs.stop()
+  }
+
+  private async _clear(): Promise<void> {
+    if (this._stats.creating > 0) {
+      await this._creates.settled()
+      // By the next turn of the event loop, what was opened is idle or lent.
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    endIdle(this._core, 'recycle', (idle) => idle)
+    await this._destroys.settled()
+  }
+
+  private async _ready(): Promise<void> {
+    if (this.available >= this.min) return
+    await this._started
+    try {
+      await this._core.warmUp()
+    } catch (error) {
+      throw inWordsOfGenericPool(error)
+    }
+  }
+
+  private _gone(member: Member<T>): void {
+    this._open.delete(member)
+    if (this._open.size === 0) this._runs.stop()
+    if (member.isDiscarded) this._loans.letGo(member)
+  }
+
+  /** Passes on what core tells. */
+  private _tell(canDiscard: boolean): void {
+    this._core.on('createError', ({ error }) => this.emit('factoryCreateError', error))
+    this._core.on('hookError', ({ hook, error }) => this._hookFailed(hook, error))
+    this._core.on('processChange', (change) => {
+      this.emit('processChange', change)
+      if (change.discarded === 0 || canDiscard) return
+      process.emitWarning(
+        `Pool "${this._core.stats.name}": the factory has no \`discard\` to let go of what belongs to the process that ` +
+          `this one was copied from (${change.discarded} of its resources). What they hold open stays open, and is read, here too.`,
+        { code: 'FORKSAFE_NO_DISCARD' },
+      )
+    })
+  }
+
+  private _hookFailed(hook: PoolEvents['hookError'][0]['hook'], error: unknown): void {
+    if (!(error instanceof NotValidError)) {
+      this.emit(`factory${hook.charAt(0).toUpperCase()}${hook.slice(1)}Error`, error)
+    } else if ('cause' in error) this.emit('factoryValidateError', error.cause)
+  }
+
+  /** In the promise that the user asked for by the option `Promise`, in place of Node's. */
+  private _promise<U>(outcome: Promise<U>): Promise<U> {
+    const { Promise } = this._config
+    if (Promise === globalThis.Promise) return outcome
+    return new Promise<U>((resolve, reject) => void outcome.then(resolve, reject)) as Promise<U>
+  }
+}
