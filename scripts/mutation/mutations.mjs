@@ -87,13 +87,8 @@ export const mutations = [
     'this.#discard(entry.resource)\n        discarded++',
     'void this.#host.driver.destroy(entry.resource)\n        discarded++',
   ),
-  inDriver(
-    'discard says goodbye',
-    'driver.ts',
-    'sockets.get(client)?.destroy()',
-    'void client.end()',
-  ),
-  inDriver('discard does nothing', 'driver.ts', 'sockets.get(client)?.destroy()', 'void client'),
+  inDriver('discard says goodbye', 'driver.ts', 'socketOf(client)?.destroy()', 'void client.end()'),
+  inDriver('discard does nothing', 'driver.ts', 'socketOf(client)?.destroy()', 'void client'),
   inDriver(
     'an aborted connect goes on',
     'driver.ts',

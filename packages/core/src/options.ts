@@ -140,12 +140,14 @@ const optionRules: Record<keyof BasePoolOptions, Rule> = {
   },
 }
 
+const signal: Rule = {
+  expected: 'an AbortSignal',
+  accepts: (value) => value instanceof AbortSignal,
+}
+
 const argumentRules = {
   acquire: {
-    signal: {
-      expected: 'an AbortSignal',
-      accepts: (value: unknown) => value === undefined || value instanceof AbortSignal,
-    },
+    signal,
     timeoutMillis: millisFrom0,
     leakDetectionMillis: millisFrom0,
     priority: {
@@ -153,6 +155,7 @@ const argumentRules = {
       accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
     },
   },
+  warmUp: { signal },
   resize: { min: optionRules.min, max: optionRules.max },
   close: { deadlineMillis: millisFrom0 },
 } satisfies Record<string, Record<string, Rule>>

@@ -175,7 +175,9 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     }
   }
 
-  async warmUp({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async warmUp(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkArguments(this.#options.name, 'warmUp', options)
+    const { signal } = options
     signal?.throwIfAborted()
     this.#watch.check()
     if (this.#state !== 'open') throw this.#refusal()

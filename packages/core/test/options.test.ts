@@ -354,8 +354,14 @@ describe('what a method is given', () => {
     },
   )
 
-  test('warmUp refuses what is no signal', async () => {
+  test.each([
+    [{ signal: {} }, 'Pool "fake", `warmUp`: expected `signal` to be an AbortSignal'],
+    [{ timeoutMillis: 5 }, 'Pool "fake", `warmUp`: there is no option `timeoutMillis`'],
+    [null, 'Pool "fake", `warmUp`: expected an object of options, got null'],
+  ])('warmUp refuses %j', async (options, message) => {
     const pool = openPool(new FakeDriver(), { min: 1 })
-    expect(await errorOf(pool.warmUp({ signal: {} as never }))).toBeInstanceOf(TypeError)
+    const error = await errorOf(pool.warmUp(options as never))
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toContain(message)
   })
 })

@@ -1,7 +1,7 @@
 import type { Lease } from '@forksafe/core'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import type { Client } from 'pg'
+import { connectedLike } from './sockets.ts'
 
 const CANCEL_REQUEST_CODE = 80877102
 /** The longest that a server may take to answer, before the connection is given up instead. */
@@ -20,13 +20,12 @@ interface Session {
  */
 export async function cancel({ resource: client }: Lease<Client>): Promise<void> {
   const { processID, secretKey } = client as Client & Session
-  const { host, port } = client
   const request = Buffer.alloc(16)
   for (const [index, word] of [16, CANCEL_REQUEST_CODE, processID, secretKey].entries()) {
     request.writeInt32BE(word, index * 4)
   }
   // Without TLS, as libpq does it: nothing in it is of use to anyone but this session's server.
-  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
+  const socket = connectedLike(client)
   try {
     // No FIN after it: to a pooler such as PgBouncer that would say that nobody wants it any more.
     socket.write(request)

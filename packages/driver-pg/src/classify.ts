@@ -10,7 +10,9 @@ const meanings: Readonly<Record<string, CreateFailure>> = {
   '42601': 'fatal', // syntax_error: in `options`
   '42704': 'fatal', // undefined_object: no such setting, or role
   '53300': 'full', // too_many_connections
+  ERR_INVALID_ARG_TYPE: 'fatal', // no connection string, and no configuration
   ERR_INVALID_URL: 'fatal', // the connection string
+  ERR_SOCKET_BAD_PORT: 'fatal',
 }
 
 /** What Node says of a certificate that it will not have, the server's or one on the way to its authority. */

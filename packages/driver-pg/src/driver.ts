@@ -1,19 +1,16 @@
 import { defineDriver } from '@forksafe/core'
-import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { startupSnapshot } from 'node:v8'
-import { Client, type ClientConfig } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
+import { checkOptions, show } from './check.ts'
 import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
 import { resetBy, rollBack } from './reset.ts'
+import { clientOn, socketOf } from './sockets.ts'
 import { openStream } from './streams.ts'
 
 /** What `connection` may be: a connection string, or pg's own client configuration. */
 export type PgConnection = string | ClientConfig
-
-/** The bare socket of each client, under TLS and protocol: what a process lets go of. */
-const sockets = new WeakMap<Client, Duplex>()
 
 /** What the driver may do otherwise. */
 export interface PgDriverOptions {
@@ -24,8 +21,18 @@ export interface PgDriverOptions {
   readonly resetQuery?: string | undefined
 }
 
-/** The driver, with options of its own: `createForkSafePool(pgDriverWith({ resetQuery }), { connection })`. */
-export function pgDriverWith({ resetQuery }: PgDriverOptions): typeof pgDriver {
+const aStatement = {
+  expected: 'a statement',
+  accepts: (value: unknown) => typeof value === 'string' && value.trim() !== '',
+}
+
+/**
+ * The driver, with options of its own: `createForkSafePool(pgDriverWith({ resetQuery }), { connection })`.
+ * @throws {TypeError} for a wrong or unknown option.
+ */
+export function pgDriverWith(options: PgDriverOptions): typeof pgDriver {
+  checkOptions('`pgDriverWith`', { resetQuery: aStatement }, options)
+  const { resetQuery } = options
   if (resetQuery === undefined) return pgDriver
   return { ...pgDriver, reset: resetBy(resetQuery) }
 }
@@ -36,10 +43,7 @@ export const pgDriver = defineDriver({
 
   async create(connection: PgConnection, { signal }): Promise<Client> {
     signal.throwIfAborted()
-    const config = typeof connection === 'string' ? { connectionString: connection } : connection
-    const socket = openSocket(config)
-    const client = new Client({ ...config, stream: () => socket })
-    sockets.set(client, socket)
+    const { client, socket } = clientOn(configOf(connection))
     // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
     client.on('error', () => undefined)
     const letGo = (): void => void socket.destroy()
@@ -71,7 +75,7 @@ export const pgDriver = defineDriver({
 
   /** Closes this process's copy of the socket, and nothing above it: neither pg nor TLS gets to say a word. */
   discard(client) {
-    sockets.get(client)?.destroy()
+    socketOf(client)?.destroy()
   },
 
   watch(client, lost) {
@@ -85,8 +89,13 @@ export const pgDriver = defineDriver({
   methods: pgMethods,
 })
 
-function openSocket({ stream }: ClientConfig): Duplex {
-  return stream?.() ?? new Socket()
+function configOf(connection: unknown): ClientConfig {
+  if (typeof connection === 'string') return { connectionString: connection }
+  if (typeof connection === 'object' && connection !== null) return connection
+  const error = new TypeError(
+    `Expected \`connection\` to be a connection string or pg's client configuration, got ${show(connection)}.`,
+  )
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' })
 }
 
 /** What pg-pool uses of a client and pg does not type. */

@@ -8,6 +8,7 @@ import type {
   QueryResultRow,
 } from 'pg'
 import { useUntilAborted } from './abort.ts'
+import { anAbortSignal, checkOptions } from './check.ts'
 import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
 /** How to run one statement. */
@@ -21,13 +22,19 @@ export interface QueryOptions {
 
 /** What the driver adds to the pool. */
 export interface PgMethods {
-  /** Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error. */
+  /**
+   * Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error.
+   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for a wrong or unknown option.
+   */
   query<R extends unknown[] = unknown[]>(
     config: QueryArrayConfig,
     values?: unknown[],
     options?: QueryOptions,
   ): Promise<QueryArrayResult<R>>
-  /** Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error. */
+  /**
+   * Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error.
+   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for a wrong or unknown option.
+   */
   query<R extends QueryResultRow = QueryResultRow>(
     textOrConfig: string | QueryConfig,
     values?: unknown[],
@@ -45,6 +52,12 @@ export interface PgMethods {
 export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
   return {
     query(textOrConfig: string | QueryConfig, values?: unknown[], options?: QueryOptions) {
+      try {
+        checkQuery(pool, textOrConfig, values, options)
+      } catch (error) {
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
+        return Promise.reject(error)
+      }
       const ask = (client: Client): Promise<QueryResult> => client.query(textOrConfig, values)
       return options?.signal === undefined
         ? pool.use(ask)
@@ -53,4 +66,23 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
 
     transaction: (work, options) => transact(pool, work, options),
   }
+}
+
+/** @throws {TypeError} for what a pool cannot run, though a client or pg.Pool may. */
+function checkQuery(
+  pool: ForkSafePool<Client>,
+  textOrConfig: unknown,
+  values: unknown,
+  options: unknown,
+): void {
+  const where = (): string => `Pool "${pool.stats.name}", \`query\``
+  if (typeof (textOrConfig as { submit?: unknown } | null | undefined)?.submit === 'function') {
+    throw new TypeError(
+      `${where()}: expected text or a config, got a cursor, a stream or another query that was made already: run it on the client of \`use\`.`,
+    )
+  }
+  if (typeof values === 'function' || typeof options === 'function') {
+    throw new TypeError(`${where()}: expected no callback, got a function: it gives a promise.`)
+  }
+  if (options !== undefined) checkOptions(where(), { signal: anAbortSignal }, options)
 }

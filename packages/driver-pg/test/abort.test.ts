@@ -1,5 +1,6 @@
 import { inChild } from '@forksafe/testkit'
 import { getEventListeners } from 'node:events'
+import { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import {
   backendPid,
@@ -98,6 +99,32 @@ test.each(['plain', 'TLS'] as const)('an abort is passed on over %s', async (tra
   controller.abort(new Error('enough'))
   await expect(query).rejects.toThrow('enough')
   await expect.poll(() => running('102')).toBe(0)
+})
+
+test('an abort takes the way of the `stream` that the configuration brings', async () => {
+  // Only the tunnel knows where the server is.
+  class Tunnel extends Socket {
+    override connect(): this {
+      return super.connect(target.port, target.host)
+    }
+  }
+  const given: unknown[] = []
+  const stream = (config?: unknown): Socket => {
+    given.push(config)
+    return new Tunnel()
+  }
+  const pool = openPool({ ...connectionTo(), host: '127.0.0.1', port: 1, stream }, { max: 1 })
+  const pid = await backendPid(pool)
+  const controller = new AbortController()
+  const query = pool.query('SELECT pg_sleep(60), 107', [], { signal: controller.signal })
+  await expect.poll(() => running('107')).toBe(1)
+  controller.abort(new Error('enough'))
+  await expect(query).rejects.toThrow('enough')
+  await expect.poll(() => running('107')).toBe(0)
+  expect(await backendPid(pool)).toBe(pid)
+  // As pg calls it, each time.
+  for (const config of given) expect(config).toHaveProperty('keepAlive')
+  expect(given).toHaveLength(2)
 })
 
 test('where the server cannot be reached the caller does not wait, and the connection is not lent again', async () => {

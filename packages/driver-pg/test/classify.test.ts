@@ -53,6 +53,23 @@ describe('what no second try would mend rejects those who wait, at once:', () =>
     expect(failure.kind).toBe('fatal')
   })
 
+  test.each([undefined, null, 42])('a `connection` that is %s', async (connection) => {
+    const pool = openPool(connection as never, { acquireTimeoutMillis: 20_000 })
+    const error = await pool.query('SELECT 1').catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(CreateError)
+    expect(error).toHaveProperty('cause.name', 'TypeError')
+    expect(error).toHaveProperty(
+      'cause.message',
+      expect.stringMatching(/^Expected `connection` to be a connection string or .*, got /),
+    )
+  })
+
+  test('a port that is none', async () => {
+    const { seen } = await refused({ port: 123_456 }, 20_000)
+    expect(seen).toBeInstanceOf(CreateError)
+    expect(seen).toHaveProperty('cause.code', 'ERR_SOCKET_BAD_PORT')
+  })
+
   test('no password, where one is asked for', async () => {
     const { seen, failure } = await refused({ user: 'app' }, 20_000)
     expect(seen).toBeInstanceOf(CreateError)

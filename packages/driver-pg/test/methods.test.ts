@@ -1,3 +1,5 @@
+import Cursor from 'pg-cursor'
+import QueryStream from 'pg-query-stream'
 import { expect, test } from 'vitest'
 import { backendPid, connectionTo, observe, openPool } from './support/pools.ts'
 
@@ -16,6 +18,23 @@ test('a failed query rejects with the error of the server, and the connection go
   const pid = await backendPid(pool)
   await expect(pool.query('SELEKT')).rejects.toMatchObject({ code: '42601' })
   expect(await backendPid(pool)).toBe(pid)
+})
+
+test.each<[string, unknown[], string]>([
+  ['a cursor', [new Cursor('SELECT 1')], 'expected text or a config, got a cursor, a stream'],
+  ['a stream', [new QueryStream('SELECT 1')], 'run it on the client of `use`'],
+  ['a callback', ['SELECT 1', () => undefined], 'expected no callback'],
+  ['a callback behind values', ['SELECT 1', [], () => undefined], 'expected no callback'],
+  ['an unknown option', ['SELECT 1', [], { timeout: 5 }], 'there is no option `timeout`'],
+  ['a wrong signal', ['SELECT 1', [], { signal: 5 }], 'expected `signal` to be an AbortSignal'],
+  ['no object of options', ['SELECT 1', [], null], 'expected an object of options'],
+])('query refuses %s, before anything is opened', async (_, given, message) => {
+  const pool = openPool(connectionTo(), { name: 'shop' })
+  const refused = (pool.query as (...given: unknown[]) => Promise<unknown>)(...given)
+  await expect(refused).rejects.toThrow(TypeError)
+  await expect(refused).rejects.toThrow('Pool "shop", `query`')
+  await expect(refused).rejects.toThrow(message)
+  expect(pool.stats.size).toBe(0)
 })
 
 test('transaction commits what its work did, and gives its result', async () => {

@@ -95,3 +95,12 @@ test('a resetQuery that fails ends the connection, and nobody else sees it', asy
 test('without a resetQuery it is the driver itself', () => {
   expect(pgDriverWith({})).toBe(pgDriver)
 })
+
+test.each([
+  [{ resetQuery: 5 }, 'expected `resetQuery` to be a statement, got 5 (number)'],
+  [{ resetQuery: ' ' }, 'expected `resetQuery` to be a statement'],
+  [{ reset: 'DISCARD ALL' }, 'there is no option `reset`'],
+  [undefined, 'expected an object of options'],
+])('pgDriverWith refuses %j', (options, message) => {
+  expect(() => pgDriverWith(options as object)).toThrow(message)
+})

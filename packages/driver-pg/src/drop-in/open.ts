@@ -20,7 +20,8 @@ export async function open(
   signal: AbortSignal,
 ): Promise<Opened> {
   let socket: Duplex | undefined
-  const stream = (): Duplex => (socket = options.stream?.() ?? new Socket())
+  const factory = options.stream as ((config: unknown) => Duplex) | undefined
+  const stream = (given?: unknown): Duplex => (socket = factory?.(given) ?? new Socket())
   // The pool hides its password from enumeration, as pg-pool does.
   const { password } = options
   const client = new Client({ ...options, ...(password === undefined ? {} : { password }), stream })
