@@ -21,7 +21,10 @@ export const memcachedDriver = defineDriver({
   watch: (client, lost) => void client.ended.then(lost),
   ref: (client) => void client.socket.ref(),
   unref: (client) => void client.socket.unref(),
-  classify: (error) => (/too many open connections/i.test(String(error)) ? 'full' : 'transient'),
+  classify(error) {
+    if (/too many open connections/i.test(String(error))) return 'full'
+    return /certificate/i.test(String(error)) ? 'fatal' : 'transient'
+  },
   methods: (pool) => ({
     get: (key: string) => pool.use((client) => client.get(key)),
     set: (key: string, value: string, seconds?: number) =>
