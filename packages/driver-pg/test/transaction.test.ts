@@ -348,7 +348,7 @@ describe('a cursor or a COPY that is left open', () => {
     '(%s) keeps a transaction from being committed, and says so',
     async (_, leave) => {
       const pool = openPool(connectionTo(), { max: 1, name: 'shop' })
-      const open = await table('left_open')
+      const open = await table('behind_a_stream')
       const transaction = pool.transaction(async (client) => {
         await client.query(`INSERT INTO ${open} VALUES (1)`)
         await leave(client)
@@ -370,7 +370,7 @@ describe('a cursor or a COPY that is left open', () => {
     '(%s) does not keep an error of the work from its caller',
     async (_, leave) => {
       const pool = openPool(connectionTo(), { max: 1 })
-      const open = await table('left_open')
+      const open = await table('behind_a_stream')
       const transaction = pool.transaction(async (client) => {
         await client.query(`INSERT INTO ${open} VALUES (1)`)
         await leave(client)
@@ -384,7 +384,7 @@ describe('a cursor or a COPY that is left open', () => {
 
   test('in a savepoint ends the whole transaction, which cannot go back to there', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
-    const open = await table('left_open')
+    const open = await table('behind_a_stream')
     const transaction = pool.transaction(async (_, savepoint) => {
       await savepoint(async (client) => {
         await client.query(`INSERT INTO ${open} VALUES (1)`)
