@@ -98,6 +98,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
     ['recycle', '/api/@forksafe/core/interfaces/ForkSafePool.html', 'recycle'],
   ])('the search finds %s, and leads there', async (word, path, anchor) => {
     const page = await open('/index.html')
+    await page.waitForFunction(() => '__vue_app__' in (document.querySelector('#app') ?? {}))
     await page.keyboard.press('Control+k')
     await page.locator('.VPLocalSearchBox input').fill(word)
     const results = page.locator(`.VPLocalSearchBox a.result[href*="${path}#${anchor}"]`)
