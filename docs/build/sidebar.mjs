@@ -13,7 +13,7 @@ const groups = {
     'freezes',
     'clusters',
   ],
-  'In production': ['outages', 'fleet', 'transactions', 'observing'],
+  'In production': ['outages', 'fleet', 'redis', 'transactions', 'observing'],
   'Coming from another pool': [
     'migrating',
     'drop-in',
