@@ -104,7 +104,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
     const results = page.locator(`.VPLocalSearchBox a.result[href*="${path}#${anchor}"]`)
     await results.first().click()
     await page.waitForURL(`${server.url}${path}#${anchor}`)
-    await expect.poll(() => inView(page, anchor)).toBe(true)
+    await expect.poll(() => inView(page, anchor), { timeout: 20_000 }).toBe(true)
   })
 
   test.each(EXEMPLARY)('%s is dark where the reader likes it so, else light', async (path) => {

@@ -23,7 +23,7 @@ const ours = new Map([
   ['forksafe', 'forksafe'],
   ['drop-in', 'forksafe, drop-in'],
 ])
-const LEFT = 128
+const LEFT = 138
 const RIGHT = 76
 const ROW = 30
 
@@ -41,7 +41,7 @@ export function drawBench(bench) {
  */
 export function charts({ lending = {}, queries = {}, instantQueries = {}, heap, afterFork }) {
   const ns = { unit: 'ns', better: 'less is better' }
-  const perSecond = { unit: 'queries a second', better: 'more is better' }
+  const perSecond = { unit: 'queries a second over 10 connections', better: 'more is better' }
   const lent = {
     solo: 'Acquire and release, one caller',
     crowd: '100 callers over 10 resources',
@@ -49,7 +49,7 @@ export function charts({ lending = {}, queries = {}, instantQueries = {}, heap, 
     use: 'use(), one caller',
   }
   /** @param {string} callers */
-  const by = (callers) => `${callers} caller${callers === '1' ? '' : 's'} over 10 connections`
+  const by = (callers) => `${callers} caller${callers === '1' ? '' : 's'}`
   /** @type {Chart[]} */
   const charts = []
   for (const [scenario, title] of Object.entries(lent)) {
