@@ -24,7 +24,7 @@ export function resetAlways(client: MysqlClient): Promise<void> | undefined {
 /** @throws where nobody can use the connection any more. */
 export function refuseUnusable(session: Session): void {
   if (session.ended) throw new Error('The last holder has ended the connection.')
-  if (session.paused) throw new Error('The last holder left a stream open: read it to its end.')
+  if (session.streaming) throw new Error('The last holder left a stream open: read it to its end.')
 }
 
 /** What is still being answered may be what begins something. */

@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2'
 import { errorMonitor, type EventEmitter } from 'node:events'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import type { Opened } from './open.ts'
 import { type Effect, effectOf, mayMove } from './statements.ts'
@@ -14,6 +14,7 @@ type Done = (error: unknown, result?: unknown, ...more: unknown[]) => void
 /** One statement under way: with a callback, or else it emits what becomes of it. */
 interface Command extends EventEmitter {
   onResult?: Done
+  stream: (options?: object) => Readable
 }
 
 interface Statements {
@@ -33,7 +34,7 @@ interface Core {
   readonly stream: Duplex & { ref?(): void; unref?(): void }
   readonly _command?: Command | null
   /** Those after it. */
-  readonly _commands: { readonly length: number }
+  readonly _commands: { readonly length: number; toArray(): Command[] }
   readonly _paused: boolean
   readonly _closing?: boolean
   readonly _fatalError: object | null
@@ -42,6 +43,7 @@ interface Core {
 }
 
 const answered = new WeakSet<Command>()
+const streams = new WeakMap<Command, Readable>()
 const sessions = new WeakMap<MysqlClient, Session>()
 
 /** Watches the session of a client from its first statement on. */
@@ -96,9 +98,10 @@ export class Session {
     return Boolean(_command) && (_commands.length > 0 || !answered.has(_command as Command))
   }
 
-  /** Its holder has stopped to read the answer. */
-  get paused(): boolean {
-    return this.#core._paused
+  /** Its holder has an answer to read yet, as a stream: nothing is answered behind it. */
+  get streaming(): boolean {
+    const { _command, _commands, _paused } = this.#core
+    return _paused || [_command, ..._commands.toArray()].some(isOpenStream)
   }
 
   /** It takes no statements any more. */
@@ -179,6 +182,12 @@ export class Session {
     if (onResult === undefined) {
       command.on(errorMonitor, (error: unknown) => this.#failed(error))
       command.on('result', (result: unknown) => this.#answered(effect, result))
+      const { stream } = command
+      command.stream = (options) => {
+        const rows = stream.call(command, options)
+        streams.set(command, rows)
+        return rows
+      }
       return command
     }
     command.onResult = (error, result, ...more) => {
@@ -201,6 +210,12 @@ export class Session {
   #failed(error: unknown): void {
     if ((error as { readonly errno?: unknown } | null)?.errno === DEADLOCK) this.rolledBack = true
   }
+}
+
+/** One that was destroyed lets the rest of its answer pass. */
+function isOpenStream(command: Command | null | undefined): boolean {
+  if (!command || answered.has(command)) return false
+  return streams.get(command)?.destroyed === false
 }
 
 function untyped(core: Connection): Core {

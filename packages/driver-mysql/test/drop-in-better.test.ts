@@ -78,8 +78,8 @@ describe('a connection', () => {
     await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })
 
-  test('with a stream that was left unread is replaced', async () => {
-    const pool = open({ connectionLimit: 1 })
+  test('with a stream that is read still is lent when that is at its end', async () => {
+    const pool = open({ connectionLimit: 2 })
     const id = await sessionId(pool)
     const connection = await pool.getConnection()
     const core = connection.connection as unknown as CallbackConnection
@@ -87,6 +87,10 @@ describe('a connection', () => {
     await once(rows, 'readable')
     connection.release()
     expect(await sessionId(pool)).not.toBe(id)
+    let count = 0
+    for await (const _ of rows) count++
+    expect(count).toBe(100_000)
+    await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })
 
   test('that was logged in as somebody else is replaced', async () => {

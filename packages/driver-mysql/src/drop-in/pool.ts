@@ -140,9 +140,8 @@ class Pool extends PoolClass {
 
 /** What its holder has asked for, without waiting for the answer, is answered first. */
 function giveBack({ client }: Pooled, lease: Lease<Pooled>): void {
-  const { busy, paused } = sessionOf(client)
   const release = (): void => lease.release()
-  if (busy && !paused) void client.ping().then(release, release)
+  if (sessionOf(client).busy) void client.ping().then(release, release)
   else release()
 }
 
