@@ -1,4 +1,5 @@
 import type { ForkSafePool } from '@forksafe/core'
+import { useUntilAborted } from '@forksafe/core/methods'
 import type {
   ExecuteValues,
   FieldPacket,
@@ -7,7 +8,7 @@ import type {
   QueryValues,
   RowDataPacket,
 } from 'mysql2'
-import { useUntilAborted } from './abort.ts'
+import { cancel } from './cancel.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
@@ -56,7 +57,9 @@ export interface MysqlMethods {
 
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   const run = <T>(ask: (client: MysqlClient) => Promise<T>, options?: QueryOptions): Promise<T> =>
-    options?.signal === undefined ? pool.use(ask) : useUntilAborted(pool, options.signal, ask)
+    options?.signal === undefined
+      ? pool.use(ask)
+      : useUntilAborted(pool, options.signal, cancel, ask)
 
   return {
     query: <R extends QueryResult>(

@@ -1,7 +1,8 @@
 import { type ForkSafePool, type Lease, onAbort } from '@forksafe/core'
+import { cancelOrEnd } from '@forksafe/core/methods'
 import type { QueryOptions as Statement, QueryValues, RowDataPacket } from 'mysql2'
 import type { Readable } from 'node:stream'
-import { cancelOrEnd } from './abort.ts'
+import { cancel } from './cancel.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 
@@ -44,7 +45,7 @@ export async function* rowsOf<R extends RowDataPacket>(
 
 /** Reads on only when the server has been told to stop. */
 async function stop(lease: Lease<MysqlClient>, rows: Readable): Promise<void> {
-  await cancelOrEnd(lease, () => rows.destroy())
+  await cancelOrEnd(lease, () => cancel(lease, () => rows.destroy()))
   rows.destroy()
   lease[Symbol.dispose]()
 }

@@ -1,7 +1,11 @@
-import type { ForkSafePool, Lease } from '@forksafe/core'
-import { setTimeout } from 'node:timers/promises'
-import { useUntilAborted } from './abort.ts'
+import type { ForkSafePool } from '@forksafe/core'
+import {
+  type Savepoint as SavepointOf,
+  transact as transactBy,
+  type TransactionDialect,
+} from '@forksafe/core/methods'
 import { beginOf } from './begin.ts'
+import { cancel } from './cancel.ts'
 import type { MysqlClient } from './client.ts'
 import { CommitUnknownError } from './errors.ts'
 import { sessionOf } from './session.ts'
@@ -26,7 +30,7 @@ export interface TransactionOptions {
 }
 
 /** Runs `work` in a savepoint of the transaction: what it throws rolls back to there, and the transaction goes on. */
-export type Savepoint = <T>(work: TransactionWork<T>) => Promise<T>
+export type Savepoint = SavepointOf<MysqlClient>
 
 /** What is done in a transaction. `savepoint` nests. */
 export type TransactionWork<T> = (client: MysqlClient, savepoint: Savepoint) => T | Promise<T>
@@ -43,8 +47,38 @@ const UNDECIDED = new Set<unknown>([
   1927, // ER_CONNECTION_KILLED, of MariaDB
   3169, // ER_SESSION_WAS_KILLED, of MySQL
 ])
-const FIRST_PAUSE_MILLIS = 10
-const LONGEST_PAUSE_MILLIS = 1_000
+
+const dialect: TransactionDialect<MysqlClient> = {
+  run: (client, statement) => client.query(statement),
+  cancel,
+
+  leftOpen(client, pool) {
+    if (!sessionOf(client).streaming) return undefined
+    return rolledBack(pool, 'a stream was left open, which must be read to its end')
+  },
+
+  async commit(client, pool) {
+    if (sessionOf(client).rolledBack) {
+      // COMMIT would succeed, and what came after the deadlock is in the tables already, each statement by itself.
+      await client.query('ROLLBACK')
+      throw rolledBack(pool, 'one of its statements had met a deadlock before COMMIT')
+    }
+    try {
+      await client.query('COMMIT')
+    } catch (error) {
+      // Then the server itself says that it did not.
+      const { errno, sqlState } = error as { readonly errno?: unknown; readonly sqlState?: unknown }
+      if (sqlState !== undefined && !UNDECIDED.has(errno)) throw error
+      throw new CommitUnknownError(pool, error)
+    }
+  },
+
+  isRetried: (error) => RETRIED.has((error as { readonly errno?: unknown } | null)?.errno),
+}
+
+function rolledBack(pool: string, why: string): Error {
+  return new Error(`Pool "${pool}": the transaction was rolled back: ${why}.`)
+}
 
 /** Runs `work` between `START TRANSACTION` and `COMMIT`, as often as `retries` allows. */
 export async function transact<T>(
@@ -52,101 +86,6 @@ export async function transact<T>(
   work: TransactionWork<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { name } = pool.stats
-  const begin = beginOf(name, work, options)
-  const { retries = 0, signal } = options
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await useUntilAborted(pool, signal, async (client, lease, decide) => {
-        for (const statement of begin) await client.query(statement)
-        const result = await rollingBack(lease, async () => {
-          const result = await work(client, savepointsOf(lease, 1))
-          decide()
-          failIfRolledBack(client)
-          return result
-        })
-        await commit(lease, name)
-        return result
-      })
-    } catch (error) {
-      if (attempt >= retries || !isRetried(error) || signal?.aborted === true) throw error
-    }
-    const longest = Math.min(LONGEST_PAUSE_MILLIS, FIRST_PAUSE_MILLIS * 2 ** Math.min(attempt, 10))
-    await setTimeout(Math.random() * longest, undefined, signal && { signal }).catch(() => {
-      throw signal?.reason
-    })
-  }
-}
-
-async function rollingBack<T>(lease: Lease<MysqlClient>, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    await attempt(lease, 'ROLLBACK')
-    throw error
-  }
-}
-
-/** COMMIT would succeed, and what came after the deadlock is in the tables already, each statement by itself. */
-function failIfRolledBack(client: MysqlClient): void {
-  if (!sessionOf(client).rolledBack) return
-  throw new Error(
-    'The transaction was rolled back: one of its statements had met a deadlock before COMMIT.',
-  )
-}
-
-async function commit(lease: Lease<MysqlClient>, pool: string): Promise<void> {
-  // Through the lease: a fork may have come in between, and the transaction is the parent's to end. And where the
-  // connection is lost already, COMMIT is not sent: there is nothing unknown.
-  const client = lease.resource
-  try {
-    await client.query('COMMIT')
-  } catch (error) {
-    // Then the server itself says that it did not.
-    const { errno, sqlState } = error as { readonly errno?: unknown; readonly sqlState?: unknown }
-    if (sqlState !== undefined && !UNDECIDED.has(errno)) throw error
-    throw new CommitUnknownError(pool, error)
-  }
-}
-
-/** One savepoint at a time: two at once would end each other's. */
-function savepointsOf(lease: Lease<MysqlClient>, depth: number): Savepoint {
-  const name = `forksafe_${depth}`
-  let open = false
-  return async (work) => {
-    if (open) {
-      throw new Error(
-        `Expected the savepoint before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
-      )
-    }
-    open = true
-    try {
-      await lease.resource.query(`SAVEPOINT ${name}`)
-      const result = await work(lease.resource, savepointsOf(lease, depth + 1))
-      await lease.resource.query(`RELEASE SAVEPOINT ${name}`)
-      return result
-    } catch (error) {
-      await attempt(lease, `ROLLBACK TO SAVEPOINT ${name}`)
-      await attempt(lease, `RELEASE SAVEPOINT ${name}`)
-      throw error
-    } finally {
-      open = false
-    }
-  }
-}
-
-/**
- * Where it fails, the transaction is gone already, with the connection or by a deadlock, or it is the parent's: the first
- * error tells more.
- */
-async function attempt(lease: Lease<MysqlClient>, statement: string): Promise<void> {
-  try {
-    await lease.resource.query(statement)
-  } catch {
-    // See above.
-  }
-}
-
-function isRetried(error: unknown): boolean {
-  return RETRIED.has((error as { readonly errno?: unknown } | null)?.errno)
+  const begin = beginOf(pool.stats.name, work, options)
+  return transactBy(pool, dialect, begin, work, options)
 }

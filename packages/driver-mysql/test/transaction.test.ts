@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { expect, test } from 'vitest'
 import { CommitUnknownError } from '../src/index.ts'
 import {
@@ -110,7 +110,9 @@ test('two savepoints side by side are refused: each would end the other', async 
   const crossed = pool.transaction((_client, savepoint) =>
     Promise.all([savepoint((client) => client.query('SELECT 1')), savepoint(() => 2)]),
   )
-  await expect(crossed).rejects.toThrow('Expected the savepoint before to have ended')
+  await expect(crossed).rejects.toThrow(
+    'Pool "mysql", `savepoint`: expected the one before to have ended',
+  )
   const inside = pool.transaction((_client, savepoint) => savepoint(() => savepoint(() => 3)))
   await expect(inside).rejects.toThrow('nest with the `savepoint` that it is given')
 })
@@ -254,4 +256,53 @@ test('an abort between statements keeps the transaction from being committed', a
   finish()
   await expect.poll(() => pool.stats.idle).toBe(1)
   expect(await rowsOf(aborted)).toEqual([])
+})
+
+test('an abort before the work has begun keeps it from beginning', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  await pool.query('SELECT 1')
+  let begun = 0
+  for (let turns = 0; turns < 20; turns++) {
+    const controller = new AbortController()
+    const transaction = pool.transaction(() => ++begun, { signal: controller.signal })
+    // One step further each time.
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    controller.abort(new Error('enough'))
+    await expect(transaction).rejects.toThrow('enough')
+  }
+  await expect.poll(() => pool.stats.idle).toBe(1)
+  expect(begun).toBe(0)
+})
+
+test.each([
+  ['read in part', 'readable'],
+  ['not read at all', undefined],
+])('a stream that was %s keeps a transaction from being committed', async (_, event) => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const open = await table(`left_open_${event}`)
+  const transaction = pool.transaction(async (client) => {
+    await client.query(`INSERT INTO ${open} VALUES (1)`)
+    const rows = client.connection.query('SELECT seq FROM seq_1_to_100000').stream()
+    if (event !== undefined) await once(rows, event)
+  })
+  await expect(transaction).rejects.toThrow(
+    'Pool "mysql": the transaction was rolled back: a stream',
+  )
+  await expect.poll(() => observe(`SELECT n FROM ${open}`)).toEqual([])
+  expect((await pool.query('SELECT 1 AS n'))[0]).toEqual([{ n: 1 }])
+})
+
+test('a stream that was read, or given up, does not keep a transaction from being committed', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const read = await table('streamed')
+  await pool.transaction(async (client) => {
+    await client.query(`INSERT INTO ${read} VALUES (1)`)
+    const core = client.connection
+    for await (const row of core.query('SELECT 1 AS n').stream()) expect(row).toEqual({ n: 1 })
+    for await (const row of core.query('SELECT seq FROM seq_1_to_1000').stream()) {
+      expect(row).toEqual({ seq: 1 })
+      break
+    }
+  })
+  expect(await observe(`SELECT n FROM ${read}`)).toEqual([{ n: 1 }])
 })

@@ -1,4 +1,5 @@
 import type { ForkSafePool } from '@forksafe/core'
+import { useUntilAborted } from '@forksafe/core/methods'
 import type {
   Client,
   QueryArrayConfig,
@@ -7,7 +8,7 @@ import type {
   QueryResult,
   QueryResultRow,
 } from 'pg'
-import { useUntilAborted } from './abort.ts'
+import { cancel } from './cancel.ts'
 import { anAbortSignal, checkOptions } from './check.ts'
 import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
@@ -61,7 +62,7 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
       const ask = (client: Client): Promise<QueryResult> => client.query(textOrConfig, values)
       return options?.signal === undefined
         ? pool.use(ask)
-        : useUntilAborted(pool, options.signal, ask)
+        : useUntilAborted(pool, options.signal, cancel, ask)
     },
 
     transaction: (work, options) => transact(pool, work, options),

@@ -1,8 +1,12 @@
-import type { ForkSafePool, Lease } from '@forksafe/core'
-import { setTimeout } from 'node:timers/promises'
+import type { ForkSafePool } from '@forksafe/core'
+import {
+  type Savepoint as SavepointOf,
+  transact as transactBy,
+  type TransactionDialect,
+} from '@forksafe/core/methods'
 import type { Client } from 'pg'
-import { useUntilAborted } from './abort.ts'
 import { beginOf } from './begin.ts'
+import { cancel } from './cancel.ts'
 import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
 import { leftOpen, openStream } from './streams.ts'
 
@@ -28,14 +32,35 @@ export interface TransactionOptions {
 }
 
 /** Runs `work` in a savepoint of the transaction: what it throws rolls back to there, and the transaction goes on. */
-export type Savepoint = <T>(work: TransactionWork<T>) => Promise<T>
+export type Savepoint = SavepointOf<Client>
 
 /** What is done in a transaction. `savepoint` nests. */
 export type TransactionWork<T> = (client: Client, savepoint: Savepoint) => T | Promise<T>
 
 const RETRIED = new Set(['40001', '40P01'])
-const FIRST_PAUSE_MILLIS = 10
-const LONGEST_PAUSE_MILLIS = 1_000
+
+const dialect: TransactionDialect<Client> = {
+  run: (client, statement) => client.query(statement),
+  cancel,
+
+  leftOpen: (client, pool) =>
+    openStream(client) === undefined ? undefined : new RolledBackError(pool, leftOpen),
+
+  async commit(client, pool) {
+    let command: string
+    try {
+      ;({ command } = await client.query('COMMIT'))
+    } catch (error) {
+      // Then the server itself says that it did not.
+      if (isOfStatement(error)) throw error
+      throw new CommitUnknownError(pool, error)
+    }
+    if (command === 'COMMIT') return
+    throw new RolledBackError(pool, 'one of its statements had failed before COMMIT')
+  },
+
+  isRetried: (error) => RETRIED.has(String((error as { readonly code?: unknown } | null)?.code)),
+}
 
 /** Runs `work` between `BEGIN` and `COMMIT`, as often as `retries` allows. */
 export async function transact<T>(
@@ -43,102 +68,6 @@ export async function transact<T>(
   work: TransactionWork<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { name } = pool.stats
-  const begin = beginOf(name, work, options)
-  const { retries = 0, signal } = options
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await useUntilAborted(pool, signal, async (client, lease, decide) => {
-        await client.query(begin)
-        const result = await rollingBack(lease, async () => {
-          signal?.throwIfAborted()
-          const result = await work(client, savepointsOf(lease, name, 1))
-          decide()
-          refuseOpenStream(lease, name)
-          return result
-        })
-        await commit(lease, name)
-        return result
-      })
-    } catch (error) {
-      if (attempt >= retries || !isRetried(error) || signal?.aborted === true) throw error
-    }
-    const longest = Math.min(LONGEST_PAUSE_MILLIS, FIRST_PAUSE_MILLIS * 2 ** Math.min(attempt, 10))
-    await setTimeout(Math.random() * longest, undefined, signal && { signal }).catch(() => {
-      throw signal?.reason
-    })
-  }
-}
-
-async function rollingBack<T>(lease: Lease<Client>, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    await attempt(lease, 'ROLLBACK')
-    throw error
-  }
-}
-
-async function commit(lease: Lease<Client>, pool: string): Promise<void> {
-  // Through the lease: a fork may have come in between, and the transaction is the parent's to end. And where the
-  // connection is lost already, COMMIT is not sent: there is nothing unknown.
-  const client = lease.resource
-  let command: string
-  try {
-    ;({ command } = await client.query('COMMIT'))
-  } catch (error) {
-    // Then the server itself says that it did not.
-    if (isOfStatement(error)) throw error
-    throw new CommitUnknownError(pool, error)
-  }
-  if (command === 'COMMIT') return
-  throw new RolledBackError(pool, 'one of its statements had failed before COMMIT')
-}
-
-/** One savepoint at a time: two at once would end each other's. */
-function savepointsOf(lease: Lease<Client>, pool: string, depth: number): Savepoint {
-  const name = `forksafe_${depth}`
-  let open = false
-  return async (work) => {
-    if (open) {
-      throw new Error(
-        `Pool "${pool}", \`savepoint\`: expected the one before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
-      )
-    }
-    open = true
-    try {
-      await lease.resource.query(`SAVEPOINT ${name}`)
-      const result = await work(lease.resource, savepointsOf(lease, pool, depth + 1))
-      refuseOpenStream(lease, pool)
-      await lease.resource.query(`RELEASE SAVEPOINT ${name}`)
-      return result
-    } catch (error) {
-      await attempt(lease, `ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
-      throw error
-    } finally {
-      open = false
-    }
-  }
-}
-
-/** Nothing is committed behind a stream, and nothing rolled back. */
-function refuseOpenStream(lease: Lease<Client>, pool: string): void {
-  if (openStream(lease.resource) !== undefined) throw new RolledBackError(pool, leftOpen)
-}
-
-/**
- * Where it fails, the connection is gone and the transaction with it, or it is the parent's: the first error tells more.
- * Where it would not be answered, the connection ends.
- */
-async function attempt(lease: Lease<Client>, statement: string): Promise<void> {
-  try {
-    if (openStream(lease.resource) === undefined) await lease.resource.query(statement)
-    else lease.destroy(new Error(`In a transaction: ${leftOpen}.`))
-  } catch {
-    // See above.
-  }
-}
-
-function isRetried(error: unknown): boolean {
-  return RETRIED.has(String((error as { readonly code?: unknown } | null)?.code))
+  const begin = beginOf(pool.stats.name, work, options)
+  return transactBy(pool, dialect, [begin], work, options)
 }

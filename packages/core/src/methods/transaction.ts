@@ -1,0 +1,151 @@
+import { setTimeout } from 'node:timers/promises'
+import type { ForkSafePool, Lease } from '../surface.ts'
+import { type Cancel, useUntilAborted } from './until-aborted.ts'
+
+/** What is done in a transaction. `savepoint` nests. */
+export type TransactionWork<R extends object, T> = (
+  resource: R,
+  savepoint: Savepoint<R>,
+) => T | Promise<T>
+
+/** Runs `work` in a savepoint of the transaction: what it throws rolls back to there, and the transaction goes on. */
+export type Savepoint<R extends object> = <T>(work: TransactionWork<R, T>) => Promise<T>
+
+/** What a driver says of its transactions. */
+export interface TransactionDialect<R extends object> {
+  /** Sends a statement. */
+  run(resource: R, statement: string): Promise<unknown>
+  /** Ends the statement that runs. */
+  readonly cancel: Cancel<R>
+  /** Why nothing that is sent would be answered, where something was left open: then the resource ends. */
+  leftOpen(resource: R, pool: string): Error | undefined
+  /** Sends COMMIT. Rejects where that did not commit, and where it is not known. */
+  commit(resource: R, pool: string): Promise<void>
+  /** Whether what failed by this error may succeed from its begin. */
+  isRetried(error: unknown): boolean
+}
+
+/** How a transaction is tried. */
+export interface TransactionAttempts {
+  /** How often it is tried again, with growing pauses in between. Default 0. */
+  readonly retries?: number | undefined
+  /** Gives it up when it aborts. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const FIRST_PAUSE_MILLIS = 10
+const LONGEST_PAUSE_MILLIS = 1_000
+
+/** Runs `work` between the statements of `begin` and COMMIT, as often as `retries` allows. What it throws rolls back. */
+export async function transact<R extends object, T>(
+  pool: ForkSafePool<R>,
+  dialect: TransactionDialect<R>,
+  begin: readonly string[],
+  work: TransactionWork<R, T>,
+  { retries = 0, signal }: TransactionAttempts,
+): Promise<T> {
+  const { name } = pool.stats
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await useUntilAborted(
+        pool,
+        signal,
+        dialect.cancel,
+        async (resource, lease, decide) => {
+          const session = new Session(name, dialect, lease)
+          for (const statement of begin) await session.run(statement)
+          const result = await session.undoing(['ROLLBACK'], async () => {
+            signal?.throwIfAborted()
+            const result = await work(resource, session.savepoint(1))
+            decide()
+            session.refuseLeftOpen()
+            return result
+          })
+          // Through the lease: a fork may have come in between, and the transaction is the parent's to end. And where the
+          // resource is lost already, COMMIT is not sent: there is nothing unknown.
+          await dialect.commit(lease.resource, name)
+          return result
+        },
+      )
+    } catch (error) {
+      if (attempt >= retries || !dialect.isRetried(error) || signal?.aborted === true) throw error
+    }
+    const longest = Math.min(LONGEST_PAUSE_MILLIS, FIRST_PAUSE_MILLIS * 2 ** Math.min(attempt, 10))
+    await setTimeout(Math.random() * longest, undefined, signal && { signal }).catch(() => {
+      throw signal?.reason
+    })
+  }
+}
+
+/** Where a transaction runs. */
+class Session<R extends object> {
+  readonly #pool: string
+  readonly #dialect: TransactionDialect<R>
+  readonly #lease: Lease<R>
+
+  constructor(pool: string, dialect: TransactionDialect<R>, lease: Lease<R>) {
+    this.#pool = pool
+    this.#dialect = dialect
+    this.#lease = lease
+  }
+
+  run(statement: string): Promise<unknown> {
+    return this.#dialect.run(this.#lease.resource, statement)
+  }
+
+  /** One savepoint at a time: two at once would end each other's. */
+  savepoint(depth: number): Savepoint<R> {
+    const name = `forksafe_${depth}`
+    let open = false
+    return async (work) => {
+      if (open) {
+        throw new Error(
+          `Pool "${this.#pool}", \`savepoint\`: expected the one before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
+        )
+      }
+      open = true
+      try {
+        const undo = [`ROLLBACK TO SAVEPOINT ${name}`, `RELEASE SAVEPOINT ${name}`]
+        return await this.undoing(undo, async () => {
+          await this.run(`SAVEPOINT ${name}`)
+          const result = await work(this.#lease.resource, this.savepoint(depth + 1))
+          this.refuseLeftOpen()
+          await this.run(`RELEASE SAVEPOINT ${name}`)
+          return result
+        })
+      } finally {
+        open = false
+      }
+    }
+  }
+
+  /** Runs `work`, and where it throws, what undoes it. */
+  async undoing<T>(undo: readonly string[], work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      for (const statement of undo) await this.#attempt(statement)
+      throw error
+    }
+  }
+
+  /** Nothing is committed behind what was left open, and nothing rolled back. */
+  refuseLeftOpen(): void {
+    const error = this.#dialect.leftOpen(this.#lease.resource, this.#pool)
+    if (error !== undefined) throw error
+  }
+
+  /**
+   * Where it fails, the transaction is gone already, with the resource or by the server's will, or it is the parent's: the
+   * first error tells more. Where it would not be answered, the resource ends.
+   */
+  async #attempt(statement: string): Promise<void> {
+    try {
+      const open = this.#dialect.leftOpen(this.#lease.resource, this.#pool)
+      if (open === undefined) await this.run(statement)
+      else this.#lease.destroy(open)
+    } catch {
+      // See above.
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { onAbort } from '../signals.ts'
+import type { ForkSafePool, Lease } from '../surface.ts'
+
+/** Work on one resource, which is given back when it settles. From `decide()` on it counts, whatever the signal says. */
+export type Work<R extends object, T> = (
+  resource: R,
+  lease: Lease<R>,
+  decide: () => void,
+) => Promise<T>
+
+/** Ends what runs on a lent resource. Once it settles, it cannot strike what comes next. */
+export type Cancel<R extends object> = (lease: Lease<R>) => Promise<void>
+
+/**
+ * `pool.use` until `signal` aborts. Then it rejects at once with the signal's reason, `cancel` ends what runs, and the
+ * resource is given back as soon as it is clean: when `work` has settled, too.
+ */
+export async function useUntilAborted<R extends object, T>(
+  pool: ForkSafePool<R>,
+  signal: AbortSignal | undefined,
+  cancel: Cancel<R>,
+  work: Work<R, T>,
+): Promise<T> {
+  if (signal === undefined) return pool.use((resource, lease) => work(resource, lease, decided))
+  const lease = await pool.acquire({ signal })
+  if (signal.aborted) {
+    // When the lease was on its way already.
+    lease.release()
+    throw signal.reason
+  }
+  let cancelled: Promise<void> | undefined
+  let stopListening!: () => void
+  const aborted = new Promise<never>((_, reject) => {
+    stopListening = onAbort(signal, () => {
+      cancelled = cancelOrEnd(lease, cancel)
+      reject(signal.reason as Error)
+    })
+  })
+  const running = start(work, lease, () => {
+    signal.throwIfAborted()
+    stopListening()
+  })
+  void running
+    .catch(() => undefined) // Told to the caller, who may have gone.
+    .then(() => cancelled)
+    .then(() => {
+      stopListening()
+      lease[Symbol.dispose]()
+    })
+  return Promise.race([running, aborted])
+}
+
+function decided(): void {}
+
+async function start<R extends object, T>(
+  work: Work<R, T>,
+  lease: Lease<R>,
+  decide: () => void,
+): Promise<T> {
+  return work(lease.resource, lease, decide)
+}
+
+/** Where `cancel` rejects, there is no telling how long it runs: the resource ends. */
+export async function cancelOrEnd<R extends object>(
+  lease: Lease<R>,
+  cancel: Cancel<R>,
+): Promise<void> {
+  try {
+    await cancel(lease)
+  } catch (error) {
+    lease.destroy(error as Error)
+  }
+}

@@ -1,0 +1,250 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createForkSafePool, type ForkSafePool, LeaseReleasedError } from '../src/index.ts'
+import {
+  cancelOrEnd,
+  transact,
+  type TransactionAttempts,
+  type TransactionDialect,
+  type TransactionWork,
+  useUntilAborted,
+} from '../src/methods/index.ts'
+
+// What the drivers of databases have in common. That it holds on real servers is tested there.
+
+/** Stands for a session of a server. */
+interface Session {
+  readonly ran: string[]
+  /** A stream that nobody reads. */
+  open: boolean
+}
+
+function openPool(): { pool: ForkSafePool<Session>; session: Session } {
+  const session: Session = { ran: [], open: false }
+  const pool = createForkSafePool(
+    {
+      name: 'fake',
+      create: async () => session,
+      destroy: () => undefined,
+      discard: () => undefined,
+    },
+    { max: 1 },
+  )
+  onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+  return { pool, session }
+}
+
+const dialect: TransactionDialect<Session> = {
+  run: async ({ ran }, statement) => void ran.push(statement),
+  cancel: async ({ resource }) => void resource.ran.push('cancel'),
+  leftOpen: ({ open }) => (open ? new Error('left open') : undefined),
+  commit: async ({ ran }) => void ran.push('COMMIT'),
+  isRetried: (error) => (error as Error).message === 'again',
+}
+
+function transaction<T>(
+  pool: ForkSafePool<Session>,
+  work: TransactionWork<Session, T>,
+  attempts: TransactionAttempts & { readonly dialect?: Partial<TransactionDialect<Session>> } = {},
+): Promise<T> {
+  return transact(pool, { ...dialect, ...attempts.dialect }, ['SET', 'BEGIN'], work, attempts)
+}
+
+function failing(message: string): () => never {
+  return () => {
+    throw new Error(message)
+  }
+}
+
+describe('a transaction', () => {
+  test('is committed when its work is done, and gives its result', async () => {
+    const { pool, session } = openPool()
+    expect(await transaction(pool, ({ ran }) => ran.push('work'))).toBe(3)
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'work', 'COMMIT'])
+    expect(pool.stats.idle).toBe(1)
+  })
+
+  test('is rolled back when its work throws, and the first error is told', async () => {
+    const { pool, session } = openPool()
+    const run = async ({ ran }: Session, statement: string): Promise<void> => {
+      ran.push(statement)
+      if (statement === 'ROLLBACK') throw new Error('gone')
+    }
+    const failed = transaction(pool, failing('of the work'), { dialect: { run } })
+    await expect(failed).rejects.toThrow('of the work')
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'ROLLBACK'])
+  })
+
+  test('is tried again as often as asked, and only after what may pass', async () => {
+    const { pool, session } = openPool()
+    await expect(transaction(pool, failing('again'), { retries: 2 })).rejects.toThrow('again')
+    expect(session.ran.filter((statement) => statement === 'BEGIN')).toHaveLength(3)
+    session.ran.length = 0
+    await expect(transaction(pool, failing('no'), { retries: 2 })).rejects.toThrow('no')
+    expect(session.ran.filter((statement) => statement === 'BEGIN')).toHaveLength(1)
+  })
+
+  test('is not tried again once its signal has aborted, not even in a pause', async () => {
+    const { pool, session } = openPool()
+    const controller = new AbortController()
+    const { signal } = controller
+    const failed = transaction(pool, failing('again'), { retries: 1_000, signal })
+    await expect.poll(() => session.ran.length).toBeGreaterThan(20)
+    controller.abort(new Error('enough'))
+    await expect(failed).rejects.toThrow('enough')
+  })
+
+  test('is given up when its signal aborts: what runs is ended, and rolled back', async () => {
+    const { pool, session } = openPool()
+    const controller = new AbortController()
+    const working = transaction(
+      pool,
+      async ({ ran }) => {
+        controller.abort(new Error('enough'))
+        await expect.poll(() => ran).toContain('cancel')
+      },
+      { signal: controller.signal },
+    )
+    await expect(working).rejects.toThrow('enough')
+    await expect.poll(() => pool.stats.idle).toBe(1)
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'cancel', 'ROLLBACK'])
+  })
+
+  test('whose COMMIT fails is not rolled back', async () => {
+    const { pool, session } = openPool()
+    const commit = (): Promise<void> => Promise.reject(new Error('not known'))
+    await expect(transaction(pool, () => 1, { dialect: { commit } })).rejects.toThrow('not known')
+    expect(session.ran).toEqual(['SET', 'BEGIN'])
+  })
+
+  test('is not committed behind what was left open: its resource ends', async () => {
+    const { pool, session } = openPool()
+    const failed = transaction(pool, (session) => (session.open = true))
+    await expect(failed).rejects.toThrow('left open')
+    expect(session.ran).toEqual(['SET', 'BEGIN'])
+    expect(pool.stats.idle).toBe(0)
+  })
+})
+
+describe('a savepoint', () => {
+  test('keeps what it did, and nests', async () => {
+    const { pool, session } = openPool()
+    await transaction(pool, (_, savepoint) =>
+      savepoint((_, inner) => inner(({ ran }) => ran.push('work'))),
+    )
+    expect(session.ran.slice(2)).toEqual([
+      'SAVEPOINT forksafe_1',
+      'SAVEPOINT forksafe_2',
+      'work',
+      'RELEASE SAVEPOINT forksafe_2',
+      'RELEASE SAVEPOINT forksafe_1',
+      'COMMIT',
+    ])
+  })
+
+  test('rolls back to its begin, and the transaction goes on', async () => {
+    const { pool, session } = openPool()
+    await transaction(pool, async (_, savepoint) => {
+      await expect(savepoint(failing('inside'))).rejects.toThrow('inside')
+      await savepoint(() => undefined)
+    })
+    expect(session.ran.slice(2)).toEqual([
+      'SAVEPOINT forksafe_1',
+      'ROLLBACK TO SAVEPOINT forksafe_1',
+      'RELEASE SAVEPOINT forksafe_1',
+      'SAVEPOINT forksafe_1',
+      'RELEASE SAVEPOINT forksafe_1',
+      'COMMIT',
+    ])
+  })
+
+  test('beside another is refused', async () => {
+    const { pool } = openPool()
+    const crossed = transaction(pool, (_, savepoint) =>
+      Promise.all([savepoint(() => undefined), savepoint(() => undefined)]),
+    )
+    await expect(crossed).rejects.toThrow(
+      'Pool "fake", `savepoint`: expected the one before to have ended, got another beside it',
+    )
+  })
+})
+
+describe('work with a signal', () => {
+  const { cancel } = dialect
+
+  test('gives the resource back when it is done', async () => {
+    const { pool } = openPool()
+    const { signal } = new AbortController()
+    expect(await useUntilAborted(pool, signal, cancel, async () => 1)).toBe(1)
+    await expect.poll(() => pool.stats.idle).toBe(1)
+  })
+
+  test('rejects at once when it aborts, and gives the resource back when it is clean', async () => {
+    const { pool, session } = openPool()
+    const controller = new AbortController()
+    let end = (): void => undefined
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    const working = useUntilAborted(pool, controller.signal, cancel, () => ended)
+    await expect.poll(() => pool.stats.borrowed).toBe(1)
+    await Promise.resolve()
+    controller.abort(new Error('enough'))
+    await expect(working).rejects.toThrow('enough')
+    expect(pool.stats.borrowed).toBe(1)
+    end()
+    await expect.poll(() => pool.stats.idle).toBe(1)
+    expect(session.ran).toEqual(['cancel'])
+  })
+
+  test('does not begin where it aborts while the resource is on its way', async () => {
+    const { pool } = openPool()
+    ;(await pool.acquire()).release()
+    const controller = new AbortController()
+    let begun = false
+    const work = async (): Promise<void> => void (begun = true)
+    const working = useUntilAborted(pool, controller.signal, cancel, work)
+    controller.abort(new Error('enough'))
+    await expect(working).rejects.toThrow('enough')
+    expect(begun).toBe(false)
+    expect(pool.stats.idle).toBe(1)
+  })
+
+  test('counts from `decide` on, and not where the signal was first', async () => {
+    const { pool } = openPool()
+    const decided = new AbortController()
+    const late = useUntilAborted(
+      pool,
+      decided.signal,
+      cancel,
+      async (_resource, _lease, decide) => {
+        decide()
+        decided.abort()
+        return 'done'
+      },
+    )
+    expect(await late).toBe('done')
+    const aborted = new AbortController()
+    let told: unknown
+    const early = useUntilAborted(
+      pool,
+      aborted.signal,
+      cancel,
+      async (_resource, _lease, decide) => {
+        aborted.abort(new Error('enough'))
+        try {
+          decide()
+        } catch (error) {
+          told = error
+        }
+      },
+    )
+    await expect(early).rejects.toThrow('enough')
+    expect(told).toMatchObject({ message: 'enough' })
+  })
+
+  test('ends the resource where what runs cannot be ended', async () => {
+    const { pool } = openPool()
+    const lease = await pool.acquire()
+    await cancelOrEnd(lease, () => Promise.reject(new Error('no answer')))
+    expect(() => lease.release()).toThrow(LeaseReleasedError)
+    expect(pool.stats.borrowed).toBe(0)
+  })
+})
