@@ -6,6 +6,10 @@ const require = createRequire(import.meta.url)
 
 for (const name of process.argv.slice(2)) {
   const imported = await import(name)
-  if (Object.keys(imported).length === 0) throw new Error(`import('${name}') gives nothing`)
-  if (require(name) !== imported) throw new Error(`import and require() of ${name} are two things`)
+  const names = Object.keys(imported)
+  if (names.length === 0) throw new Error(`import('${name}') gives nothing`)
+  // Where there is a default export, require() gives an object of its own, but the same things in it.
+  const required = require(name)
+  const other = names.find((key) => required[key] !== imported[key])
+  if (other !== undefined) throw new Error(`There are two of ${other} in ${name}`)
 }
