@@ -6,19 +6,17 @@ import {
   execute,
   expectation,
   expectSilentChild,
-  expectWritten,
   forkInto,
-  newest,
   type Notice,
   openWatchedPool,
-  outcomeOf,
   seenByServer,
   type Seen,
 } from './support/forked.ts'
-import { fill, observe, sessionId, sessionsAlive, startProxy, transports } from './support/pools.ts'
+import { fill, observe, startProxy, transports } from './support/pools.ts'
 
-// A fork in each state that a connection can be in, over each transport, proved from both sides: the child lets go of
-// every descriptor without a byte and has a session of its own; the parent goes on with what it was doing.
+// A fork in states that only MySQL knows, over each transport, proved from both sides: the child lets go of every
+// descriptor without a byte and has a session of its own; the parent goes on with what it was doing. The states that every
+// driver has are in conformance.test.ts.
 
 const stale = StaleResourceError.name
 
@@ -137,115 +135,6 @@ describe.each(transports)('over %s', (transport) => {
       expect(rows).toEqual(Array.from({ length: 20_000 }, (_, index) => index + 1))
       expect(await seenByServer(lease.resource)).toEqual(before)
       lease.release()
-    })
-
-    test('with a caller in the queue', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1 })
-      const { pool } = watched
-      const lease = await pool.acquire()
-      const id = await sessionId(lease.resource)
-      const waiting = pool.acquire()
-      const look = () => outcomeOf(waiting)
-      const { session, found } = await expectSilentChild(watched, notice, { look })
-      expect(found).toBe(stale)
-      expect(session).not.toBe(id)
-      expect(pool.stats.waiting).toBe(1)
-      lease.release()
-      const next = await waiting
-      expect(await sessionId(next.resource)).toBe(id)
-      next.release()
-    })
-
-    test('while a connection is opened, and the server has yet to greet', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1 })
-      const { pool } = watched
-      await proxy.hold({ direction: 'fromServer' })
-      const opening = pool.acquire()
-      await expect.poll(() => watched.sockets[0]?.connecting).toBe(false)
-      const look = () => outcomeOf(opening)
-      const { session, found } = await expectSilentChild(watched, notice, {
-        timeoutMillis: 50,
-        look,
-      })
-      expect({ session, found }).toEqual({ session: 'AcquireTimeoutError', found: stale })
-      await proxy.resume()
-      const lease = await opening
-      expect(await sessionId(lease.resource)).toEqual(expect.any(Number))
-      lease.release()
-    })
-
-    test('while a connection is opened, in the middle of its handshake', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1 })
-      const { pool } = watched
-      await proxy.hold({ direction: 'fromClient' })
-      const mark = await proxy.mark()
-      const opening = pool.acquire()
-      // What the client answers to the greeting: its name, or the begin of TLS.
-      await expect
-        .poll(async () => (await proxy.records({ since: mark })).at(-1), { interval: 5 })
-        .toMatchObject({ kind: 'data', direction: 'fromClient' })
-      const look = () => outcomeOf(opening)
-      const { found } = await expectSilentChild(watched, notice, { timeoutMillis: 50, look })
-      expect(found).toBe(stale)
-      await proxy.resume()
-      const lease = await opening
-      expect(await sessionId(lease.resource)).toEqual(expect.any(Number))
-      lease.release()
-    })
-
-    test('while a connection is validated', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1, validateAfterIdleMillis: 0 })
-      const { pool } = watched
-      const id = await sessionId(pool)
-      const connection = await newest(proxy)
-      await proxy.hold({ connection, direction: 'fromServer' })
-      const mark = await proxy.mark()
-      const next = pool.acquire()
-      await expectWritten(proxy, mark)
-      const look = () => outcomeOf(next)
-      const { session, found } = await expectSilentChild(watched, notice, { look })
-      expect(found).toBe(stale)
-      expect(session).not.toBe(id)
-      await proxy.resume({ connection })
-      const lease = await next
-      expect(await sessionId(lease.resource)).toBe(id)
-      lease.release()
-    })
-
-    test('while a connection is reset', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1 })
-      const { pool } = watched
-      const lease = await pool.acquire()
-      await lease.resource.query('SET @mine = 1')
-      const id = await sessionId(lease.resource)
-      const connection = await newest(proxy)
-      await proxy.hold({ connection, direction: 'fromServer' })
-      const mark = await proxy.mark()
-      lease.release()
-      await expectWritten(proxy, mark)
-      expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 0 })
-      const { session } = await expectSilentChild(watched, notice)
-      expect(session).not.toBe(id)
-      await proxy.resume({ connection })
-      const [rows] = await pool.query('SELECT CONNECTION_ID() AS id, @mine AS mine')
-      expect(rows).toEqual([{ id, mine: null }])
-    })
-
-    test('while a connection is destroyed', async () => {
-      const watched = openWatchedPool(proxy, transport, { max: 1 })
-      const { pool } = watched
-      const lease = await pool.acquire()
-      const id = await sessionId(lease.resource)
-      const connection = await newest(proxy)
-      await proxy.hold({ connection })
-      const mark = await proxy.mark()
-      lease.destroy()
-      await expectWritten(proxy, mark)
-      await expectSilentChild(watched, notice)
-      expect(pool.stats).toMatchObject({ destroying: 1 })
-      await proxy.resume({ connection })
-      await expect.poll(() => pool.stats.size).toBe(0)
-      await expect.poll(() => sessionsAlive([id])).toEqual([])
     })
   })
 })

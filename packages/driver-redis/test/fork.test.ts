@@ -1,18 +1,16 @@
-import { createForkSafePool, defineDriver, StaleResourceError } from '@forksafe/core'
+import { createForkSafePool, defineDriver } from '@forksafe/core'
 import { inChild, type RecordingProxy } from '@forksafe/testkit'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { redisDriver } from '../src/index.ts'
 import {
   expectSilentChild,
   expectWritten,
-  fateOf,
   type Notice,
   outcomeOf,
   type Watched,
 } from './support/forked.ts'
 import {
   connectionTo,
-  fill,
   idOf,
   observe,
   openPool,
@@ -23,8 +21,9 @@ import {
   transports,
 } from './support/pools.ts'
 
-// A fork in each state that a connection can be in, over each transport, proved from both sides: the child lets go of
-// every descriptor without a byte and has a connection of its own; the parent goes on with what it was doing.
+// A fork in states that only Redis knows, over each transport, proved from both sides: the child lets go of every
+// descriptor without a byte and has a connection of its own; the parent goes on with what it was doing. The states that
+// every driver has are in conformance.test.ts.
 
 const closed = { message: 'Connection is closed.' }
 
@@ -43,18 +42,6 @@ describe.each(transports)('over %s', (transport) => {
   describe.each<Notice>(['hooked', 'unhooked'])('a fork whose child is %s,', (notice) => {
     const key = `forked:${transport}:${notice}`
     beforeAll(() => observe((redis) => redis.del(key)))
-
-    test('with idle connections', async () => {
-      const watched = openWatched(3)
-      const { pool } = watched
-      const ids = await fill(pool, 3)
-      const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])
-      const clients = leases.map(({ resource }) => resource)
-      for (const lease of leases) lease.release()
-      const { id } = await expectSilentChild(watched, notice, { clients })
-      expect(ids).not.toContain(id)
-      expect(await fill(pool, 3)).toEqual(ids)
-    })
 
     test('while a connection is lent and watches a key', async () => {
       const watched = openWatched(1)
@@ -166,47 +153,6 @@ describe.each(transports)('over %s', (transport) => {
       expect(await observe((redis) => redis.get(`${key}:n`))).toBe('3')
       expect(await idOf(client)).toBe(before)
       lease.release()
-    })
-
-    test('while a connection is being opened', async () => {
-      const watched = openWatched(1)
-      const { pool } = watched
-      await proxy.hold({ direction: 'fromServer' })
-      const mark = await proxy.mark()
-      const opening = pool.acquire()
-      const fate = fateOf(opening)
-      await expectWritten(proxy, mark)
-      const { id, found } = await expectSilentChild(watched, notice, {
-        timeoutMillis: 50,
-        look: () => fate,
-      })
-      // The child tries on its own, and gets no answer either.
-      expect(id).toBe('AcquireTimeoutError')
-      expect(found).toBe(StaleResourceError.name)
-      await proxy.resume({ direction: 'fromServer' })
-      const lease = await opening
-      expect(await idOf(lease.resource)).toEqual(expect.any(Number))
-      lease.release()
-    })
-
-    test('with a caller in the queue', async () => {
-      const watched = openWatched(1)
-      const { pool } = watched
-      const lease = await pool.acquire()
-      const before = await idOf(lease.resource)
-      const waiting = pool.acquire()
-      const fate = fateOf(waiting)
-      const clients = [lease.resource]
-      const { id, found } = await expectSilentChild(watched, notice, {
-        clients,
-        look: () => fate,
-      })
-      expect(id).not.toBe(before)
-      expect(found).toBe(StaleResourceError.name)
-      lease.release()
-      const next = await waiting
-      expect(await idOf(next.resource)).toBe(before)
-      next.release()
     })
   })
 })

@@ -189,24 +189,3 @@ export async function execute(client: MysqlClient): Promise<void> {
   const [rows] = await client.execute('SELECT ? AS n', [1])
   expect(rows).toEqual([{ n: 1 }])
 }
-
-/** The name of what a promise rejects with, or that it did not. */
-export function outcomeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'resolved',
-    (error: Error) => error.name,
-  )
-}
-
-/** The number of the connection that was opened last, for a fault of its own. */
-export async function newest(proxy: RecordingProxy): Promise<number> {
-  const { id } = (await proxy.connections()).at(-1) ?? { id: 0 }
-  return id
-}
-
-/** Waits until the client has written since. */
-export async function expectWritten(proxy: RecordingProxy, mark: number): Promise<void> {
-  await expect
-    .poll(async () => fromClient(await proxy.records({ since: mark })).length, { interval: 5 })
-    .toBeGreaterThan(0)
-}

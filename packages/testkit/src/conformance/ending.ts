@@ -73,6 +73,7 @@ export const endingChecks: readonly Check[] = [
       const mark = await rig.proxy.mark()
       const discarded = await rig.create()
       for (let time = 0; time < 3; time++) discard(rig, discarded)
+      await rig.expectNothingHeld('after `discard`')
       const destroyed = await rig.create()
       await rig.within('`destroy`', destroy(rig, destroyed))
       discard(rig, destroyed)

@@ -57,6 +57,13 @@ export class LineClient {
   }
 }
 
+export async function logIn(client: LineClient, password: string): Promise<void> {
+  const [word = '', id = ''] = (await client.ask(`login ${password}`)).split(' ')
+  if (word !== 'welcome') throw new Error(word)
+  await client.ask('echo ready')
+  client.id = id
+}
+
 /** A driver that keeps the contract. The tests break it. */
 export const lineDriver = defineDriver({
   name: 'line',
@@ -67,10 +74,7 @@ export const lineDriver = defineDriver({
     const letGo = (): void => void client.socket.destroy()
     signal.addEventListener('abort', letGo, { once: true })
     try {
-      const [word = '', id = ''] = (await client.ask(`login ${password}`)).split(' ')
-      if (word !== 'welcome') throw new Error(word)
-      await client.ask('echo ready')
-      client.id = id
+      await logIn(client, password)
       return client
     } catch (error) {
       letGo()
@@ -136,7 +140,7 @@ export function lineOptions(port: number): ConformanceOptions<LineClient, LineCo
     goodbye: (bytes) => bytes.toString() === 'quit\n',
     kill: async (client) => {
       const operator = new LineClient(connect(port, '127.0.0.1'))
-      await operator.ask('login secret')
+      await logIn(operator, 'secret')
       await operator.ask(`kill ${client.id}`)
       operator.socket.destroy()
     },
