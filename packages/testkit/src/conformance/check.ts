@@ -53,7 +53,8 @@ export function verdictOn(
   options: AnyOptions,
 ): { readonly skipped?: string; readonly failed?: string } {
   for (const need of check.needs) {
-    // What a session is for is `reset`.
+    if (need === 'session' && options.session !== undefined) continue
+    // Who has no `reset` may have no session to tell of either.
     const capability = need === 'session' ? 'reset' : need
     const skipped = options.without?.[capability]
     if (skipped !== undefined) return { skipped }

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { conformance, testDriver } from '../src/index.ts'
+import { lineDriver, lineOptions } from './support/line-driver.ts'
+
+// No server is asked: all of this is told before.
+
+const options = lineOptions(1)
+
+function without(hooks: string[]): typeof lineDriver {
+  const kept = Object.entries(lineDriver).filter(([hook]) => !hooks.includes(hook))
+  return Object.fromEntries(kept) as unknown as typeof lineDriver
+}
+
+test.each([
+  [{ serverr: 1 }, 'there is no option `serverr`. There are name, server, connection, echo, '],
+  [{ server: 5432 }, 'expected `server` to be { port } or { path }, got 5432 (number).'],
+  [{ echo: undefined }, 'expected `echo` to be a function of a resource and a text, got undefined'],
+  [
+    { failures: { x: { kind: 'bad' } } },
+    'the kind one of transient, fatal, full, single, got { x:',
+  ],
+  [{ without: { speed: 'slow' } }, 'that is missing, got { speed: "slow" (string) }'],
+  [{ without: { goodbye: ' ' } }, 'that has a reason, in words, for each capability'],
+  [{ without: { reset: 'none' } }, 'no reason in `without.reset`, because the driver has one'],
+  [{ timeoutMillis: 0 }, 'expected `timeoutMillis` to be a number above 0, got 0 (number).'],
+])('options with %o throw, naming what is wrong', async (change, message) => {
+  const wrong = { ...options, ...change } as typeof options
+  expect(() => conformance(lineDriver, wrong)).toThrow('Conformance of driver "line": ')
+  await expect(testDriver(lineDriver, wrong)).rejects.toThrow(message)
+})
+
+test('what is no driver is refused by what it lacks', () => {
+  expect(() => conformance(without(['discard']), options)).toThrow(
+    'Expected a driver with `name`, `create`, `destroy` and `discard`, got one without discard.',
+  )
+})
+
+test('a capability that is missing fails its checks, and is skipped where there is a reason', async () => {
+  const bare = without(['validate', 'reset', 'watch', 'classify', 'ref', 'unref'])
+  for (const [capability, checks] of [
+    ['validate', 6],
+    ['reset', 4],
+    ['watch', 3],
+    ['classify', 3],
+    ['ref', 1],
+  ] as const) {
+    const reason = `it can do without ${capability}`
+    const suite = conformance(bare, { ...options, without: { [capability]: reason } })
+    expect(suite.checks.filter(({ skipped }) => skipped === reason)).toHaveLength(checks)
+    const lacking = conformance(bare, options).checks.filter(
+      (_, index) => suite.checks[index]?.skipped === reason,
+    )
+    for (const { run, skipped } of lacking) {
+      expect(skipped).toBeUndefined()
+      await expect(run()).rejects.toThrow(`say why: \`without: { ${capability}: '…' }\``)
+    }
+  }
+})
