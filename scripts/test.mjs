@@ -25,6 +25,7 @@ try {
   if (await step('install', install)) {
     await step('build', build)
     await step('lint', () => run('Linting', tool('oxlint/bin/oxlint', '--deny-warnings')))
+    await step('dead code', () => run('Looking for it', tool('knip/bin/knip.js')))
     await step('format', () => run('Checking', tool('prettier/bin/prettier.cjs', '--check', '.')))
     await step('typecheck', async () => run('Type checking', await turbo('typecheck')))
     await step('api', () => script('api.mjs', '--check'))

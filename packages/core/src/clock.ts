@@ -16,7 +16,7 @@ export const machineClocks: Clocks = {
  * So much time missing is a freeze. Long enough that garbage collection and a busy event loop are seldom taken for one,
  * and shorter than any limit after which a server or a router drops a connection.
  */
-export const FREEZE_MILLIS = 2_000
+const FREEZE_MILLIS = 2_000
 
 /** How many uses of a clock one reading serves when they come in a burst. */
 const BURST = 16

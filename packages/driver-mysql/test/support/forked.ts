@@ -47,7 +47,7 @@ export function openWatchedPool(
 }
 
 /** The kernel's names of the pool's sockets: copies in a child have the same. */
-export function socketNames({ sockets }: WatchedPool): string[] {
+function socketNames({ sockets }: WatchedPool): string[] {
   return sockets.flatMap((socket) => {
     const { _handle: handle } = socket as { _handle?: { fd: number } | null }
     return handle && handle.fd >= 0 ? [readlinkSync(`/proc/self/fd/${handle.fd}`)] : []
@@ -55,7 +55,7 @@ export function socketNames({ sockets }: WatchedPool): string[] {
 }
 
 /** How many of these sockets this process has a descriptor of. */
-export function countHeld(names: readonly string[]): number {
+function countHeld(names: readonly string[]): number {
   const held = new Set(readdirSync('/proc/self/fd').map(linkOf))
   return names.filter((name) => held.has(name)).length
 }
@@ -163,7 +163,7 @@ export async function expectation(
 }
 
 /** Everything but what the server sends: bytes, FINs, RSTs. */
-export function fromClient(records: ProxyRecord[]): ProxyRecord[] {
+function fromClient(records: ProxyRecord[]): ProxyRecord[] {
   return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
 }
 
