@@ -24,8 +24,10 @@ export class Programs {
     for (const name of packages) {
       const folder = join(modules, '@forksafe', name)
       compile(join(root, 'packages', name, 'src'), folder)
-      writeFileSync(join(folder, 'package.json'), '{ "type": "module", "exports": "./index.js" }')
-      for (const needed of neededBy(name)) link(join(root, 'packages', name), needed, modules)
+      const manifest = manifestOf(name)
+      const compiled = { type: 'module', exports: compiledExports(manifest) }
+      writeFileSync(join(folder, 'package.json'), JSON.stringify(compiled))
+      for (const needed of neededBy(manifest)) link(join(root, 'packages', name), needed, modules)
     }
     symlinkSync(join(root, 'scripts'), join(modules, '@forksafe', 'scripts'))
     compile(join(root, from), join(this.#folder, 'programs'))
@@ -43,12 +45,39 @@ export class Programs {
 }
 
 /**
- * What a package needs of others than ours.
- * @param {string} name
+ * @typedef {{
+ *   exports: Record<string, { '@forksafe/source': string }>,
+ *   dependencies?: Record<string, string>,
+ *   peerDependencies?: Record<string, string>,
+ *   peerDependenciesMeta?: Record<string, { optional?: boolean }>,
+ * }} Manifest
  */
-function neededBy(name) {
-  const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'))
-  const { dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = manifest
+
+/**
+ * @param {string} name
+ * @returns {Manifest}
+ */
+function manifestOf(name) {
+  return JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'))
+}
+
+/**
+ * Each entry, where its source was compiled to.
+ * @param {Manifest} manifest
+ */
+function compiledExports({ exports }) {
+  const compiled = Object.entries(exports).map(([entry, { '@forksafe/source': source }]) => [
+    entry,
+    source.replace('./src/', './').replace(/\.ts$/, '.js'),
+  ])
+  return Object.fromEntries(compiled)
+}
+
+/**
+ * What a package needs of others than ours.
+ * @param {Manifest} manifest
+ */
+function neededBy({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }) {
   const peers = Object.keys(peerDependencies).filter(
     (peer) => !peerDependenciesMeta[peer]?.optional,
   )
