@@ -145,12 +145,17 @@ class PrivateMariadb {
     return join(this.folder, 'data')
   }
 
+  /** A server that starts removes the temporary tables of others that have the same folder for them. */
+  get #env() {
+    return { ...process.env, TMPDIR: this.folder }
+  }
+
   async #install() {
     const how = [`--datadir=${this.#data}`, '--auth-root-authentication-method=normal']
     await promisify(execFile)(
       this.#programs.installer,
       ['--no-defaults', ...how, '--skip-test-db', '--skip-name-resolve'],
-      { ...this.#account, cwd: this.folder },
+      { ...this.#account, cwd: this.folder, env: this.#env },
     )
   }
 
@@ -210,7 +215,7 @@ class PrivateMariadb {
       command: this.#programs.server,
       args: [`--defaults-file=${join(this.folder, 'my.cnf')}`],
       account: this.#account,
-      env: process.env,
+      env: this.#env,
     })
     const end = await this.#server.ready(() => this.log().includes('ready for connections', logged))
     if (end === undefined) return undefined
