@@ -1,0 +1,4 @@
+import { brokenHooks } from './broken/hooks.ts'
+import { testBroken } from './broken/suite.ts'
+
+await testBroken(brokenHooks)

@@ -1,0 +1,44 @@
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
+import { conformance } from '../../src/index.ts'
+import { lineDriver, lineOptions } from '../support/line-driver.ts'
+import { startLineServer } from '../support/line-server.ts'
+import type { Broken } from './broken.ts'
+import { left } from './hooks.ts'
+
+// Each check of the suite is seen to fail, on a driver that breaks the contract in one way; and no other fails.
+
+/** Some of what fails is seen by waiting for it in vain. */
+const IN_VAIN_MILLIS = 2_000
+
+/** Tests that the suite finds what is wrong with each. */
+export async function testBroken(drivers: Readonly<Record<string, Broken>>): Promise<void> {
+  // The whole suite, each time.
+  vi.setConfig({ testTimeout: 180_000 })
+  const server = await startLineServer()
+  afterAll(() => server.stop())
+
+  const named = Object.entries(drivers)
+  test.each(named)(
+    'the suite finds that %s',
+    async (_, { driver, options, fail, saying, forked }) => {
+      const whole = { ...lineOptions(server.port), ...options }
+      const brokenDriver = { ...lineDriver, ...driver }
+      const patient = conformance(brokenDriver, whole)
+      const hasty = conformance(brokenDriver, { ...whole, timeoutMillis: IN_VAIN_MILLIS })
+      onTestFinished(async () => {
+        await Promise.all([patient.close(), hasty.close()])
+        for (const listener of left.splice(0)) listener.close()
+      })
+      const found: Record<string, string> = {}
+      for (const [index, { name, run }] of patient.checks.entries()) {
+        if (!forked && name.includes('fork')) continue
+        const check = fail.test(name) ? hasty.checks[index]?.run : run
+        await check?.().catch((error: unknown) => (found[name] = String(error)))
+      }
+      expect(Object.keys(found)).toEqual(
+        patient.checks.flatMap(({ name }) => (fail.test(name) ? [name] : [])),
+      )
+      for (const said of Object.values(found)) expect(said).toMatch(saying)
+    },
+  )
+}
