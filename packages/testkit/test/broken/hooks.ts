@@ -152,7 +152,7 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
   'ref does nothing': {
     driver: { ref: () => undefined },
     fail: /^ref and unref/,
-    saying: /to hold the process open after `ref`/,
+    saying: /to hold the process open after `ref` alone/,
   },
   'unref does nothing': {
     driver: { unref: () => undefined },
