@@ -1,6 +1,6 @@
 // @ts-check
 import { execFile } from 'node:child_process'
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
@@ -231,6 +231,7 @@ class PrivatePostgres {
     if (primary.folder === undefined) throw new Error('Expected a primary that was started here')
     await primary.stopServer()
     copyFor(join(primary.folder, 'data'), this.#data, this.#account)
+    chmodSync(this.#data, 0o700) // Not every Node copies that.
     await primary.startServer()
     const { host, port, user } = primary
     this.#set({
