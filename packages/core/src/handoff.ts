@@ -96,7 +96,7 @@ export class Handoff<R extends object> {
     if (lane === undefined) return
     waiter.lane = undefined
     lane.waiters.remove(waiter)
-    if (lane.waiters.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1)
+    if (lane.waiters.length === 0) this.#forget(lane)
     waiter.stopListening?.()
     if (--this.waiting === 0) this.#timer?.unref()
   }
@@ -119,7 +119,16 @@ export class Handoff<R extends object> {
     if (this.#timer !== undefined) this.#setTimer(0, 0)
   }
 
+  #forget(lane: Lane<R>): void {
+    this.#lanes.splice(this.#lanes.indexOf(lane), 1)
+  }
+
   #laneOf(priority: number): Lane<R> {
+    const first = this.#lanes[0]
+    return first?.priority === priority ? first : this.#findLane(priority)
+  }
+
+  #findLane(priority: number): Lane<R> {
     let at = 0
     for (let lane = this.#lanes[0]; lane !== undefined; lane = this.#lanes[++at]) {
       if (lane.priority === priority) return lane

@@ -25,7 +25,12 @@ export interface LendingHost<R extends object> {
   thawed(): void
 }
 
-/** Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on. */
+/**
+ * Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on.
+ *
+ * What happens at each use is apart from what happens seldom: V8 inlines all of the former, if it is short enough, which
+ * is a fifth of the time of a contended acquire.
+ */
 export class Lending<R extends object> {
   readonly handoff: Handoff<R>
   readonly #options: ParsedOptions
@@ -103,7 +108,9 @@ export class Lending<R extends object> {
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
     if (!this.#host.isOpen()) throw this.#host.refusal()
-    this.#refuseHopeless()
+    if (this.#stock.backoff.pausing || this.handoff.waiting >= this.#options.maxWaitingClients) {
+      this.#refuseHopeless()
+    }
     this.#clock.look()
     const waiter = new Waiter<R>(
       options?.priority ?? 0,
@@ -139,14 +146,16 @@ export class Lending<R extends object> {
     entry.state = 'lent'
     entry.uses++
     entry.lentTo = borrower
-    if (borrower !== undefined) {
-      entry.lentAt = this.#clock.now()
-      this.#expect(entry.lentAt + borrower.leakMillis)
-    }
+    if (borrower !== undefined) this.#watchLeak(entry, borrower)
     const lease = new PooledLease(this.#lender, entry)
     entry.lease = lease
     if (this.#holds && !fromHand) this.#stock.hold(entry, 'ref')
     return lease
+  }
+
+  #watchLeak(entry: Entry<R>, borrower: Borrower): void {
+    entry.lentAt = this.#clock.now()
+    this.#expect(entry.lentAt + borrower.leakMillis)
   }
 
   /** Has upkeep look then, at the latest, unless the pool closes. */
@@ -191,12 +200,14 @@ export class Lending<R extends object> {
     entry.lease = undefined
     if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
     else if (entry.generation.retired) this.end(entry, 'recycle')
-    else if (!this.#resets) this.offer(entry)
-    else {
-      this.#clock.look()
-      if (this.#isExpired(entry)) this.end(entry, 'lifetime')
-      else this.#stock.reset(entry)
-    }
+    else if (this.#resets) this.#reset(entry)
+    else this.offer(entry)
+  }
+
+  #reset(entry: Entry<R>): void {
+    this.#clock.look()
+    if (this.#isExpired(entry)) this.end(entry, 'lifetime')
+    else this.#stock.reset(entry)
   }
 
   /** Whether its life was over when the clocks were looked at last. */
@@ -212,6 +223,10 @@ export class Lending<R extends object> {
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
     const waiter = this.handoff.next()
     if (waiter !== undefined) return waiter.resolve(this.#lend(entry, waiter.borrower))
+    return this.#layDown(entry)
+  }
+
+  #layDown(entry: Entry<R>): void {
     if (!this.#host.isOpen()) return this.end(entry, 'close')
     this.#clock.look()
     if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
