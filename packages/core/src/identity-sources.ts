@@ -117,8 +117,8 @@ function pidSource(koffi: Koffi): IdentitySource {
  * process that a subreaper started, forked twice, and was adopted by that subreaper.
  */
 export function ppidSource(livePid: () => number): IdentitySource {
-  // V8 reads the properties of a prototype faster than those of an object as large as this one: 200 ns instead of 250,
-  // nearly all of which the operating system takes. Nor is it read through the global, which is an accessor.
+  // V8 reads the properties of a prototype faster than those of an object as large as this one:
+  // bench/README.md has the figures. Nor is it read through the global, which is an accessor.
   const live = Object.create(process) as { readonly ppid: number }
   let ppid = live.ppid
   let pid = livePid()

@@ -29,7 +29,7 @@ export interface LendingHost<R extends object> {
  * Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on.
  *
  * What happens at each use is apart from what happens seldom: V8 inlines all of the former, if it is short enough, which
- * is a fifth of the time of a contended acquire.
+ * is a tenth of the time of a contended acquire.
  */
 export class Lending<R extends object> {
   readonly handoff: Handoff<R>
