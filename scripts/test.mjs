@@ -3,11 +3,12 @@
 //   npm test -- --project core           arguments after -- go to vitest
 //   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22, 24 and 26
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
 import { nodes, SUPPORTED } from './nodes.mjs'
+import { installWithOldestPeers } from './oldest-peers.mjs'
 import { prove } from './proof/page.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
 import { environment, outcome, root, run } from './tools.mjs'
@@ -40,7 +41,8 @@ try {
         env: environment(),
       }),
     )
-    for (const [index, { name, major, find }] of nodes().entries()) {
+    const all = nodes()
+    for (const [index, { name, major, find }] of all.entries()) {
       // The scripts are for the Node at hand, the site for none; browsers are slow to start, sentinels to decide,
       // and what is broken on one is broken on all.
       const once = [
@@ -52,8 +54,13 @@ try {
       ]
       const projects = given.length > 0 || index === 0 ? [] : once
       const postgres = otherPostgres(index)
-      await step(`test on Node ${name}${postgres ? `, ${postgres} PostgreSQL` : ''}`, async () => {
-        reports[major] = await test(await find(), [...projects, ...given], postgres)
+      // The last of several has the oldest peers, so that both ends of their ranges are tested.
+      const oldest = index > 0 && index === all.length - 1
+      const how = [postgres && `${postgres} PostgreSQL`, oldest && 'the oldest peers']
+      await step(['test on Node ' + name, ...how.filter(Boolean)].join(', '), async () => {
+        const testIn = async (/** @type {string} */ folder) =>
+          await test(await find(), [...projects, ...given], folder, postgres)
+        reports[major] = await (oldest ? withOldestPeers(testIn) : testIn(root))
       })
     }
     // What is tested last is what a user installs.
@@ -107,6 +114,20 @@ function tool(script, ...args) {
 }
 
 /**
+ * @template T
+ * @param {(folder: string) => Promise<T>} work
+ */
+async function withOldestPeers(work) {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'forksafe-oldest-')))
+  try {
+    await installWithOldestPeers(folder)
+    return await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/**
  * Every second Node has the embedded server, so that both this machine's and that one are tested; unless one is chosen.
  * @param {number} index
  */
@@ -134,13 +155,14 @@ async function script(name, ...args) {
 /**
  * @param {string} node the executable of the Node to test on
  * @param {string[]} given arguments for vitest
+ * @param {string} folder the tree
  * @param {string | undefined} postgres where PostgreSQL comes from, unless it is found as ever
  */
-async function test(node, given, postgres) {
+async function test(node, given, folder, postgres) {
   const reports = mkdtempSync(join(tmpdir(), 'forksafe-test-'))
   const report = join(reports, 'vitest.json')
   const args = [
-    join(root, 'node_modules/vitest/vitest.mjs'),
+    join(folder, 'node_modules/vitest/vitest.mjs'),
     'run',
     '--allowOnly=false', // A forgotten .only would hide the other tests.
     '--reporter=default',
@@ -149,7 +171,7 @@ async function test(node, given, postgres) {
     ...given,
   ]
   const child = spawn(node, args, {
-    cwd: root,
+    cwd: folder,
     env: { ...environment(dirname(node)), ...(postgres && { FORKSAFE_PG_SOURCE: postgres }) },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
@@ -160,7 +182,7 @@ async function test(node, given, postgres) {
     total.passed += passed
     total.failed += failed
     for (const problem of problems) console.error(problem)
-    return written
+    return written?.replaceAll(join(folder, '/'), root)
   } finally {
     rmSync(reports, { recursive: true })
   }

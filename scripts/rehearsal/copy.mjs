@@ -10,19 +10,29 @@ import { root } from '../tools.mjs'
  * @param {string} folder
  */
 export function copyTree(folder) {
+  copyFiles(folder)
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  for (const { folder: original, manifest } of published()) {
+    linkWorkspace(folder, join(folder, relative(root, original)), manifest)
+  }
+  git(folder, 'init', '--quiet', '--initial-branch', 'main')
+  commit(folder, 'The tree')
+}
+
+/**
+ * Copies this tree, built, into a folder, in which nothing is installed then.
+ * @param {string} folder
+ */
+export function copyFiles(folder) {
   const listed = git(root, 'ls-files', '-z', '--cached', '--others', '--exclude-standard')
   for (const name of listed.split('\0')) {
     const stat = lstatSync(join(root, name), { throwIfNoEntry: false })
     if (stat?.isFile()) cpSync(join(root, name), join(folder, name))
   }
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  for (const { folder: original, manifest } of published()) {
-    const copy = join(folder, relative(root, original))
-    cpSync(join(original, 'dist'), join(copy, 'dist'), { recursive: true })
-    linkWorkspace(folder, copy, manifest)
+  for (const { folder: original } of published()) {
+    const dist = join(original, 'dist')
+    cpSync(dist, join(folder, relative(root, dist)), { recursive: true })
   }
-  git(folder, 'init', '--quiet', '--initial-branch', 'main')
-  commit(folder, 'The tree')
 }
 
 /**

@@ -20,7 +20,7 @@ test.each([
 
 /** What the pool makes of the first failed create. */
 async function firstFailure(connection: ReturnType<typeof connectionTo> | string) {
-  const pool = openPool(connection, { max: 1, acquireTimeoutMillis: 300 })
+  const pool = openPool(connection, { max: 1, acquireTimeoutMillis: 10_000 })
   const failures: { kind: string; error: unknown }[] = []
   pool.on('createError', (failure) => failures.push(failure))
   await pool.query('SELECT 1').catch(() => undefined)
@@ -54,7 +54,7 @@ test('a user that may have no more connections has a server that is full, and th
   const { database: _, ...connection } = connectionTo()
   const pool = openPool(
     { ...connection, user: 'limited', password: 'limited' },
-    { max: 5, acquireTimeoutMillis: 300 },
+    { max: 5, acquireTimeoutMillis: 2_000 },
   )
   const kinds: string[] = []
   pool.on('createError', ({ kind }) => kinds.push(kind))
