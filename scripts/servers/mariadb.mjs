@@ -1,29 +1,23 @@
 // @ts-check
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { serverAccount } from './account.mjs'
 import { localCertificate } from './certificates.mjs'
-import { give, privateFolder } from './folder.mjs'
+import { privateFolder } from './folder.mjs'
 import { findPrograms } from './mariadb-programs.mjs'
-import { freePort } from './port.mjs'
-import { SupervisedServer } from './supervised.mjs'
+import { PrivateServer } from './private-server.mjs'
 
 /**
  * @typedef {import('../mariadb.mjs').MariadbOptions} MariadbOptions
  * @typedef {import('../mariadb.mjs').MariadbServer} MariadbServer
  * @typedef {import('./account.mjs').Account} Account
- * @typedef {import('./mariadb-programs.mjs').Programs} Programs
+ * @typedef {Awaited<ReturnType<typeof findPrograms>>} Programs
  */
 
-const HOST = '127.0.0.1'
 const DEFAULT_PORT = 3306
 const USER = 'root'
 const DATABASE = 'forksafe'
-const PORTS_TO_TRY = 10
-/** What it holds is nobody's any more. */
-const END = 'SIGKILL'
 
 /** @type {typeof import('../mariadb.mjs').startMariadb} */
 export async function startMariadb(options = {}) {
@@ -33,14 +27,7 @@ export async function startMariadb(options = {}) {
   const account = serverAccount('mysql')
   const programs = await findPrograms(account)
   const folder = privateFolder('forksafe-mariadb-', account)
-  const server = new PrivateMariadb(folder, account, programs, options)
-  try {
-    await server.create()
-    return server
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
+  return await new PrivateMariadb(folder, account, programs, options).create()
 }
 
 /**
@@ -72,13 +59,12 @@ function foundServer({ hostname, port, username, password, pathname }) {
 }
 
 /** @implements {MariadbServer} */
-class PrivateMariadb {
-  #server
+class PrivateMariadb extends PrivateServer {
   #account
   #programs
   #options
-  host = HOST
-  port = 0
+  /** Lines for its configuration. @type {Record<string, string>} */
+  #tls = {}
   user = USER
   password = undefined
   database = DATABASE
@@ -92,53 +78,26 @@ class PrivateMariadb {
    * @param {MariadbOptions} options
    */
   constructor(folder, account, programs, options) {
-    this.folder = folder
+    super(folder, account)
     this.socketPath = join(folder, 'mariadb.sock')
     this.version = programs.version
     this.source = programs.source
     this.#account = account
     this.#programs = programs
     this.#options = options
-    this.#server = new SupervisedServer(folder, [END])
   }
 
-  async create() {
+  /** @override */
+  async prepare() {
     await this.#install()
-    const tls = this.#options.tls === false ? {} : await this.#certificate()
-    for (let tries = 1; ; tries += 1) {
-      this.port = await freePort()
-      this.#configure(tls)
-      const failure = await this.#start()
-      if (failure === undefined) return
-      // Somebody else may have taken the port meanwhile.
-      if (!/in use/i.test(failure) || tries === PORTS_TO_TRY) throw new Error(failure)
+    if (this.#options.tls === false) return
+    const { ca, cert, key } = await localCertificate()
+    this.ca = ca
+    this.#tls = {
+      ssl_cert: this.write('server.crt', cert),
+      ssl_key: this.write('server.key', key),
+      ssl_ca: this.write('ca.crt', ca),
     }
-  }
-
-  log() {
-    return this.#server.log()
-  }
-
-  async stop() {
-    await this.#server.end(END)
-  }
-
-  async [Symbol.asyncDispose]() {
-    await this.stop()
-  }
-
-  async stopServer() {
-    await this.#server.stop(END)
-  }
-
-  async startServer() {
-    const failure = await this.#start()
-    if (failure !== undefined) throw new Error(failure)
-  }
-
-  async restart() {
-    await this.stopServer()
-    await this.startServer()
   }
 
   get #data() {
@@ -159,18 +118,8 @@ class PrivateMariadb {
     )
   }
 
-  async #certificate() {
-    const { ca, cert, key } = await localCertificate()
-    this.ca = ca
-    return {
-      ssl_cert: this.#write('server.crt', cert),
-      ssl_key: this.#write('server.key', key),
-      ssl_ca: this.#write('ca.crt', ca),
-    }
-  }
-
-  /** @param {Record<string, string>} tls */
-  #configure(tls) {
+  /** @override */
+  async configure() {
     const { settings = {}, users = {} } = this.#options
     const statements = [
       `CREATE DATABASE IF NOT EXISTS ${DATABASE};`,
@@ -181,45 +130,31 @@ class PrivateMariadb {
     ]
     const lines = {
       datadir: this.#data,
-      bind_address: HOST,
+      bind_address: this.host,
       port: String(this.port),
       socket: this.socketPath,
       pid_file: join(this.folder, 'mariadb.pid'),
       // Names of machines are looked up by nobody.
       skip_name_resolve: 'ON',
-      init_file: this.#write('init.sql', `${statements.join('\n')}\n`),
+      init_file: this.write('init.sql', `${statements.join('\n')}\n`),
       // What it saves need not outlive this machine.
       innodb_flush_log_at_trx_commit: '0',
-      ...tls,
+      ...this.#tls,
       ...settings,
     }
     const text = Object.entries(lines).map(([name, value]) => `${name} = ${value}\n`)
-    this.#write('my.cnf', `[mariadbd]\n${text.join('')}`)
+    this.write('my.cnf', `[mariadbd]\n${text.join('')}`)
   }
 
-  /**
-   * @param {string} name
-   * @param {string} text
-   */
-  #write(name, text) {
-    const path = join(this.folder, name)
-    writeFileSync(path, text, { mode: 0o600 })
-    give(path, this.#account)
-    return path
-  }
-
-  /** @returns {Promise<string | undefined>} why it did not start */
-  async #start() {
-    const logged = this.log().length
-    this.#server.start({
+  /** @override */
+  get program() {
+    return {
+      name: `MariaDB ${this.version}`,
       command: this.#programs.server,
       args: [`--defaults-file=${join(this.folder, 'my.cnf')}`],
-      account: this.#account,
       env: this.#env,
-    })
-    const end = await this.#server.ready(() => this.log().includes('ready for connections', logged))
-    if (end === undefined) return undefined
-    return `MariaDB ${this.version} did not start (${end}):\n${this.log().slice(logged)}`
+      isReady: (/** @type {string} */ log) => log.includes('ready for connections'),
+    }
   }
 }
 

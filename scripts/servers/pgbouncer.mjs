@@ -1,23 +1,15 @@
 // @ts-check
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { serverAccount } from './account.mjs'
-import { give, privateFolder } from './folder.mjs'
+import { privateFolder } from './folder.mjs'
 import { findProgram } from './pgbouncer-program.mjs'
-import { freePort } from './port.mjs'
-import { SupervisedServer } from './supervised.mjs'
+import { PrivateServer } from './private-server.mjs'
 
 /**
  * @typedef {import('../pgbouncer.mjs').PgBouncer} PgBouncer
  * @typedef {import('../pgbouncer.mjs').PgBouncerOptions} PgBouncerOptions
  * @typedef {import('./account.mjs').Account} Account
- * @typedef {import('./pgbouncer-program.mjs').Program} Program
+ * @typedef {Awaited<ReturnType<typeof findProgram>>} Found
  */
-
-const HOST = '127.0.0.1'
-const PORTS_TO_TRY = 10
-/** It keeps nothing. And what SIGTERM and SIGINT mean depends on its version: some wait for the clients. */
-const END = 'SIGKILL'
 
 /** @type {typeof import('../pgbouncer.mjs').pgBouncerSupported} */
 export async function pgBouncerSupported() {
@@ -32,117 +24,58 @@ export async function pgBouncerSupported() {
 /** @type {typeof import('../pgbouncer.mjs').startPgBouncer} */
 export async function startPgBouncer(options) {
   const account = serverAccount('postgres')
-  const program = await findProgram(account)
+  const found = await findProgram(account)
   const folder = privateFolder('forksafe-pgbouncer-', account)
-  const bouncer = new PrivatePgBouncer(folder, account, program, options)
-  try {
-    await bouncer.create()
-    return bouncer
-  } catch (error) {
-    await bouncer.stop()
-    throw error
-  }
+  return await new PrivatePgBouncer(folder, account, found, options).create()
 }
 
 /** @implements {PgBouncer} */
-class PrivatePgBouncer {
-  #server
-  #folder
-  #account
-  #program
+class PrivatePgBouncer extends PrivateServer {
+  #path
   #options
-  host = HOST
-  port = 0
+  #configuration = ''
 
   /**
    * @param {string} folder
    * @param {Account} account
-   * @param {Program} program
+   * @param {Found} found
    * @param {PgBouncerOptions} options
    */
-  constructor(folder, account, program, options) {
-    this.#folder = folder
-    this.#account = account
-    this.#program = program
+  constructor(folder, account, { path, version }, options) {
+    super(folder, account)
+    this.#path = path
     this.#options = options
-    this.version = program.version
-    this.#server = new SupervisedServer(folder, [END])
+    this.version = version
   }
 
-  async create() {
-    for (let tries = 1; ; tries += 1) {
-      this.port = await freePort()
-      this.#configure()
-      const failure = await this.#start()
-      if (failure === undefined) return
-      // Somebody else may have taken the port meanwhile.
-      if (!/in use/i.test(failure) || tries === PORTS_TO_TRY) throw new Error(failure)
-    }
-  }
-
-  log() {
-    return this.#server.log()
-  }
-
-  async restart() {
-    await this.#server.stop(END)
-    const failure = await this.#start()
-    if (failure !== undefined) throw new Error(failure)
-  }
-
-  async stop() {
-    await this.#server.end(END)
-  }
-
-  async [Symbol.asyncDispose]() {
-    await this.stop()
-  }
-
-  get #configuration() {
-    return join(this.#folder, 'pgbouncer.ini')
-  }
-
-  #configure() {
+  /** @override */
+  async configure() {
     const { server, mode, roles, settings = {} } = this.#options
     const users = Object.entries(roles ?? { postgres: '' })
     const lines = {
-      listen_addr: HOST,
+      listen_addr: this.host,
       listen_port: this.port,
       unix_socket_dir: '',
       pool_mode: mode,
       auth_type: roles === undefined ? 'trust' : 'scram-sha-256',
-      auth_file: this.#write('users', users.map((user) => user.map(quote).join(' ')).join('\n')),
+      auth_file: this.write('users', users.map((user) => user.map(quote).join(' ')).join('\n')),
       ...settings,
     }
     const text = Object.entries(lines).map(([name, value]) => `${name} = ${value}`)
     const databases = `[databases]\n* = host=${server.host} port=${server.port}`
-    this.#write('pgbouncer.ini', `${databases}\n[pgbouncer]\n${text.join('\n')}\n`)
+    const ini = `${databases}\n[pgbouncer]\n${text.join('\n')}\n`
+    this.#configuration = this.write('pgbouncer.ini', ini)
   }
 
-  /**
-   * @param {string} name
-   * @param {string} text
-   */
-  #write(name, text) {
-    const path = join(this.#folder, name)
-    writeFileSync(path, text, { mode: 0o600 })
-    give(path, this.#account)
-    return path
-  }
-
-  /** @returns {Promise<string | undefined>} why it did not start */
-  async #start() {
-    const logged = this.log().length
-    this.#server.start({
-      command: this.#program.path,
+  /** @override */
+  get program() {
+    return {
+      name: `PgBouncer ${this.version}`,
+      command: this.#path,
       args: [this.#configuration],
-      account: this.#account,
-      env: process.env,
-    })
-    // It says so when it listens.
-    const end = await this.#server.ready(() => this.log().includes('process up', logged))
-    if (end === undefined) return undefined
-    return `PgBouncer ${this.version} did not start (${end}):\n${this.log().slice(logged)}`
+      // It says so when it listens.
+      isReady: (/** @type {string} */ log) => log.includes('process up'),
+    }
   }
 }
 

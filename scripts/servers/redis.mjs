@@ -1,12 +1,12 @@
 // @ts-check
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverAccount } from './account.mjs'
 import { localCertificate } from './certificates.mjs'
-import { give, privateFolder } from './folder.mjs'
+import { privateFolder } from './folder.mjs'
 import { freePort } from './port.mjs'
+import { PrivateServer } from './private-server.mjs'
 import { CALLED, findProgram } from './redis-program.mjs'
-import { SupervisedServer } from './supervised.mjs'
 
 /**
  * @typedef {import('../redis.mjs').RedisOptions} RedisOptions
@@ -16,14 +16,10 @@ import { SupervisedServer } from './supervised.mjs'
  * `sentinel`: a sentinel, instead of a server with data. `certificate`: one that others have as well.
  * @typedef {RedisOptions & { sentinel?: boolean, certificate?: Certificate | undefined }} PrivateOptions
  * @typedef {import('./account.mjs').Account} Account
- * @typedef {import('./redis-program.mjs').Program} Program
+ * @typedef {Awaited<ReturnType<typeof findProgram>>} Found
  */
 
-const HOST = '127.0.0.1'
 const DEFAULT_PORT = 6379
-const PORTS_TO_TRY = 10
-/** What it holds is nobody's any more. */
-const END = 'SIGKILL'
 /** A replica gets its copy at once, and not after five seconds in which others might ask for one too. */
 export const PROMPT_REPLICATION = { 'repl-diskless-sync-delay': '0' }
 
@@ -39,20 +35,9 @@ export async function startRedis(options = {}) {
  */
 export async function startPrivate(options) {
   const account = serverAccount('redis')
-  const program = await findProgram(account)
-  const server = new PrivateRedis(
-    privateFolder('forksafe-redis-', account),
-    account,
-    program,
-    options,
-  )
-  try {
-    await server.create()
-    return server
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
+  const found = await findProgram(account)
+  const folder = privateFolder('forksafe-redis-', account)
+  return await new PrivateRedis(folder, account, found, options).create()
 }
 
 /**
@@ -84,12 +69,10 @@ function foundServer({ hostname, port, username, password }) {
 }
 
 /** @implements {RedisServer} */
-class PrivateRedis {
-  #server
-  #account
+class PrivateRedis extends PrivateServer {
   #options
-  host = HOST
-  port = 0
+  /** Lines for its configuration. @type {Record<string, string>} */
+  #tls = {}
   /** @type {number | undefined} */
   tlsPort
   username = undefined
@@ -99,120 +82,67 @@ class PrivateRedis {
   /**
    * @param {string} folder
    * @param {Account} account
-   * @param {Program} program
+   * @param {Found} found
    * @param {PrivateOptions} options
    */
-  constructor(folder, account, program, options) {
-    this.folder = folder
+  constructor(folder, account, { path, version, source }, options) {
+    super(folder, account)
     this.socketPath = join(folder, 'redis.sock')
     this.password = options.password
-    this.version = program.version
-    this.source = program.source
-    this.#account = account
+    this.version = version
+    this.source = source
     this.#options = options
-    this.#server = new SupervisedServer(folder, [END])
-    symlinkSync(program.path, this.#program)
+    symlinkSync(path, this.#called)
   }
 
-  get #program() {
+  get #called() {
     return join(this.folder, CALLED)
   }
 
-  async create() {
-    const tls = this.#options.tls === false ? {} : await this.#certificate()
-    for (let tries = 1; ; tries += 1) {
-      this.port = await freePort()
-      this.tlsPort = this.ca === undefined ? undefined : await freePort()
-      this.#configure(tls)
-      const failure = await this.#start()
-      if (failure === undefined) return
-      // Somebody else may have taken a port meanwhile.
-      if (!/in use/i.test(failure) || tries === PORTS_TO_TRY) throw new Error(failure)
-    }
-  }
-
-  log() {
-    return this.#server.log()
-  }
-
-  async stop() {
-    await this.#server.end(END)
-  }
-
-  async [Symbol.asyncDispose]() {
-    await this.stop()
-  }
-
-  async stopServer() {
-    await this.#server.stop(END)
-  }
-
-  async startServer() {
-    const failure = await this.#start()
-    if (failure !== undefined) throw new Error(failure)
-  }
-
-  async restart() {
-    await this.stopServer()
-    await this.startServer()
-  }
-
-  async #certificate() {
+  /** @override */
+  async prepare() {
+    if (this.#options.tls === false) return
     const { ca, cert, key } = this.#options.certificate ?? (await localCertificate())
     this.ca = ca
-    return {
-      'tls-cert-file': this.#write('server.crt', cert),
-      'tls-key-file': this.#write('server.key', key),
-      'tls-ca-cert-file': this.#write('ca.crt', ca),
+    this.#tls = {
+      'tls-cert-file': this.write('server.crt', cert),
+      'tls-key-file': this.write('server.key', key),
+      'tls-ca-cert-file': this.write('ca.crt', ca),
       'tls-auth-clients': 'no',
     }
   }
 
-  /** @param {Record<string, string>} tls */
-  #configure(tls) {
+  /** @override */
+  async configure() {
+    this.tlsPort = this.ca === undefined ? undefined : await freePort()
     const { settings = {} } = this.#options
     const lines = {
-      bind: HOST,
+      bind: this.host,
       port: String(this.port),
       unixsocket: this.socketPath,
       dir: this.folder,
       save: '',
       appendonly: 'no',
-      ...tls,
+      ...this.#tls,
       ...(this.tlsPort === undefined ? {} : { 'tls-port': String(this.tlsPort) }),
       ...(this.password === undefined ? {} : { requirepass: this.password }),
       ...settings,
     }
     const text = Object.entries(lines).map(([name, value]) => `${name} ${quote(value)}\n`)
-    this.#write('redis.conf', text.join(''))
+    this.write('redis.conf', text.join(''))
   }
 
-  /**
-   * @param {string} name
-   * @param {string} text
-   */
-  #write(name, text) {
-    const path = join(this.folder, name)
-    writeFileSync(path, text, { mode: 0o600 })
-    give(path, this.#account)
-    return path
-  }
-
-  /** @returns {Promise<string | undefined>} why it did not start */
-  async #start() {
+  /** @override */
+  get program() {
     const { sentinel = false } = this.#options
-    const logged = this.log().length
-    this.#server.start({
-      command: this.#program,
-      args: [join(this.folder, 'redis.conf'), ...(sentinel ? ['--sentinel'] : [])],
-      account: this.#account,
-      env: process.env,
-    })
     // It listens before it loads what it had saved.
     const sign = sentinel ? 'Sentinel ID is' : 'Server initialized'
-    const end = await this.#server.ready(() => this.log().includes(sign, logged))
-    if (end === undefined) return undefined
-    return `Redis ${this.version} did not start (${end}):\n${this.log().slice(logged)}`
+    return {
+      name: `Redis ${this.version}`,
+      command: this.#called,
+      args: [join(this.folder, 'redis.conf'), ...(sentinel ? ['--sentinel'] : [])],
+      isReady: (/** @type {string} */ log) => log.includes(sign),
+    }
   }
 }
 
