@@ -19,6 +19,7 @@ test('a run of the benchmark is drawn, what it measured and no more', () => {
     environment: { node: '20', platform: 'linux-x64', cpu: 'a', cores: 2, peers: {} },
     quick: true,
     lending: { solo: { core: row(129), tarn: row(1845), 'core-without-koffi': { skipped: 'no' } } },
+    queries: { '10': { forksafe: row(40_000), 'pg.Pool': row(42_000) } },
     afterFork: {
       '10 idle connections': {
         firstAnswer: { median: 7.54 },
@@ -27,7 +28,12 @@ test('a run of the benchmark is drawn, what it measured and no more', () => {
       },
     },
   })
-  expect(Object.keys(drawn)).toEqual(['bench-solo.svg', 'bench-after-fork.svg'])
+  expect(Object.keys(drawn)).toEqual([
+    'bench-solo.svg',
+    'bench-queries-10.svg',
+    'bench-after-fork.svg',
+  ])
   expect(drawn['bench-solo.svg']).toContain('<desc>In ns: forksafe 129; tarn 1,845.</desc>')
+  expect(drawn['bench-queries-10.svg']).toContain(': pg.Pool 42,000; forksafe 40,000.</desc>')
   expect(drawn['bench-after-fork.svg']).toContain('10 idle connections 7.5')
 })

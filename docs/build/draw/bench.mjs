@@ -114,6 +114,7 @@ function firstAnswer(afterFork) {
 /** @param {Chart} chart */
 function draw({ title, unit, better, bars }) {
   const sorted = [...bars].sort((a, b) => a.value - b.value)
+  if (better === 'more is better') sorted.reverse()
   const scale = (WIDTH - LEFT - RIGHT) / Math.max(...sorted.map(({ value }) => value))
   const places = unit === 'ms' ? 1 : 0
   const said = sorted.map(({ label, value }) => `${nameOf(label)} ${figure(value, places)}`)
