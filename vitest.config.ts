@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     // Most of a test is waiting for a server or a child. More would want more of the servers than they have.
-    maxWorkers: 3,
+    maxWorkers: 2,
     projects: ['packages/*', 'scripts', 'examples', 'libraries', 'docs'],
     // `npm run coverage`. Core alone: what forks cannot be measured.
     coverage: {

@@ -7,10 +7,11 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileS
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
-import { nodes, SUPPORTED } from './nodes.mjs'
+import { SUPPORTED } from './nodes.mjs'
 import { installWithOldestPeers } from './oldest-peers.mjs'
 import { prove } from './proof/page.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
+import { plan } from './test-plan.mjs'
 import { environment, outcome, root, run } from './tools.mjs'
 
 const total = { passed: 0, failed: 0 }
@@ -41,26 +42,12 @@ try {
         env: environment(),
       }),
     )
-    const all = nodes()
-    for (const [index, { name, major, find }] of all.entries()) {
-      // The scripts are for the Node at hand, the site for none; browsers are slow to start, sentinels to decide,
-      // and what is broken on one is broken on all.
-      const once = [
-        '--project=!scripts',
-        '--project=!docs',
-        '--exclude=**/pages.test.ts',
-        '--exclude=**/driver-redis/test/*-failover.test.ts',
-        '--exclude=**/broken-*.test.ts',
-      ]
-      const projects = given.length > 0 || index === 0 ? [] : once
-      const postgres = otherPostgres(index)
-      // The last of several has the oldest peers, so that both ends of their ranges are tested.
-      const oldest = index > 0 && index === all.length - 1
-      const how = [postgres && `${postgres} PostgreSQL`, oldest && 'the oldest peers']
-      await step(['test on Node ' + name, ...how.filter(Boolean)].join(', '), async () => {
+    for (const { title, major, find, leftOut, postgres, oldestPeers } of plan()) {
+      await step(title, async () => {
+        const args = given.length > 0 ? given : leftOut
         const testIn = async (/** @type {string} */ folder) =>
-          await test(await find(), [...projects, ...given], folder, postgres)
-        reports[major] = await (oldest ? withOldestPeers(testIn) : testIn(root))
+          await test(await find(), args, folder, postgres)
+        reports[major] = await (oldestPeers ? withOldestPeers(testIn) : testIn(root))
       })
     }
     // What is tested last is what a user installs.
@@ -125,15 +112,6 @@ async function withOldestPeers(work) {
   } finally {
     rmSync(folder, { recursive: true })
   }
-}
-
-/**
- * Every second Node has the embedded server, so that both this machine's and that one are tested; unless one is chosen.
- * @param {number} index
- */
-function otherPostgres(index) {
-  const chosen = process.env['FORKSAFE_PG_URL'] || process.env['FORKSAFE_PG_SOURCE']
-  return index % 2 === 1 && !chosen ? 'embedded' : undefined
 }
 
 /**

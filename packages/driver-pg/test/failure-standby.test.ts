@@ -42,6 +42,7 @@ test('a standby that is promoted goes on under the same pool, and so do the sess
   expect(refused).toMatchObject({ code: '25006' })
 
   await primary().server.stopServer('immediate')
+  await expect.poll(() => writers.stats.size).toBe(0) // It has heard of it.
   const waiting = writers.query('INSERT INTO kept VALUES (3)')
   await expect.poll(() => writers.stats.waiting).toBe(1)
   expect(await ask(readers, 'SELECT pg_promote() AS answer')).toBe(true)
