@@ -55,12 +55,6 @@ const targets: readonly Target[] = [
       row: ({ queries }) => queries?.[callers][peer],
     })),
   ),
-  ...callerCounts.map((callers): Target => ({
-    target: `forksafe: the same without a server, ${callers} callers`,
-    bound: 'at least',
-    limit: 1,
-    row: ({ instantQueries }) => instantQueries?.[callers].forksafe,
-  })),
 ]
 
 export function judge(results: Results): Verdict[] {
