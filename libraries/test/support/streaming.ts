@@ -21,7 +21,7 @@ export function testStreaming(
     test.each(['COMMIT', 'ROLLBACK'])('reads beside a transaction that ends in %s', async (end) => {
       const client = await pool.connect()
       await client.query('BEGIN')
-      await client.query('CREATE TABLE IF NOT EXISTS streamed ()')
+      await client.query('CREATE TEMPORARY TABLE streamed () ON COMMIT DROP')
       expect(await sum(10)).toBe(55)
       await client.query(end)
       client.release()
