@@ -1,5 +1,5 @@
 // @ts-check
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { published } from './packages/published.mjs'
 import { pnpm } from './pnpm.mjs'
@@ -12,6 +12,7 @@ import { root, run } from './tools.mjs'
  */
 export async function installWithOldestPeers(folder) {
   copyFiles(folder)
+  cpSync(join(root, 'examples/dist'), join(folder, 'examples/dist'), { recursive: true })
   symlinkSync(join(root, '.cache'), join(folder, '.cache')) // Each Node, once.
   const oldest = Object.fromEntries(
     published().flatMap(({ manifest }) => Object.entries(oldestOf(manifest.peerDependencies))),

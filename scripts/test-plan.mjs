@@ -2,9 +2,8 @@
 import { nodes } from './nodes.mjs'
 
 /** The scripts are for the Node at hand, the site for none. */
+const EVERYWHERE = ['core', 'driver-*', 'testkit', 'libraries'].map((name) => `--project=${name}`)
 const ONCE = [
-  '--project=!scripts',
-  '--project=!docs',
   // Browsers are slow to start, sentinels to decide, and what is broken on one is broken on all.
   '--exclude=**/pages.test.ts',
   '--exclude=**/driver-redis/test/*-failover.test.ts',
@@ -13,7 +12,6 @@ const ONCE = [
 ]
 /** What has more to do with the server than with Node, and takes long. */
 const AT_BOTH_ENDS = [
-  '--project=!examples',
   '--exclude=**/driver-pg/test/{failure-standby,fleet,pgbouncer,stress}.test.ts',
 ]
 
@@ -23,17 +21,19 @@ const AT_BOTH_ENDS = [
  * machine's are, unless one is chosen.
  */
 export function plan(all = nodes(), environment = process.env) {
-  const chosen = environment['FORKSAFE_PG_URL'] || environment['FORKSAFE_PG_SOURCE']
+  const ofOne = environment['FORKSAFE_PG_URL'] || environment['FORKSAFE_PG_SOURCE']
   return all.map((node, index) => {
     const first = index === 0
     const last = index === all.length - 1
-    const postgres = index % 2 === 1 && !chosen ? 'embedded' : undefined
+    const postgres = index % 2 === 1 && !ofOne ? 'embedded' : undefined
     const oldestPeers = last && !first
     const how = [postgres && `${postgres} PostgreSQL`, oldestPeers && 'the oldest peers']
     return {
       ...node,
       title: [`test on Node ${node.name}`, ...how.filter(Boolean)].join(', '),
-      leftOut: first ? [] : last ? ONCE : [...ONCE, ...AT_BOTH_ENDS],
+      chosen: first
+        ? []
+        : [...EVERYWHERE, ...ONCE, ...(last ? ['--project=examples'] : AT_BOTH_ENDS)],
       postgres,
       oldestPeers,
     }

@@ -42,9 +42,9 @@ try {
         env: environment(),
       }),
     )
-    for (const { title, major, find, leftOut, postgres, oldestPeers } of plan()) {
+    for (const { title, major, find, chosen, postgres, oldestPeers } of plan()) {
       await step(title, async () => {
-        const args = given.length > 0 ? given : leftOut
+        const args = given.length > 0 ? given : chosen
         const testIn = async (/** @type {string} */ folder) =>
           await test(await find(), args, folder, postgres)
         reports[major] = await (oldestPeers ? withOldestPeers(testIn) : testIn(root))
