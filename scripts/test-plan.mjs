@@ -1,19 +1,17 @@
 // @ts-check
 import { nodes } from './nodes.mjs'
 
-/** The scripts are for the Node at hand, the site for none. */
+/** On every Node. The scripts are for the one at hand, the site for none. */
 const EVERYWHERE = ['core', 'driver-*', 'testkit', 'libraries'].map((name) => `--project=${name}`)
+/** Browsers are slow to start, sentinels to decide, and what is broken on one Node is broken on all. */
 const ONCE = [
-  // Browsers are slow to start, sentinels to decide, and what is broken on one is broken on all.
   '--exclude=**/pages.test.ts',
-  '--exclude=**/driver-redis/test/*-failover.test.ts',
+  '--exclude=**/{cluster,sentinel}-failover.test.ts',
   '--exclude=**/broken-*.test.ts',
   '--exclude=**/demo.test.ts',
 ]
 /** What has more to do with the server than with Node, and takes long. */
-const AT_BOTH_ENDS = [
-  '--exclude=**/driver-pg/test/{failure-standby,fleet,pgbouncer,stress}.test.ts',
-]
+const AT_BOTH_ENDS = ['--exclude=**/{failure-standby,fleet,pgbouncer,stress}.test.ts']
 
 /**
  * On which Nodes is tested, and how. The first runs everything; the last of several has the oldest peers, so that both
