@@ -166,8 +166,9 @@ class World {
       destroying: this.driver.open.filter(({ closing }) => closing).length,
     })
     // Who waits for one that is being validated does not need the other idle ones, which are as old.
-    const coming = stats.size - stats.idle - stats.borrowed - stats.destroying
-    if (stats.waiting > coming) expect(stats.idle).toBe(0)
+    const { size, idle, borrowed, creating, destroying } = stats
+    const validating = size - idle - borrowed - creating - destroying
+    if (stats.waiting > validating) expect(idle).toBe(0)
   }
 
   #numbersOf({ borrowed, waiting, creating, destroying }: PoolStats): object {
