@@ -190,9 +190,9 @@ describe('watch', () => {
     const lease = await pool.acquire()
     const client = lease.resource
     const id = await idOf(client)
-    const popped = client.blpop('nothing:comes', 0)
+    const popped = expect(client.blpop('nothing:comes', 0)).rejects.toThrow('Connection is closed')
     await kill([id])
-    await expect(popped).rejects.toThrow('Connection is closed')
+    await popped
     await expect(client.get('a')).rejects.toThrow('Connection is closed')
     expect(await pool.get('a')).toBeNull()
     expect(() => lease.resource).toThrow('its resource was lost')

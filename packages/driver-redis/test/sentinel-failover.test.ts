@@ -36,9 +36,9 @@ test('when the master is demoted, a lent connection to it is lost, and the old o
   const client = lease.resource
   expect(portOf(client)).toBe(master.port)
   await pool.ping()
-  const popped = client.blpop('nothing:comes', 0)
+  const popped = expect(client.blpop('nothing:comes', 0)).rejects.toThrow('Connection is closed')
   await observe((redis) => redis.call('SENTINEL', 'FAILOVER', name), addressOf(sentinel))
-  await expect(popped).rejects.toThrow('Connection is closed')
+  await popped
   await expect.poll(() => pool.stats.size, patience).toBe(0)
   expect(ended).toMatchObject([{ reason: 'lost' }, { reason: 'lost' }])
   expect(() => lease.resource).toThrow('its resource was lost')
