@@ -130,12 +130,11 @@ function table(proofs, nodes) {
  * @param {string[]} nodes
  */
 function proofList(proofs, nodes) {
-  /** @type {string[]} */
-  const lines = []
+  const lines = ['## Proofs\n']
   for (const change of names(changes)) {
-    const { title, notOn = {} } = changes[change]
+    const { heading, notOn = {} } = changes[change]
     const where = nodesOf(change, nodes)
-    lines.push(`### Proofs: ${title}\n`)
+    lines.push(`### ${heading}\n`)
     lines.push(
       `On Node ${where.join(', ')}. ${Object.values(notOn)
         .map((why) => `${why}.`)

@@ -22,6 +22,9 @@ export type Moment =
 /** What happens then, or why it cannot come to that. */
 export type Cell = { claim: string } | { never: string }
 
-export const changes: Record<Change, { title: string; notOn?: Record<string, string> }>
+export const changes: Record<
+  Change,
+  { title: string; heading: string; notOn?: Record<string, string> }
+>
 export const moments: Record<Moment, string>
 export const cells: Record<Change, Record<Moment, Cell>>

@@ -7,19 +7,27 @@
 /** @typedef {import('./table.d.mts').Cell} Cell */
 
 /**
- * The columns. `notOn`: lines of Node that cannot have such a change, and why.
- * @type {Record<Change, { title: string, notOn?: Record<string, string> }>}
+ * The columns. `heading` is short, for the outline of the page. `notOn`: lines of Node that cannot have such a change, and
+ * why.
+ * @type {Record<Change, { title: string, heading: string, notOn?: Record<string, string> }>}
  */
 export const changes = {
-  parent: { title: 'fork: the process that forked' },
-  hooked: { title: 'fork: a child that calls `afterFork()`' },
-  unhooked: { title: 'fork: a child that calls no hook, at its next use' },
+  parent: { title: 'fork: the process that forked', heading: 'Fork: parent' },
+  hooked: {
+    title: 'fork: a child that calls `afterFork()`',
+    heading: 'Fork: child with `afterFork()`',
+  },
+  unhooked: {
+    title: 'fork: a child that calls no hook, at its next use',
+    heading: 'Fork: child without a hook',
+  },
   snapshot: {
     title: 'start from a startup snapshot',
+    heading: 'Startup snapshot',
     notOn: { 20: 'Node 20 cannot load pg while it builds a snapshot' },
   },
-  restore: { title: 'restore or VM clone: `afterRestore()`' },
-  thaw: { title: 'freeze and thaw' },
+  restore: { title: 'restore or VM clone: `afterRestore()`', heading: 'Restore or clone' },
+  thaw: { title: 'freeze and thaw', heading: 'Freeze and thaw' },
 }
 
 /** The rows. @type {Record<Moment, string>} */
