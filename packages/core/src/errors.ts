@@ -1,3 +1,4 @@
+import { inspect, types } from 'node:util'
 import type { PoolStats } from './stats.ts'
 
 /** The ancestor of every error that a pool itself raises. An error of the driver comes as its `cause`. */
@@ -113,6 +114,25 @@ function numbersOf(stats: PoolStats): string {
   )
 }
 
+const oneLine = { depth: 0, breakLength: Infinity }
+
+/** What somebody else's error says, on behalf of one that must reach its caller: it never throws. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error)
+  try {
+    if (!isError(error)) return typeof error === 'string' ? error : inspect(error, oneLine)
+    // Where a host refuses at each of its addresses, Node's error has no message of its own.
+    const { errors = [] } = error as { readonly errors?: readonly unknown[] }
+    return error.message || errors.filter(isError).map(wordOf).join(', ') || wordOf(error)
+  } catch {
+    return 'an error that cannot be shown'
+  }
+}
+
+function wordOf(error: Error): string {
+  const { message, name, code = name } = error as NodeJS.ErrnoException
+  return message || code
+}
+
+function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error
 }

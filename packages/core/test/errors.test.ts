@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import {
   afterFork,
@@ -128,15 +129,75 @@ test('what a driver rejects with is the cause, whatever it is', async () => {
   }
 })
 
-test('an error of the driver without a message goes by its name', async () => {
+/** What comes after the pool's numbers when a driver rejects with this, and the failure is fatal. */
+async function toldOf(thrown: unknown): Promise<string> {
   const driver = Object.assign(new FakeDriver(), {
-    create: () => Promise.reject(new RangeError()),
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
+    create: () => Promise.reject(thrown),
     classify: () => 'fatal' as const,
   })
-  expect(await errorOf(openPool(driver).acquire())).toHaveProperty(
-    'message',
-    expect.stringMatching(/create failed: RangeError$/),
-  )
+  const error = await errorOf(openPool(driver).acquire())
+  expect(error).toBeInstanceOf(CreateError)
+  expect((error as CreateError).cause).toBe(thrown)
+  return (error as CreateError).message.replace(/^.*create failed: /s, '')
+}
+
+const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}:5432`)
+const failures: [string, unknown, string][] = [
+  ['an error', new Error('refused'), 'refused'],
+  ['an error without a message', new RangeError(), 'RangeError'],
+  ['one that has a code', Object.assign(new Error(), { code: 'ECONNRESET' }), 'ECONNRESET'],
+  [
+    'a host that refuses at each of its addresses',
+    Object.assign(new AggregateError([refused('::1'), refused('127.0.0.1')]), { code: 'EX' }),
+    'connect ECONNREFUSED ::1:5432, connect ECONNREFUSED 127.0.0.1:5432',
+  ],
+  ['no errors at all', Object.assign(new AggregateError([]), { code: 'EX' }), 'EX'],
+  ['an error of another realm', runInNewContext('new Error("elsewhere")'), 'elsewhere'],
+  ['a string', 'refused', 'refused'],
+  ['nothing', undefined, 'undefined'],
+  ['an object', { code: 'X' }, "{ code: 'X' }"],
+  [
+    'an object without a prototype',
+    Object.assign(Object.create(null), { code: 'X' }),
+    "[Object: null prototype] { code: 'X' }",
+  ],
+  [
+    'an object whose toString throws',
+    {
+      code: 'X',
+      toString() {
+        throw new Error('no string')
+      },
+    },
+    "{ code: 'X', toString: [Function: toString] }",
+  ],
+  [
+    'an error whose message throws',
+    Object.defineProperty(new Error('hidden'), 'message', {
+      get() {
+        throw new Error('no message')
+      },
+    }),
+    'an error that cannot be shown',
+  ],
+]
+
+test.each(failures)('what the driver said can be read: %s', async (_, thrown, expected) => {
+  expect(await toldOf(thrown)).toBe(expected)
+})
+
+test('a caller is told in time, even if what the driver rejects with cannot be shown', async () => {
+  const driver = Object.assign(new FakeDriver(), {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
+    create: () => Promise.reject(Object.create(null)),
+  })
+  const error = errorOf(openPool(driver).acquire({ timeoutMillis: 10 }))
+  await pass(11)
+  expect(await error).toMatchObject({
+    name: 'AcquireTimeoutError',
+    message: expect.stringMatching(/The last create failed: \[Object: null prototype\] \{\}$/),
+  })
 })
 
 test('a lease names the way it ended', async () => {
