@@ -7,6 +7,7 @@ import { classify } from './classify.ts'
 import { pgMethods } from './methods.ts'
 import { resetBy, rollBack } from './reset.ts'
 import { clientOn, socketOf } from './sockets.ts'
+import { noticeSpoiling } from './spoiled.ts'
 import { openStream } from './streams.ts'
 
 /** What `connection` may be: a connection string, or pg's own client configuration. */
@@ -46,6 +47,7 @@ export const pgDriver = defineDriver({
     const { client, socket } = clientOn(configOf(connection))
     // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
     client.on('error', () => undefined)
+    noticeSpoiling(client)
     const letGo = (): void => void socket.destroy()
     signal.addEventListener('abort', letGo, { once: true })
     try {

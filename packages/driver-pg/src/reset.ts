@@ -1,10 +1,10 @@
 import type { Client } from 'pg'
+import { isReady } from './pending.ts'
+import { refuseSpoiled } from './spoiled.ts'
 import { leftOpen, openStream } from './streams.ts'
 
 /** What pg knows of a session and does not type. */
 interface Session {
-  /** Whether the server waits for a query. */
-  readonly readyForQuery?: boolean
   /** The named statements that it takes to be prepared on the server. */
   readonly connection: { parsedStatements: object; submittedNamedStatements?: object }
 }
@@ -14,11 +14,11 @@ const FORGETS_STATEMENTS = /\b(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\
 
 /**
  * Rolls back what was left open. A session that is ready and outside a transaction costs no round trip.
- * @throws where a stream was left open: nothing is answered behind it.
+ * @throws where a stream was left open, behind which nothing is answered, and where the session is spoiled.
  */
 export function rollBack(client: Client): Promise<void> | undefined {
-  const { readyForQuery } = client as Client & Session
-  if (readyForQuery === true && client.getTransactionStatus() === 'I') return undefined
+  refuseSpoiled(client)
+  if (isReady(client) && client.getTransactionStatus() === 'I') return undefined
   if (openStream(client) !== undefined) throw new Error(`After a lease: ${leftOpen}.`)
   return client.query('ROLLBACK').then(() => undefined)
 }

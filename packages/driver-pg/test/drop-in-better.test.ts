@@ -37,6 +37,26 @@ describe('a connection', () => {
     expect(await pidOf(pool)).toBe(pid)
   })
 
+  test.each([false, true])(
+    'comes back without what its holder queued behind the callback that released it (pipeline: %s)',
+    async (pipeline) => {
+      const pool = open({ max: 1, pipeline })
+      const pid = await pidOf(pool)
+      const client = await pool.connect()
+      await new Promise<void>((resolve) => {
+        client.query('SELECT 1', () => {
+          client.release()
+          resolve()
+        })
+        client.query('BEGIN', () => undefined)
+      })
+      const next = await pool.connect()
+      expect(await pidOf(next)).toBe(pid)
+      expect(next.getTransactionStatus()).toBe('I')
+      next.release()
+    },
+  )
+
   test('survives an error of a statement', async () => {
     const pool = open({ max: 1 })
     const pid = await pidOf(pool)

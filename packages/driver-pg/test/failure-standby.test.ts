@@ -34,12 +34,15 @@ test('a standby that is promoted goes on under the same pool, and so do the sess
   await expect
     .poll(() => ask(readers, 'SELECT count(*)::int AS answer FROM kept').catch(() => undefined))
     .toBe(1)
-  const session = await ask(readers, 'SELECT pg_backend_pid() AS answer')
+  const refusing = await ask(readers, 'SELECT pg_backend_pid() AS answer')
   const refused = await readers
     .query('INSERT INTO kept VALUES (2)')
     .catch((error: unknown) => error)
   expect(refused).toBeInstanceOf(DatabaseError)
   expect(refused).toMatchObject({ code: '25006' })
+  // The next one may lead to another server.
+  const session = await ask(readers, 'SELECT pg_backend_pid() AS answer')
+  expect(session).not.toBe(refusing)
 
   await primary().server.stopServer('immediate')
   await expect.poll(() => writers.stats.size).toBe(0) // It has heard of it.

@@ -104,3 +104,25 @@ test.each([
 ])('pgDriverWith refuses %j', (options, message) => {
   expect(() => pgDriverWith(options as object)).toThrow(message)
 })
+
+test.each([false, true])(
+  'a transaction that begins behind the query whose callback gives the connection back is rolled back (pipeline: %s)',
+  async (pipeline) => {
+    const pool = openPool({ ...connectionTo(), pipeline }, { max: 1 })
+    const lease = await pool.acquire()
+    const client = lease.resource
+    const pid = await backendPid(client)
+    await new Promise<void>((resolve) => {
+      client.query('SELECT 1', () => {
+        lease.release()
+        resolve()
+      })
+      client.query('BEGIN', () => undefined)
+    })
+    const next = await pool.use(async (client) => {
+      const pid = await backendPid(client)
+      return { pid, status: client.getTransactionStatus() }
+    })
+    expect(next).toEqual({ pid, status: 'I' })
+  },
+)

@@ -1,5 +1,6 @@
 import type { Lease } from '@forksafe/core'
 import type { PoolClient } from 'pg'
+import { isPending } from '../pending.ts'
 import { openStream } from '../streams.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
@@ -13,7 +14,6 @@ export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
 interface Inner {
   readonly _queryable?: boolean
   readonly _ending?: boolean
-  readonly readyForQuery?: boolean
 }
 
 /** Puts a `release` on the client, and tells who listens. Rejects where `verify` does not approve. */
@@ -68,7 +68,7 @@ function giveBack(
   tell('release', error, client)
   if (broken || client._queryable === false || client._ending === true) {
     lease.destroy(error instanceof Error ? error : undefined)
-  } else if (client.readyForQuery === false && openStream(client) === undefined) {
+  } else if (isPending(client) && openStream(client) === undefined) {
     // A query that its holder did not wait for takes as long as it takes; in pg-pool the next one waits behind it, too.
     client.once('drain', () => lease[Symbol.dispose]())
   } else lease.release()

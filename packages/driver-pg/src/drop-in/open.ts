@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { startupSnapshot } from 'node:v8'
 import type { ClientConfig, PoolClient } from 'pg'
 import { holdOnlyWhileBusy } from '../building.ts'
+import { noticeSpoiling } from '../spoiled.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 
@@ -27,6 +28,7 @@ export async function open(
   const client = new Client({ ...options, ...(password === undefined ? {} : { password }), stream })
   // Without a listener the end of a connection would end the process; the pool listens as well.
   client.on('error', () => undefined)
+  noticeSpoiling(client)
   const letGo = (): void => void (socket?.destroy() ?? client.end())
   signal.addEventListener('abort', letGo, { once: true })
   try {

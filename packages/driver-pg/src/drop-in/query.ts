@@ -1,5 +1,6 @@
 import type { PoolClient, QueryResult, Submittable } from 'pg'
 import { isOfStatement } from '../errors.ts'
+import { spoilsSession } from '../spoiled.ts'
 import { releaseHealthy } from './lend.ts'
 
 type Callback = (error: Error | null | undefined, result: QueryResult) => void
@@ -20,7 +21,7 @@ export function ask(client: PoolClient, query: unknown, values: unknown): Promis
 
 /** Gives a client back whose query has failed. pg-pool closes its connection, whatever the server says. */
 export function releaseFailed(client: PoolClient, error: unknown): void {
-  if (isOfStatement(error)) releaseHealthy(client, error)
+  if (isOfStatement(error) && !spoilsSession(error)) releaseHealthy(client, error)
   else client.release(error as Error)
 }
 
