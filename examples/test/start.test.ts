@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { startMariadb } from '@forksafe/scripts/mariadb'
 import { startPostgres } from '@forksafe/scripts/postgres'
 import { startRedis } from '@forksafe/scripts/redis'
@@ -25,11 +27,6 @@ test('what the first five minutes with PostgreSQL show is what comes', async () 
     { owner: 'ann', balance: 90 },
     { owner: 'bob', balance: 110 },
   ])
-
-  const closed = new Promise<void>((resolve) => void pool.once('close', resolve))
-  const [listener] = process.listeners('SIGTERM').slice(-1)
-  listener?.('SIGTERM')
-  await closed
 })
 
 test('what the first five minutes with MySQL or MariaDB show is what comes', async () => {
@@ -52,4 +49,26 @@ test('what the first five minutes with Redis show is what comes', async () => {
   onTestFinished(() => pool.close())
   expect(printed).toEqual(['hello', ['jobs', 'mow the lawn'], [[null, 'OK']]])
   expect(await pool.get('visits')).toBe('1')
+})
+
+test('at SIGTERM what is being served is answered, and then the pool closes', async () => {
+  const postgres = await startPostgres({ own: true, tls: false })
+  onTestFinished(() => postgres.stop())
+  vi.stubEnv('DATABASE_URL', postgres.url)
+  vi.stubEnv('PORT', '0')
+  const others = process.listeners('SIGTERM')
+  const { pool, server } = await import('../src/start/shutdown.ts')
+  onTestFinished(() => pool.close())
+  if (!server.listening) await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const answer = fetch(url).then((response) => response.text())
+  await expect.poll(() => pool.stats.borrowed).toBe(1)
+
+  const closed = new Promise<void>((resolve) => void pool.once('close', resolve))
+  const listener = process.listeners('SIGTERM').find((one) => !others.includes(one))
+  listener?.('SIGTERM')
+  await expect.poll(() => server.listening).toBe(false)
+  expect(await answer).toBe('SELECT')
+  await closed
+  await expect(fetch(url)).rejects.toThrow('fetch failed')
 })

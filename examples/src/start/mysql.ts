@@ -37,7 +37,3 @@ for await (const account of pool.stream<Account>('select balance from account'))
 }
 console.log(total) // 200
 // #endregion
-
-// #region close
-process.once('SIGTERM', () => void pool.close({ deadlineMillis: 10_000 }))
-// #endregion

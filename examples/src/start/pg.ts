@@ -37,7 +37,3 @@ const { rows: sums } = await pool.use(async (client) => {
 })
 console.log(sums[0]?.total) // '200'
 // #endregion
-
-// #region close
-process.once('SIGTERM', () => void pool.close({ deadlineMillis: 10_000 }))
-// #endregion

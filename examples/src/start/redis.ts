@@ -28,9 +28,5 @@ const written = await pool.use(async (redis) => {
     .set('visits', visits + 1)
     .exec()
 })
-console.log(written) // [[null, 'OK']], or null if somebody else wrote it meanwhile
-// #endregion
-
-// #region close
-process.once('SIGTERM', () => void pool.close({ deadlineMillis: 10_000 }))
+console.log(written) // [[null, 'OK']], or null if another client wrote it meanwhile
 // #endregion
