@@ -4,7 +4,9 @@ import { join } from 'node:path'
 
 /** Where each page stands. A page in no group is shown under "More". */
 const groups = {
-  Start: ['start-pg', 'start-mysql', 'start-redis', 'how-it-works'],
+  Start: ['start-pg', 'start-mysql', 'start-redis', 'recipes', 'how-it-works', 'faq'],
+  Switching: ['drop-in', 'drop-in-mysql', 'generic-pool', 'migrating', 'comparison'],
+  'In production': ['outages', 'fleet', 'redis', 'transactions', 'observing'],
   'When the process changes': [
     'process-changes',
     'fork-detection',
@@ -13,16 +15,8 @@ const groups = {
     'freezes',
     'clusters',
   ],
-  'In production': ['outages', 'fleet', 'redis', 'transactions', 'observing'],
-  'Coming from another pool': [
-    'migrating',
-    'drop-in',
-    'drop-in-mysql',
-    'generic-pool',
-    'comparison',
-  ],
   'A driver of your own': ['writing-a-driver', 'testing-a-driver'],
-  Reference: ['options', 'errors', 'benchmarks', 'faq'],
+  Reference: ['options', 'errors', 'benchmarks'],
 }
 
 /**

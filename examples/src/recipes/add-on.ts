@@ -1,0 +1,15 @@
+import { afterFork } from '@forksafe/core'
+
+export interface Addon {
+  /** `fork()`, and in the child `uv_loop_fork()`. Returns the child's pid; in the child, 0. */
+  fork(): number
+}
+
+export function forkWorker(addon: Addon, work: () => void): number {
+  const pid = addon.fork()
+  if (pid === 0) {
+    afterFork() // before anything else
+    work()
+  }
+  return pid
+}
