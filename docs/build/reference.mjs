@@ -11,6 +11,40 @@ const given = [
   { of: 'AcquireOptions', title: '`acquire` and `use`', intro: 'Their last argument.' },
   { of: 'CloseOptions', title: '`close`', intro: 'Its argument.' },
 ]
+/** The options of a pool by how often one needs them, and when the default is not the best value. */
+const tiers = {
+  'Every program': {
+    connection: 'always: where to connect to',
+    max: '[the server has fewer or more connections to give](clusters.md#how-large-may-max-be)',
+    acquireTimeoutMillis: 'your own callers give up earlier',
+    maxWaitingClients:
+      'what exceeds the capacity should [fail at once](recipes.md) instead of waiting',
+    name: 'there is more than one pool',
+  },
+  'For some networks and loads': {
+    min: 'the first callers after a quiet time must not wait for a connect',
+    idleTimeoutMillis: "[many instances](fleet.md) share the server's connections: less",
+    maxLifetimeMillis:
+      'something between you and the server ends old connections: less than its limit',
+    keepaliveMillis: 'a router forgets idle connections: less than its limit',
+    validateAfterIdleMillis:
+      'no round trip may be spent: more; no caller may get a dead connection: 0',
+    createTimeoutMillis: 'a healthy connect takes longer',
+    validateTimeoutMillis: 'a healthy round trip takes longer',
+    backoff: 'the next attempt should come sooner, or later',
+    leakDetectionMillis:
+      'connections do not come back, and you want to know who [holds them](observing.md)',
+  },
+  Rarely: {
+    destroyTimeoutMillis: 'a polite goodbye takes longer',
+    maxUses: 'the session on the server grows with each use',
+    eager: '`min` connections should be kept when they are there, but not opened in advance',
+    fifo: 'all connections should be used in turn, as for servers behind one address',
+    allowExitOnIdle: 'the pool should keep the process alive',
+    forkDetection:
+      '[you call `afterFork()`](fork-detection.md) after every fork, and want no other check',
+  },
+}
 const givenToDrivers = ['DriverOptions', 'QueryOptions', 'StreamOptions', 'TransactionOptions']
 
 /**
@@ -22,18 +56,44 @@ const givenToDrivers = ['DriverOptions', 'QueryOptions', 'StreamOptions', 'Trans
 export async function writeReference(docs, project) {
   const packages = project.children ?? []
   mkdirSync(join(docs, 'generated'), { recursive: true })
-  writeFileSync(join(docs, 'generated/options.md'), await options(packages))
+  const values = await pooled()
+  writeFileSync(join(docs, 'generated/options.md'), options(packages, values))
+  writeFileSync(join(docs, 'generated/options-table.md'), table(values))
   writeFileSync(join(docs, 'generated/errors.md'), errors(packages))
 }
 
-/** @param {Declaration[]} packages */
-async function options(packages) {
-  const values = await pooled()
+/** @typedef {{ expected: string, values: string[], shown: string }} Known what core itself makes of an option */
+
+/**
+ * The options of a pool, each in its tier.
+ * @param {Map<string, Known>} values
+ */
+function table(values) {
+  const left = new Set(values.keys())
+  const groups = Object.entries(tiers).map(([title, options]) => {
+    const rows = Object.entries(options).map(([option, when]) => {
+      const known = values.get(option)
+      if (!left.delete(option) && option !== 'connection') {
+        throw new Error(`Core has no option ${option}`)
+      }
+      return `| [\`${option}\`](#${option.toLowerCase()}) | ${known?.shown ?? ''} | ${when} |`
+    })
+    return [`| ${title} | default | change it when |`, '| --- | --- | --- |', ...rows].join('\n')
+  })
+  if (left.size > 0) throw new Error(`In no tier: ${[...left].join(', ')}`)
+  return `${groups.join('\n\n')}\n`
+}
+
+/**
+ * @param {Declaration[]} packages
+ * @param {Map<string, Known>} values
+ */
+function options(packages, values) {
   const core = found(packages, '@forksafe/core')
   const ofCore = given.map(({ of, title, intro }) => {
     const ofPool = of === 'BasePoolOptions'
     const sections = (found(core.children, of).children ?? []).map((option) =>
-      section(option, ofPool ? values.get(option.name) : undefined),
+      ofPool ? section(option, { known: values.get(option.name) }) : section(option, { of }),
     )
     return [`## ${title}`, intro, ...sections].join('\n\n')
   })
@@ -46,7 +106,7 @@ async function options(packages) {
           [
             `## ${name}: ${child.name}`,
             text(child),
-            ...(child.children ?? []).map((option) => section(option)),
+            ...(child.children ?? []).map((option) => section(option, { of: name + child.name })),
           ].join('\n\n'),
         ),
     )
@@ -55,9 +115,10 @@ async function options(packages) {
 
 /**
  * @param {Declaration} option
- * @param {{ expected: string, values: string[] }} [known] what core itself makes of it
+ * @param {{ known?: Known | undefined, of?: string }} about what core makes of it; what it is an option of, where several
+ *   have one of that name
  */
-function section(option, known) {
+function section(option, { known, of }) {
   const said = text(option)
   if (said === '') throw new Error(`The option ${option.name} has no docstring`)
   const inner = (option.type?.type === 'reflection' && option.type.declaration.children) || []
@@ -71,19 +132,27 @@ function section(option, known) {
     ? `Must be ${known.expected}.`
     : `Type: \`${option.type?.toString().replaceAll(/^undefined \| | \| undefined$/g, '')}\`.`
   const list = parts.length > 0 ? [parts.join('\n')] : []
-  return [`### ${option.name}`, said, ...list, fact].join('\n\n')
+  const id = of === undefined ? '' : ` {#${anchor(`${of}-${option.name}`)}}`
+  return [`### ${option.name}${id}`, said, ...list, fact].join('\n\n')
+}
+
+/** @param {string} words */
+function anchor(words) {
+  return words.replaceAll(/\W+/g, '-').replace(/^-/, '').toLowerCase()
 }
 
 /**
  * The defaults of a pool, and what each option must be, by what core does with them.
- * @returns {Promise<Map<string, { expected: string, values: string[] }>>}
+ * @returns {Promise<Map<string, Known>>}
  */
 async function pooled() {
   const { parseOptions } = await import('../../packages/core/dist/options.js')
   const known = new Map()
   for (const [option, value] of Object.entries(parseOptions("the driver's name", {}))) {
-    const values = typeof value === 'object' ? Object.values(value) : [value]
-    known.set(option, { expected: expectation(parseOptions, option), values: values.map(show) })
+    const parts = typeof value === 'object' ? Object.values(value) : [value]
+    const values = parts.map(show)
+    const shown = option === 'name' ? values.join() : values.map((one) => `\`${one}\``).join(' to ')
+    known.set(option, { expected: expectation(parseOptions, option), values, shown })
   }
   return known
 }
