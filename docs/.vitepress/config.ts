@@ -19,13 +19,19 @@ const withoutScript = `
 
 const base = process.env['FORKSAFE_DOCS_BASE'] ?? '/'
 
+const description =
+  'A connection pool for Node that survives forks, snapshots, restores and freezes, and behaves better in an outage. ' +
+  'PostgreSQL, MySQL, MariaDB, Redis, or your own driver.'
+
 export default defineConfig({
   title: 'forksafe',
-  description: 'A resource pool for Node that stays correct when the process under it changes',
+  description,
   lang: 'en',
   base,
   head: [
     ['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }],
+    ['meta', { property: 'og:type', content: 'website' }],
+    ['meta', { property: 'og:site_name', content: 'forksafe' }],
     ['noscript', {}, `<style>${withoutScript}</style>`],
   ],
   srcExclude: ['generated/**'],
@@ -35,11 +41,16 @@ export default defineConfig({
       md.use(repositoryLinks).use(inlinePictures)
     },
   },
+  transformHead: ({ title, description }) => [
+    ['meta', { property: 'og:title', content: title }],
+    ['meta', { property: 'og:description', content: description }],
+  ],
   themeConfig: {
     nav: [
-      { text: 'Guides', link: '/process-changes' },
-      { text: 'Options', link: '/options' },
-      { text: 'API', link: '/api/' },
+      { text: 'Start', link: '/start-pg' },
+      { text: 'Guides', link: '/recipes' },
+      { text: 'Comparison', link: '/comparison' },
+      { text: 'FAQ', link: '/faq' },
     ],
     sidebar: sidebar(docs),
     outline: [2, 3],
