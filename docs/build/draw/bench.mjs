@@ -65,7 +65,10 @@ export function charts({ lending = {}, queries = {}, instantQueries = {}, heap, 
       charts.push({ ...perSecond, file, title: `${what}: ${by(callers)}`, bars: medians(row) })
     }
   }
-  if (heap !== undefined) charts.push(memory(heap))
+  if (heap !== undefined) {
+    charts.push(memory(heap, 'pool', 'bench-heap-pool.svg', 'An idle pool'))
+    charts.push(memory(heap, 'resource', 'bench-heap.svg', 'An idle resource'))
+  }
   if (afterFork !== undefined) charts.push(firstAnswer(afterFork))
   return charts
 }
@@ -79,16 +82,19 @@ function medians(rows = {}) {
 
 /**
  * @param {NonNullable<Bench['heap']>} heap
+ * @param {'pool' | 'resource'} what
+ * @param {string} file
+ * @param {string} title
  * @returns {Chart}
  */
-function memory(heap) {
+function memory(heap, what, file, title) {
   return {
-    file: 'bench-heap.svg',
-    title: 'An idle resource',
+    file,
+    title,
     unit: 'bytes',
     better: 'less is better',
     bars: Object.entries(heap).flatMap(([label, row]) =>
-      'resource' in row ? [{ label, value: row.resource }] : [],
+      'pool' in row ? [{ label, value: row[what] }] : [],
     ),
   }
 }

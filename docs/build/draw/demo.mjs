@@ -7,6 +7,8 @@ import { bar, figure, picture, text, WIDTH } from './svg.mjs'
  * @typedef {{ node: string, postgres: string, queriesPerProcess: number, plain: Counts & { byProcess: Counts[] }, forksafe: Counts & { byProcess: Counts[] } }} Demo
  */
 
+/** @typedef {'right' | 'wrong' | 'errors' | 'unanswered'} Kind */
+
 const kinds = /** @type {const} */ (['right', 'wrong', 'errors', 'unanswered'])
 const LEFT = 62
 const ROW = 54
@@ -17,9 +19,11 @@ const ROW = 54
  * @returns {Record<string, string>} by file
  */
 export function drawDemo({ plain, forksafe, queriesPerProcess }) {
+  // The same legend under both, of what is in either.
+  const shown = kinds.filter((kind) => plain[kind] + forksafe[kind] > 0)
   return {
-    'demo-plain.svg': draw('A plain pg.Pool', plain, queriesPerProcess),
-    'demo-forksafe.svg': draw('forksafe', forksafe, queriesPerProcess),
+    'demo-plain.svg': draw('A plain pg.Pool', plain, queriesPerProcess, shown),
+    'demo-forksafe.svg': draw('forksafe', forksafe, queriesPerProcess, shown),
   }
 }
 
@@ -27,8 +31,9 @@ export function drawDemo({ plain, forksafe, queriesPerProcess }) {
  * @param {string} title
  * @param {Demo['plain']} counts
  * @param {number} queries
+ * @param {Kind[]} shown
  */
-function draw(title, counts, queries) {
+function draw(title, counts, queries, shown) {
   const rows = counts.byProcess.flatMap((process, n) => row(process, n, queries))
   const height = 44 + counts.byProcess.length * ROW + 22
   const said = counts.byProcess.map((process, n) => `${name(n)}: ${words(process)}`)
@@ -36,7 +41,7 @@ function draw(title, counts, queries) {
     text(0, 16, title, { size: 17, bold: true }),
     text(WIDTH, 16, summary(counts), { kind: 'soft', anchor: 'end' }),
     ...rows,
-    ...legend(height - 8),
+    ...legend(height - 8, shown),
   ])
 }
 
@@ -61,13 +66,18 @@ function row(counts, n, queries) {
   ]
 }
 
-/** @param {number} y */
-function legend(y) {
-  const at = { right: 0, wrong: 74, errors: 152, unanswered: 226 }
-  return kinds.flatMap((kind) => [
-    bar(at[kind], y - 11, 12, 12, kind),
-    text(at[kind] + 18, y, kind, { kind: 'soft', size: 13 }),
-  ])
+/**
+ * @param {number} y
+ * @param {Kind[]} shown
+ */
+function legend(y, shown) {
+  const widths = { right: 74, wrong: 78, errors: 74, unanswered: 110 }
+  let x = 0
+  return shown.flatMap((kind) => {
+    const at = x
+    x += widths[kind]
+    return [bar(at, y - 11, 12, 12, kind), text(at + 18, y, kind, { kind: 'soft', size: 13 })]
+  })
 }
 
 /** @param {Counts} counts */
