@@ -129,7 +129,7 @@ const optionRules: Record<keyof BasePoolOptions, Rule> = {
   keepaliveMillis: millisFrom0,
   backoff: {
     expected: 'an object { minMillis?, maxMillis? }',
-    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    accepts: isPlainObject,
   },
   fifo: trueOrFalse,
   leakDetectionMillis: millisFrom0,
@@ -185,15 +185,15 @@ const defaults: Omit<ParsedOptions, 'name' | 'backoff'> = {
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function parseOptions(driverName: string, options: unknown): ParsedOptions {
-  if (typeof options !== 'object' || options === null) {
+  if (!isPlainObject(options)) {
     throw new TypeError(
-      `Pool "${driverName}": expected the options to be an object, got ${show(options)}.`,
+      `Pool "${driverName}": expected the options to be a plain object, got ${show(options)}.`,
     )
   }
-  const { connection: _, ...given } = definedOf(options)
+  const { connection: _, ...given } = definedOf(options as object)
   const named = optionRules.name.accepts(given['name'])
   const name = named ? (given['name'] as string) : driverName
-  checkEach(`Pool "${name}"`, optionRules, given)
+  checkEach(`Pool "${name}"`, optionRules, given, ['connection'])
   const parsed = { ...defaults, ...(given as Partial<ParsedOptions>), name }
   checkSize(name, parsed)
   return { ...parsed, backoff: parseBackoff(name, parsed.backoff) }
@@ -225,24 +225,26 @@ export function checkArguments(
   method: keyof typeof argumentRules,
   given: unknown,
 ): void {
-  if (typeof given !== 'object' || given === null) {
+  if (!isPlainObject(given)) {
     throw new TypeError(
-      `Pool "${pool}", \`${method}\`: expected an object of options, got ${show(given)}.`,
+      `Pool "${pool}", \`${method}\`: expected a plain object of options, got ${show(given)}.`,
     )
   }
-  checkEach(`Pool "${pool}", \`${method}\``, argumentRules[method], definedOf(given))
+  checkEach(`Pool "${pool}", \`${method}\``, argumentRules[method], definedOf(given as object))
 }
 
 function checkEach(
   where: string,
   rules: Record<string, Rule>,
   given: Record<string, unknown>,
+  others: readonly string[] = [],
 ): void {
   for (const [option, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, option) ? rules[option] : undefined
     if (rule === undefined) {
       throw new TypeError(
-        `${where}: there is no option \`${option}\`. There are ${Object.keys(rules).join(', ')}.`,
+        `${where}: there is no option \`${option}\` (got ${kindOf(value)} for it). ` +
+          `There are ${[...others, ...Object.keys(rules)].join(', ')}.`,
       )
     }
     if (!rule.accepts(value)) {
@@ -257,12 +259,34 @@ function definedOf(options: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
+/**
+ * Of any realm. What inherits properties is none: options are checked one own property after the other, but read with
+ * all that they inherit.
+ */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+  )
+}
+
 /** Tells what came, in an error message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (value === null || value === undefined) return String(value)
-  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object'
-  if (typeof value === 'function') return 'a function'
+  if (value === null || value === undefined || Object(value) === value) return kindOf(value)
   // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
   return `${String(value)} (${typeof value})`
+}
+
+/** Tells of what kind it is, and no more: it may be a password. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (isPlainObject(value)) return 'an object'
+  const { name = 'Object' } = Object(value.constructor) as { readonly name?: string }
+  return name === 'Object' ? 'an object that inherits properties' : `an instance of ${name}`
 }

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 import { createForkSafePool, type Driver } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
@@ -66,7 +67,7 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
   validateAfterIdleMillis: millisFrom0,
   keepaliveMillis: millisFrom0,
   backoff: {
-    wrong: [50, 'fast', null, []],
+    wrong: [50, 'fast', null, [], new Map()],
     right: [{}, { minMillis: 1 }, { minMillis: 1, maxMillis: 1 }, { maxMillis: 100_000 }],
     expected: 'an object { minMillis?, maxMillis? }',
   },
@@ -85,11 +86,28 @@ function shown(value: unknown): string {
   if (typeof value === 'string') return `"${value}" (string)`
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
+  if (value instanceof Map) return 'an instance of Map'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'function') return 'a function'
   // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
   return `${String(value)} (${typeof value})`
 }
+
+class Options {
+  get max() {
+    return 5
+  }
+}
+
+/** What would be read in another way than it is checked. */
+const notPlain: [unknown, string][] = [
+  [[], 'an array'],
+  [new Map([['max', 5]]), 'an instance of Map'],
+  [new Options(), 'an instance of Options'],
+  [Object.create({ max: '5' }), 'an object that inherits properties'],
+  [Object.create(Object.create(null)), 'an object that inherits properties'],
+  [new AbortController().signal, 'an instance of AbortSignal'],
+]
 
 describe('an option', () => {
   const wrong = Object.entries(rules).flatMap(([option, { wrong, expected }]) =>
@@ -117,8 +135,18 @@ describe('an option', () => {
   test('that nobody knows is refused, and those that there are are told', () => {
     const complaint = complaintAbout({ connection: 'db', idleTimeout: 5, name: 'orders' })
     expect(complaint).toContain('"orders"')
-    expect(complaint).toContain('there is no option `idleTimeout`')
-    for (const option of Object.keys(rules)) expect(complaint).toContain(option)
+    expect(complaint).toContain('there is no option `idleTimeout` (got a number for it)')
+    for (const option of ['connection', ...Object.keys(rules)]) expect(complaint).toContain(option)
+  })
+
+  test('that nobody knows does not show what it was given, which may be a password', () => {
+    const complaint = complaintAbout({
+      connection: 'db',
+      password: 'secret',
+      passwords: ['secret'],
+    })
+    expect(complaint).toContain('there is no option `password` (got a string for it)')
+    expect(complaint).not.toContain('secret')
   })
 
   test.each(['constructor', 'toString', '__proto__x', 'hasOwnProperty'])(
@@ -178,7 +206,25 @@ describe('options that do not fit together', () => {
   })
 
   test.each([undefined, null, 5, 'max=5'])('are refused: %s for all of them', (options) => {
-    expect(complaintAbout(options)).toContain('expected the options to be an object')
+    expect(complaintAbout(options)).toContain('expected the options to be a plain object')
+  })
+
+  test.each(notPlain)('are refused: %s for all of them', (options, got) => {
+    expect(complaintAbout(options)).toBe(
+      `Pool "fake": expected the options to be a plain object, got ${got}.`,
+    )
+  })
+
+  test('may have no prototype, or the one of another realm', async () => {
+    const given = { connection: 'db', max: 3 }
+    for (const options of [
+      Object.assign(Object.create(null), given),
+      Object.assign(runInNewContext('({})'), given),
+    ]) {
+      const pool = createForkSafePool(new FakeDriver(), options)
+      expect(pool.stats.max).toBe(3)
+      await pool.close()
+    }
   })
 })
 
@@ -307,11 +353,22 @@ describe('what a method is given', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
-  test.each([null, 5, 'now'])('acquire refuses %o for all of them', async (options) => {
-    expect(await errorOf(openPool(new FakeDriver()).acquire(options as never))).toBeInstanceOf(
-      TypeError,
-    )
-  })
+  test.each([[null, 'null'], [5, '5 (number)'], ...notPlain])(
+    'acquire, close, resize and warmUp refuse %o for all of them',
+    async (options, got) => {
+      const pool = openPool(new FakeDriver())
+      const refusals = [
+        errorOf(pool.acquire(options as never)),
+        errorOf(pool.close(options as never)),
+        errorOf((async () => pool.resize(options as never))()),
+        errorOf(pool.warmUp(options as never)),
+      ]
+      for (const [i, method] of ['acquire', 'close', 'resize', 'warmUp'].entries()) {
+        const message = `Pool "fake", \`${method}\`: expected a plain object of options, got ${got}.`
+        expect(await refusals[i]).toEqual(new TypeError(message))
+      }
+    },
+  )
 
   test('acquire refuses what it does not know, and takes undefined as left out', async () => {
     const pool = openPool(new FakeDriver())
@@ -357,7 +414,7 @@ describe('what a method is given', () => {
   test.each([
     [{ signal: {} }, 'Pool "fake", `warmUp`: expected `signal` to be an AbortSignal'],
     [{ timeoutMillis: 5 }, 'Pool "fake", `warmUp`: there is no option `timeoutMillis`'],
-    [null, 'Pool "fake", `warmUp`: expected an object of options, got null'],
+    [null, 'Pool "fake", `warmUp`: expected a plain object of options, got null'],
   ])('warmUp refuses %j', async (options, message) => {
     const pool = openPool(new FakeDriver(), { min: 1 })
     const error = await errorOf(pool.warmUp(options as never))
