@@ -4,7 +4,7 @@ import { Pool as PgPool, Query, type PoolClient } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Pool } from '../src/index.ts'
 import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
-import { observe, sessionsAlive } from './support/pools.ts'
+import { observe, sessionsAlive, startProxy } from './support/pools.ts'
 
 // Where the drop-in is not like pg.Pool, on purpose. docs/drop-in.md says the same.
 
@@ -109,6 +109,18 @@ describe('a connection', () => {
     served.release()
     await expect.poll(() => pool.idleCount).toBe(2)
   })
+})
+
+test('`connectionTimeoutMillis` holds also while the only client is being rolled back', async () => {
+  const { proxy, stop } = await startProxy('plain')
+  onTestFinished(stop)
+  const pool = open({ port: proxy.port, max: 2, connectionTimeoutMillis: 300 })
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  await proxy.hold()
+  client.release()
+  // And not after the 2,000 ms that the rollback may take.
+  expect((await errorOf(pool.connect())).message).toBe('timeout exceeded when trying to connect')
 })
 
 describe('end', () => {

@@ -143,8 +143,9 @@ export const Pool = class Pool extends Inheritance {
   /** Whether a client is opened for who comes now: then how long it may wait is how long that may take. */
   private get _getsItsOwn(): boolean {
     if (!this.options.connectionTimeoutMillis) return false
-    const { size, idle, max } = this._core.stats
-    return idle === 0 && size < max
+    const { size, borrowed, creating, destroying, max } = this._core.stats
+    // Nor is it for who can have what is idle, or is being reset or validated: that comes first.
+    return size === borrowed + creating + destroying && size < max
   }
 
   /** pg-pool looks at its options each time, and there are programs that change them. */
