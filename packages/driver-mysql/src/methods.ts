@@ -48,9 +48,12 @@ export interface MysqlMethods {
   ): AsyncGenerator<R, void, undefined>
   /**
    * Runs `work` on one connection between `START TRANSACTION` and `COMMIT`, and gives its result. What `work` throws rolls
-   * back. Rejects too when a deadlock had rolled back before COMMIT, because `work` went on after a failed statement.
+   * back. Rejects as `acquire` does, with what `work` throws, or with the signal's `reason`.
+   * @throws {RolledBackError} when the server had rolled back all of it, as after a deadlock, and `work` went on; or when
+   * `work` left a stream open.
+   * @throws {TransactionEndedError} when `work` ended it itself.
    * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
-   * @throws {TypeError} for a wrong option.
+   * @throws {TypeError} for a wrong or unknown option, and for work that is no function.
    */
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
 }

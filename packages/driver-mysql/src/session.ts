@@ -1,47 +1,13 @@
-import type { Connection } from 'mysql2'
-import { errorMonitor, type EventEmitter } from 'node:events'
+import { errorMonitor } from 'node:events'
 import type { Duplex, Readable } from 'node:stream'
 import type { MysqlClient, MysqlConnection } from './client.ts'
+import { type Command, type Core, isOfServer, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
 import { type Effect, effectOf, mayMove } from './statements.ts'
 
 const IN_TRANSACTION = 1 // SERVER_STATUS_IN_TRANS
-/** The server has rolled back, not the statement alone but all of the transaction. */
-const DEADLOCK = 1213
-
-type Done = (error: unknown, result?: unknown, ...more: unknown[]) => void
-
-/** One statement under way: with a callback, or else it emits what becomes of it. */
-interface Command extends EventEmitter {
-  onResult?: Done
-  stream: (options?: object) => Readable
-}
-
-interface Statements {
-  set(key: string, statement: object): void
-  /** Closes it on the server, by a message that has no answer. */
-  delete(key: string): void
-}
-
-type Verb = (statement: string | { sql: string }, ...rest: unknown[]) => Command
-
-/** What mysql2 knows of a connection and does not type. */
-interface Core {
-  query: Verb
-  execute: Verb
-  prepare: Verb
-  changeUser: (...args: unknown[]) => unknown
-  readonly stream: Duplex & { ref?(): void; unref?(): void }
-  readonly _command?: Command | null
-  /** Those after it. */
-  readonly _commands: { readonly length: number; toArray(): Command[] }
-  readonly _paused: boolean
-  readonly _closing?: boolean
-  readonly _fatalError: object | null
-  readonly _protocolError: object | null
-  readonly _statements: Statements
-}
-
+/** Its answer tells whether there is a transaction. */
+export const ASK = 'DO 0'
 const answered = new WeakSet<Command>()
 const streams = new WeakMap<Command, Readable>()
 const sessions = new WeakMap<MysqlClient, Session>()
@@ -69,10 +35,12 @@ export class Session {
   /** Why it cannot be reset, if it cannot. */
   beyondReset: string | undefined
   inTransaction = false
+  /** Whether it still is, the server has not said since. */
+  inDoubt = false
+  /** The server's last error since it said that the transaction was under way. */
+  failure: Error | undefined
   /** What its next transaction will be like, has been said of one that has not begun. */
   announced = false
-  /** A deadlock has ended the transaction, and what comes after it is in none. */
-  rolledBack = false
   readonly socket: Duplex
   /** How to reach the server again. */
   readonly target: MysqlConnection
@@ -80,6 +48,7 @@ export class Session {
   readonly charsetNumber: number | undefined
   readonly database: string | undefined
   readonly #core: Core
+  #guarded = false
   /** The statements that the present holder has had prepared. */
   readonly #prepared = new Set<string>()
 
@@ -120,7 +89,6 @@ export class Session {
     this.elsewhere = false
     this.inTransaction = false
     this.announced = false
-    this.rolledBack = false
   }
 
   /** What is prepared now is the pool's own, and of use to whoever executes the same text. */
@@ -139,6 +107,30 @@ export class Session {
     const { stream } = this.#core
     if (open) stream.ref?.()
     else stream.unref?.()
+  }
+
+  /**
+   * Runs `work` within the transaction that has begun. Once the server has ended that, nothing more is sent, which would be
+   * done outside of it, each statement by itself: it rejects with what `refusal` gives.
+   */
+  async guard<T>(refusal: () => Error, work: () => Promise<T>): Promise<T> {
+    const core = this.#core
+    const { addCommand } = core
+    const guarded = (command: Command): Command => {
+      if (!this.inTransaction) return refuse(command, refusal())
+      // Nobody watches what its holder has prepared by himself.
+      if (command.statement !== undefined) this.inDoubt = true
+      return addCommand.call(core, command)
+    }
+    core.addCommand = guarded
+    this.#guarded = true
+    try {
+      return await work()
+    } finally {
+      this.#guarded = false
+      // It is another one, where the connection was closed meanwhile.
+      if (core.addCommand === guarded) core.addCommand = addCommand
+    }
   }
 
   #observe(): void {
@@ -172,7 +164,7 @@ export class Session {
     if (effect === 'announces') this.announced = true
     else if (effect === 'begins') {
       this.inTransaction = true
-      this.rolledBack = false
+      this.failure = undefined
     } else if (effect === 'leaves') {
       this.left = true
       this.elsewhere ||= mayMove(sql)
@@ -191,24 +183,39 @@ export class Session {
       return command
     }
     command.onResult = (error, result, ...more) => {
-      if (error) {
-        answered.add(command)
-        this.#failed(error)
-      } else this.#answered(effect, result)
-      onResult.call(command, error, result, ...more)
+      const tell = (): void => onResult.call(command, error, result, ...more)
+      if (!error) {
+        this.#answered(effect, result)
+        return tell()
+      }
+      answered.add(command)
+      this.#failed(error)
+      // Its holder goes on only when it is known whether there is a transaction to go on in.
+      const asks = this.#guarded && this.inDoubt && sql !== ASK && !this.ended
+      if (asks) this.#core.query(ASK, tell)
+      else tell()
     }
     return command
   }
 
   #answered(effect: Effect, result: unknown): void {
     const { serverStatus } = (result ?? {}) as { readonly serverStatus?: unknown }
-    if (typeof serverStatus !== 'number') return // Rows.
+    if (typeof serverStatus !== 'number') {
+      // Rows. Behind them there may be more than a question: a procedure, or a second statement.
+      if (effect === 'leaves') this.inDoubt = this.inTransaction
+      return
+    }
     this.inTransaction = (serverStatus & IN_TRANSACTION) !== 0
+    this.inDoubt = false
+    if (this.inTransaction) this.failure = undefined
     if (effect === 'begins') this.announced = false
   }
 
+  /** The server may have rolled back the statement, or all of the transaction: after a deadlock, say. */
   #failed(error: unknown): void {
-    if ((error as { readonly errno?: unknown } | null)?.errno === DEADLOCK) this.rolledBack = true
+    if (!isOfServer(error) || !this.inTransaction) return
+    this.inDoubt = true
+    this.failure = error
   }
 }
 
@@ -216,8 +223,4 @@ export class Session {
 function isOpenStream(command: Command | null | undefined): boolean {
   if (!command || answered.has(command)) return false
   return streams.get(command)?.destroyed === false
-}
-
-function untyped(core: Connection): Core {
-  return core as unknown as Core
 }

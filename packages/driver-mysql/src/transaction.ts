@@ -7,8 +7,8 @@ import {
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
 import type { MysqlClient } from './client.ts'
-import { CommitUnknownError } from './errors.ts'
-import { sessionOf } from './session.ts'
+import { CommitUnknownError, RolledBackError, TransactionEndedError } from './errors.ts'
+import { ASK, type Session, sessionOf } from './session.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
@@ -36,6 +36,7 @@ export type Savepoint = SavepointOf<MysqlClient>
 export type TransactionWork<T> = (client: MysqlClient, savepoint: Savepoint) => T | Promise<T>
 
 const RETRIED = new Set<unknown>([
+  1020, // ER_CHECKREAD: of MariaDB, where `innodb_snapshot_isolation` is on
   1205, // ER_LOCK_WAIT_TIMEOUT
   1213, // ER_LOCK_DEADLOCK
 ])
@@ -54,15 +55,14 @@ const dialect: TransactionDialect<MysqlClient> = {
 
   leftOpen(client, pool) {
     if (!sessionOf(client).streaming) return undefined
-    return rolledBack(pool, 'a stream was left open, which must be read to its end')
+    return new RolledBackError(pool, 'a stream was left open, which must be read to its end')
   },
 
   async commit(client, pool) {
-    if (sessionOf(client).rolledBack) {
-      // COMMIT would succeed, and what came after the deadlock is in the tables already, each statement by itself.
-      await client.query('ROLLBACK')
-      throw rolledBack(pool, 'one of its statements had met a deadlock before COMMIT')
-    }
+    const session = sessionOf(client)
+    if (session.inDoubt) await client.query(ASK)
+    // COMMIT would succeed.
+    if (!session.inTransaction) throw endedError(session, pool)
     try {
       await client.query('COMMIT')
     } catch (error) {
@@ -73,11 +73,20 @@ const dialect: TransactionDialect<MysqlClient> = {
     }
   },
 
-  isRetried: (error) => RETRIED.has((error as { readonly errno?: unknown } | null)?.errno),
+  isRetried(error) {
+    const failure: unknown = error instanceof RolledBackError ? error.cause : error
+    return RETRIED.has((failure as { readonly errno?: unknown } | null | undefined)?.errno)
+  },
 }
 
-function rolledBack(pool: string, why: string): Error {
-  return new Error(`Pool "${pool}": the transaction was rolled back: ${why}.`)
+/** What the transaction ended by, before its COMMIT. */
+function endedError({ failure }: Session, pool: string): Error {
+  if (failure === undefined) return new TransactionEndedError(pool)
+  return new RolledBackError(
+    pool,
+    `by the server, when one of its statements failed (${failure.message})`,
+    { cause: failure },
+  )
 }
 
 /** Runs `work` between `START TRANSACTION` and `COMMIT`, as often as `retries` allows. */
@@ -86,6 +95,14 @@ export async function transact<T>(
   work: TransactionWork<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const begin = beginOf(pool.stats.name, work, options)
-  return transactBy(pool, dialect, begin, work, options)
+  const { name } = pool.stats
+  const begin = beginOf(name, work, options)
+  const guarded: TransactionWork<T> = (client, savepoint) => {
+    const session = sessionOf(client)
+    return session.guard(
+      () => endedError(session, name),
+      async () => work(client, savepoint),
+    )
+  }
+  return transactBy(pool, dialect, begin, guarded, options)
 }

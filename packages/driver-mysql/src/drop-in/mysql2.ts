@@ -6,6 +6,7 @@ import mysql, {
 } from 'mysql2'
 import type { Pool as PromisePool } from 'mysql2/promise'
 import type { EventEmitter } from 'node:events'
+import type { Command } from '../internals.ts'
 
 // What mysql2's pool, and its connections, know of themselves and do not type.
 
@@ -30,11 +31,6 @@ export interface InnerPool extends EventEmitter {
   /** A copy of its own for each connection. */
   _createConnectionConfig(): ConnectionOptions & { stream?: unknown }
   promise(promiseImpl?: PromiseConstructor): PromisePool
-}
-
-/** Something to be sent, with a callback or without. */
-export interface Command extends EventEmitter {
-  readonly onResult?: (error: Error) => void
 }
 
 export interface InnerConnection extends PoolConnection {

@@ -1,6 +1,7 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { MysqlClient } from '../client.ts'
-import type { Command, InnerConnection } from './mysql2.ts'
+import { type Command, refuse } from '../internals.ts'
+import type { InnerConnection } from './mysql2.ts'
 
 /** One connection of the pool, and what the pool knows of it. */
 export class Pooled {
@@ -46,12 +47,4 @@ export function staleErrorOf(lease: Lease<Pooled>): StaleResourceError | undefin
   } catch (error) {
     return error instanceof StaleResourceError ? error : undefined
   }
-}
-
-function refuse(command: Command, error: Error): Command {
-  process.nextTick(() => {
-    if (command.onResult !== undefined) command.onResult(error)
-    else if (command.listenerCount('error') > 0) command.emit('error', error)
-  })
-  return command
 }

@@ -1,0 +1,71 @@
+import type { Connection } from 'mysql2'
+import type { EventEmitter } from 'node:events'
+import type { Duplex, Readable } from 'node:stream'
+
+// What mysql2's connections know of themselves and do not type.
+
+export type Done = (error: unknown, result?: unknown, ...more: unknown[]) => void
+
+/** One statement under way: with a callback, or else it emits what becomes of it. */
+export interface Command extends EventEmitter {
+  onResult?: Done
+  /** With its values, where it is no prepared statement. */
+  readonly sql?: string
+  readonly values?: unknown
+  /** Of a prepared statement that is executed, once it is prepared. */
+  readonly statement?: object | undefined
+  stream: (options?: object) => Readable
+}
+
+interface Statements {
+  set(key: string, statement: object): void
+  /** Closes it on the server, by a message that has no answer. */
+  delete(key: string): void
+}
+
+type Verb = (statement: string | { sql: string }, ...rest: unknown[]) => Command
+
+/** A connection. */
+export interface Core {
+  query: Verb
+  execute: Verb
+  prepare: Verb
+  changeUser: (...args: unknown[]) => unknown
+  /** All that is sent to the server passes here; once the connection is closed it is another function. */
+  addCommand: (command: Command) => Command
+  readonly stream: Duplex & { ref?(): void; unref?(): void }
+  readonly _command?: Command | null
+  /** Those after it. */
+  readonly _commands: { readonly length: number; toArray(): Command[] }
+  readonly _paused: boolean
+  readonly _closing?: boolean
+  readonly _fatalError: object | null
+  readonly _protocolError: object | null
+  readonly _statements: Statements
+}
+
+export function untyped(core: Connection): Core {
+  return core as unknown as Core
+}
+
+/** What the server answers that a statement did. */
+export interface ServerError extends Error {
+  readonly errno: number
+  readonly sqlState: string
+}
+
+/** Whether it is an answer of the server, and not what became of the connection. */
+export function isOfServer(error: unknown): error is ServerError {
+  return (error as { readonly sqlState?: unknown } | null)?.sqlState !== undefined
+}
+
+/** Answers a statement that is not sent. */
+export function refuse(command: Command, error: Error): Command {
+  // It waits for a PREPARE, which was refused in its place.
+  if ('statement' in command && command.statement === undefined) return command
+  process.nextTick(() => {
+    if (command.onResult !== undefined) command.onResult(error)
+    else if (command.listenerCount('error') > 0) command.emit('error', error)
+  })
+  return command
+}
