@@ -1,3 +1,4 @@
+import { addMethods, checkDriver } from './check-driver.ts'
 import { Clock, type Clocks, machineClocks } from './clock.ts'
 import type { CreateFailure, Driver } from './driver.ts'
 import { CreateError, PoolClosedError, StaleResourceError } from './errors.ts'
@@ -38,27 +39,6 @@ export function createForkSafePool<R extends object, C, M extends object>(
 ): ForkSafePool<R> & M {
   checkDriver(driver)
   return new Pool<R>(driver, options) as unknown as ForkSafePool<R> & M
-}
-
-const requiredHooks = ['create', 'destroy', 'discard']
-const optionalHooks = ['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods']
-
-function checkDriver(driver: unknown): void {
-  const given = (typeof driver === 'object' && driver !== null ? driver : {}) as Record<
-    string,
-    unknown
-  >
-  if (typeof given['name'] !== 'string' || given['name'] === '') {
-    throw new TypeError(`Expected a driver with a \`name\`, got ${show(driver)}.`)
-  }
-  for (const hook of [...requiredHooks, ...optionalHooks]) {
-    const value = given[hook]
-    if (typeof value === 'function') continue
-    if (value === undefined && optionalHooks.includes(hook)) continue
-    throw new TypeError(
-      `Driver "${given['name']}": expected \`${hook}\` to be a function, got ${show(value)}.`,
-    )
-  }
 }
 
 /** Looks for a change of process. Known to core alone. */
@@ -148,7 +128,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
         this.#telemetry.emit('leak', { generation: number, heldMillis, stack }),
       thawed: () => this.#tellOfChange('thaw', 0),
     })
-    this.#addMethods(driver.methods?.(this) ?? {})
+    addMethods(this, parsed.name, driver.name, driver.methods?.(this))
     this.#supply()
   }
 
@@ -352,16 +332,6 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       generation: this.#stock.generation,
       discarded,
     })
-  }
-
-  #addMethods(methods: object): void {
-    for (const method of Object.keys(methods)) {
-      if (!(method in this)) continue
-      throw new TypeError(
-        `Pool "${this.#options.name}": the driver's method \`${method}\` would hide the pool's own.`,
-      )
-    }
-    Object.assign(this, methods)
   }
 
   #refusal(): PoolClosedError {

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
-import { createForkSafePool, type Driver } from '../src/index.ts'
+import { createForkSafePool, type Driver, type ForkSafePool } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 import { openPool } from './support/pools.ts'
 import { errorOf, settled, useFakeTime } from './support/time.ts'
@@ -84,7 +84,7 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
 /** How a message shows what came. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return `"${value}" (string)`
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   if (value instanceof Map) return 'an instance of Map'
   if (typeof value === 'object') return 'an object'
@@ -236,7 +236,11 @@ describe('a driver', () => {
 
   test.each([undefined, '', 5])('is refused with the name %s', (name) => {
     const driver = { name, create: () => ({}), destroy: () => undefined, discard: () => undefined }
-    expect(() => createForkSafePool(driver as never, {})).toThrow(TypeError)
+    expect(() => createForkSafePool(driver as never, {})).toThrow(
+      new TypeError(
+        `Expected the \`name\` of a driver to be a string of at least one character, got ${shown(name)}.`,
+      ),
+    )
   })
 
   test.each(['create', 'destroy', 'discard'])('is refused without %s', (hook) => {
@@ -287,23 +291,99 @@ describe("a driver's methods", () => {
     expect(await pool.id()).toBe(1)
   })
 
-  test.each(['acquire', 'use', 'stats', 'close', 'on', 'toString', 'constructor'])(
-    'may not hide what the pool has: %s',
-    async (method) => {
-      const driver = Object.assign(new FakeDriver(), {
-        methods: () => ({ [method]: () => undefined }),
-      })
-      expect(() =>
-        createForkSafePool(driver, { connection: 'db', name: 'orders', min: 1 }),
-      ).toThrow(
-        new TypeError(
-          `Pool "orders": the driver's method \`${method}\` would hide the pool's own.`,
-        ),
-      )
-      await settled()
-      expect(driver.calls).toEqual([])
-    },
-  )
+  test.each([
+    'acquire',
+    'use',
+    'stats',
+    'close',
+    'on',
+    'toString',
+    'constructor',
+    Symbol.asyncDispose,
+  ])('may not hide what the pool has: %s', async (method) => {
+    const driver = Object.assign(new FakeDriver(), {
+      methods: () => ({ [method]: () => undefined }),
+    })
+    expect(() => createForkSafePool(driver, { connection: 'db', name: 'orders', min: 1 })).toThrow(
+      new TypeError(
+        `Pool "orders": the driver's method \`${String(method)}\` would hide the pool's own.`,
+      ),
+    )
+    await settled()
+    expect(driver.calls).toEqual([])
+  })
+
+  test('may be those of a class, and of what it extends', async () => {
+    class Counter {
+      calls = 0
+      id = (): string => 'of its own'
+      get count() {
+        return this.calls
+      }
+      reset() {
+        this.calls = 0
+      }
+    }
+    class Verbs extends Counter {
+      readonly #pool: ForkSafePool<FakeResource>
+      constructor(pool: ForkSafePool<FakeResource>) {
+        super()
+        this.#pool = pool
+      }
+      first() {
+        this.calls++
+        return this.#pool.use(({ id }) => id)
+      }
+      override reset() {
+        super.reset()
+        this.calls = -1
+      }
+    }
+    const methods = (pool: ForkSafePool<FakeResource>): Verbs => new Verbs(pool)
+    const pool = createForkSafePool(Object.assign(new FakeDriver(), { methods }), {
+      connection: 'db',
+    })
+    expect(await pool.first.call(undefined)).toBe(1)
+    expect(pool.count).toBe(1)
+    pool.reset()
+    expect(pool.count).toBe(-1)
+    expect(pool.id()).toBe('of its own')
+  })
+
+  test.each([undefined, {}, Object.create(null)])('may be none: %o', (methods) => {
+    const driver = Object.assign(new FakeDriver(), { methods: () => methods })
+    const without = createForkSafePool(new FakeDriver(), { connection: 'db' })
+    const pool = createForkSafePool(driver as never, { connection: 'db' })
+    expect(Object.keys(pool)).toEqual(Object.keys(without))
+  })
+
+  test.each([
+    [5, '5 (number)'],
+    ['abc', '"abc" (string)'],
+    [null, 'null'],
+    [[], 'an array'],
+    [() => undefined, 'a function'],
+    [Promise.resolve({}), 'an instance of Promise'],
+  ])('are an object: %o is refused', (returned, got) => {
+    const driver = Object.assign(new FakeDriver(), { methods: () => returned })
+    expect(() => createForkSafePool(driver as never, { connection: 'db' })).toThrow(
+      new TypeError(`Driver "fake": expected \`methods\` to return an object, got ${got}.`),
+    )
+  })
+
+  class Thenable {
+    // oxlint-disable-next-line unicorn/no-thenable -- what is to be refused
+    then(): void {}
+  }
+  // oxlint-disable-next-line unicorn/no-thenable -- what is to be refused
+  test.each([{ then: () => undefined }, new Thenable()])('may not be `then`', (methods) => {
+    const driver = Object.assign(new FakeDriver(), { methods: () => methods })
+    expect(() => createForkSafePool(driver, { connection: 'db', name: 'orders' })).toThrow(
+      new TypeError(
+        'Pool "orders": with the driver\'s method `then`, `await` would take the pool for a promise.',
+      ),
+    )
+  })
 
   test('that throw leave no pool behind that opens resources', async () => {
     const driver = Object.assign(new FakeDriver(), {
