@@ -21,9 +21,10 @@ export function resetAlways(client: MysqlClient): Promise<void> | undefined {
   return reset(client)
 }
 
-/** @throws where nobody can use the connection any more. */
+/** @throws where nobody else can use the connection any more. */
 export function refuseUnusable(session: Session): void {
   if (session.ended) throw new Error('The last holder has ended the connection.')
+  if (session.anotherUser) throw new Error('The last holder left the session as another user.')
   if (session.streaming) throw new Error('The last holder left a stream open: read it to its end.')
 }
 
@@ -35,15 +36,11 @@ async function answered(client: MysqlClient, session: Session): Promise<void> {
 }
 
 async function undo(client: MysqlClient, session: Session): Promise<void> {
-  refuseBeyondReset(session)
+  const { beyondReset } = session
+  if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
   if (session.left || session.announced) return resetSession(client, session)
   await client.query('ROLLBACK')
   session.restored()
-}
-
-/** @throws where the session cannot be made what it was. */
-export function refuseBeyondReset({ beyondReset }: Session): void {
-  if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
 }
 
 /**

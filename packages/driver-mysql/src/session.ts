@@ -3,7 +3,7 @@ import type { Duplex, Readable } from 'node:stream'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { type Command, type Core, isOfServer, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
-import { type Effect, effectOf, mayMove } from './statements.ts'
+import { type Effect, effectOf, mayMove, takesRole } from './statements.ts'
 
 const IN_TRANSACTION = 1 // SERVER_STATUS_IN_TRANS
 /** Its answer tells whether there is a transaction. */
@@ -32,6 +32,8 @@ export class Session {
   left = false
   /** It may be in another database than it was opened in. */
   elsewhere = false
+  /** It is another user's. */
+  anotherUser = false
   /** Why it cannot be reset, if it cannot. */
   beyondReset: string | undefined
   inTransaction = false
@@ -146,7 +148,7 @@ export class Session {
       return prepare.call(core, statement, ...rest)
     }
     core.changeUser = (...args) => {
-      this.beyondReset = 'as another user'
+      this.anotherUser = true
       return changeUser.apply(core, args)
     }
     const statements = core._statements
@@ -168,6 +170,7 @@ export class Session {
     } else if (effect === 'leaves') {
       this.left = true
       this.elsewhere ||= mayMove(sql)
+      if (takesRole(sql)) this.beyondReset = 'in another role'
     }
     command.once('end', () => answered.add(command))
     const { onResult } = command

@@ -15,6 +15,8 @@ const HARMLESS =
 const HIDDEN = /(?<!@)@(?!@)|;\s*\S|\/\*M?!|\b(?:get_lock|service_get_\w+_locks)\b/i
 /** The session may be in another database after these, or in none. */
 const MOVES = /\b(?:use|database|schema)\b/i
+/** And no column of that name. Between the two words there may be comments. */
+const TAKES_ROLE = /\bset(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/)+role\b(?!\s*:?=)/i
 
 /** By its text alone, so what is not known counts as something that is left. */
 export function effectOf(sql: string): Effect {
@@ -27,4 +29,9 @@ export function effectOf(sql: string): Effect {
 /** Whether a statement that leaves something may have left another database. */
 export function mayMove(sql: string): boolean {
   return MOVES.test(sql)
+}
+
+/** Whether a statement that leaves something takes on another role, which no reset of the session undoes. */
+export function takesRole(sql: string): boolean {
+  return TAKES_ROLE.test(sql)
 }

@@ -203,6 +203,7 @@ describe('prepared statements', () => {
 
 test.each<[string, Holder]>([
   ['logged in as another user', (client) => client.changeUser({ database: 'mysql' })],
+  ['took on another role', (client) => client.query('SET /* for now */ ROLE NONE')],
   ['ended the connection', (client) => client.end()],
   [
     'left a stream unread',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { effectOf, mayMove } from '../src/statements.ts'
+import { effectOf, mayMove, takesRole } from '../src/statements.ts'
 
 describe('what a statement leaves in its session', () => {
   test.each([
@@ -61,5 +61,19 @@ describe('what a statement leaves in its session', () => {
     ['SET @a = 1', false],
   ])('%s: perhaps another database: %s', (sql, moves) => {
     expect(mayMove(sql)).toBe(moves)
+  })
+
+  test.each([
+    ['SET ROLE boss', true],
+    ['set role none', true],
+    ['SET /* traced = 1 */ ROLE boss', true],
+    ['SELECT 1; SET ROLE boss', true],
+    ["PREPARE p FROM 'SET ROLE boss'", true],
+    ['UPDATE users SET role = @role', false],
+    ['SET @a = 1', false],
+    // Of the account, from its next login on.
+    ['SET DEFAULT ROLE boss', false],
+  ])('%s: another role: %s', (sql, takes) => {
+    expect(takesRole(sql)).toBe(takes)
   })
 })

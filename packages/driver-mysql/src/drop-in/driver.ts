@@ -2,7 +2,7 @@ import type { Driver } from '@forksafe/core'
 import type { MysqlClient } from '../client.ts'
 import { mysqlDriver } from '../driver.ts'
 import { openWith } from '../open.ts'
-import { refuseBeyondReset, refuseUnusable, resetAlways } from '../reset.ts'
+import { refuseUnusable, resetAlways } from '../reset.ts'
 import { observe, sessionOf } from '../session.ts'
 import { type InnerPool, PoolConnectionClass } from './mysql2.ts'
 import { Pooled } from './pooled.ts'
@@ -46,9 +46,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
     },
 
     reset({ client }) {
-      const session = sessionOf(client)
-      refuseUnusable(session)
-      refuseBeyondReset(session)
+      refuseUnusable(sessionOf(client))
       return undo(client)
     },
 
