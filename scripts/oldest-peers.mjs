@@ -54,7 +54,7 @@ export function oldestOf(ranges = {}) {
  */
 function override(workspace, versions) {
   const yaml = readFileSync(workspace, 'utf8')
-  const lines = Object.entries(versions).map(([name, version]) => `  ${name}: ${version}\n`)
+  const lines = Object.entries(versions).map(([name, version]) => `  '${name}': ${version}\n`)
   const overridden = yaml.replace(/^overrides:\n/m, (key) => key + lines.join(''))
   if (overridden === yaml) throw new Error(`Expected ${workspace} to have overrides`)
   writeFileSync(workspace, overridden)

@@ -1,5 +1,5 @@
 // @ts-check
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pnpm } from '../pnpm.mjs'
 import { environment, run } from '../tools.mjs'
@@ -39,17 +39,20 @@ export async function withPnpm(folder, registry) {
 }
 
 /**
- * Throws unless these are the versions that were installed.
+ * Throws unless these are the versions that were installed, each with its changelog.
  * @param {string} folder
  * @param {string[]} released as in `@forksafe/core@1.2.3`
  */
 export function expectInstalled(folder, released) {
   const wrong = released.filter((one) => {
     const at = one.lastIndexOf('@')
-    const path = join(folder, 'node_modules', one.slice(0, at), 'package.json')
-    return JSON.parse(readFileSync(path, 'utf8')).version !== one.slice(at + 1)
+    const installed = join(folder, 'node_modules', one.slice(0, at))
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+    return manifest.version !== one.slice(at + 1) || !existsSync(join(installed, 'CHANGELOG.md'))
   })
-  if (wrong.length > 0) throw new Error(`Expected ${folder} to have ${wrong.join(', ')}`)
+  if (wrong.length > 0) {
+    throw new Error(`Expected ${folder} to have ${wrong.join(', ')}, each with its CHANGELOG.md`)
+  }
 }
 
 /**
