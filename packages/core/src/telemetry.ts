@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { PoolEvents } from './surface.ts'
+import { runApart } from './uncaught.ts'
 
 const channels = {
   acquire: channel('forksafe:acquire'),
@@ -27,14 +28,7 @@ export class Telemetry {
       this.#publish(event, details[0])
     } else if (event === 'createError') this.#publish('create', details[0])
     if (this.events.listenerCount(event) === 0) return
-    try {
-      this.events.emit(event, ...details)
-    } catch (error) {
-      // A listener's error is its own: the pool goes on, and the process hears of it as of any uncaught error.
-      queueMicrotask(() => {
-        throw error
-      })
-    }
+    runApart(() => this.events.emit(event, ...details))
   }
 
   discarded(generation: number): void {
