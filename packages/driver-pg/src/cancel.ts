@@ -1,9 +1,11 @@
 import type { Lease } from '@forksafe/core'
 import { once } from 'node:events'
-import type { Client } from 'pg'
-import { connectedLike } from './sockets.ts'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type Client, Connection } from 'pg'
+import { streamsOf } from './sockets.ts'
+import type { Wire } from './wire.ts'
 
-const CANCEL_REQUEST_CODE = 80877102
 /** The longest that a server may take to answer, before the connection is given up instead. */
 const CANCEL_TIMEOUT_MILLIS = 5_000
 
@@ -14,25 +16,49 @@ interface Session {
 }
 
 /**
- * Cancels the statement that runs on a lent connection, by a request on a connection of its own. When this settles the
- * server has passed it on, so that it cannot strike what the next holder runs.
+ * Cancels the statement that runs on a lent connection, by a request on a connection of its own, which is as well
+ * encrypted. When this settles the server has passed it on, so that it cannot strike what the next holder runs.
  * @throws what kept the request from being passed on.
  */
 export async function cancel({ resource: client }: Lease<Client>): Promise<void> {
+  const { ssl, sslNegotiation } = client.connection as Wire
+  const stream = streamsOf(client) ?? (() => new SocketLike(client.connection.stream))
+  const config = { stream, ssl, sslNegotiation, keepAlive: false }
+  const wire = new Connection(config) as Wire
+  const { stream: socket } = wire
+  // The first error is told; there may be more, of TLS and of the socket under it.
+  wire.on('error', () => undefined)
   const { processID, secretKey } = client as Client & Session
-  const request = Buffer.alloc(16)
-  for (const [index, word] of [16, CANCEL_REQUEST_CODE, processID, secretKey].entries()) {
-    request.writeInt32BE(word, index * 4)
-  }
-  // Without TLS, as libpq does it: nothing in it is of use to anyone but this session's server.
-  const socket = connectedLike(client)
+  wire.once(ssl === false ? 'connect' : 'sslconnect', () => wire.cancel(processID, secretKey))
+  if (ssl !== false && sslNegotiation !== 'direct') wire.once('connect', () => wire.requestSsl())
   try {
-    // No FIN after it: to a pooler such as PgBouncer that would say that nobody wants it any more.
-    socket.write(request)
-    // The server says nothing and hangs up when it is done.
-    socket.resume()
-    await once(socket, 'close', { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS) })
+    connect(wire, client)
+    // The server says nothing and hangs up when it is done. We do not hang up: to a pooler such as PgBouncer that would
+    // say that nobody wants it any more.
+    await once(wire, 'end', { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS) })
   } finally {
     socket.destroy()
+  }
+}
+
+function connect(wire: Wire, { host, port }: Client): void {
+  if (host.startsWith('/')) wire.connect(`${host}/.s.PGSQL.${port}`)
+  else wire.connect(port, host)
+}
+
+/** Connects to where another socket is: by now the name of that host may lead elsewhere. */
+class SocketLike extends Socket {
+  readonly #other: Duplex
+
+  constructor(other: Duplex) {
+    super()
+    this.#other = other
+  }
+
+  override connect(...to: unknown[]): this {
+    const { remoteAddress, remotePort } = this.#other as Partial<Socket>
+    // A Unix socket has neither, and keeps its path.
+    if (remoteAddress === undefined) return super.connect(...(to as [never]))
+    return super.connect(Number(remotePort), remoteAddress)
   }
 }

@@ -1,31 +1,23 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Client, type ClientConfig } from 'pg'
-
-/** As pg calls it: with what it would make the socket of. */
-type StreamFactory = (config: unknown) => Duplex
+import { checkByAddress } from './wire.ts'
 
 interface Way {
   /** The bare socket, under TLS and protocol. */
   readonly socket: Duplex
-  /** Opens another one to the same place. */
-  readonly another: () => Duplex
+  /** What the configuration says of it. */
+  readonly stream: unknown
 }
 
 const ways = new WeakMap<Client, Way>()
 
-/** A client whose socket is known: that of the configuration's own `stream`, if there is one. */
+/** A client that has yet to connect, and its socket. */
 export function clientOn(config: ClientConfig): { client: Client; socket: Duplex } {
-  const factory = config.stream as StreamFactory | undefined
-  let way: Way | undefined
-  const stream: StreamFactory = (given) => {
-    const another = (): Duplex => factory?.(given) ?? new Socket()
-    way = { socket: another(), another }
-    return way.socket
-  }
-  const client = new Client({ ...config, stream: stream as ClientConfig['stream'] & object })
-  const { socket } = way as unknown as Way
-  ways.set(client, way as unknown as Way)
+  const client = new Client(config)
+  checkByAddress(client)
+  // TLS comes on top of it when it connects.
+  const { stream: socket } = client.connection
+  ways.set(client, { socket, stream: config.stream })
   return { client, socket }
 }
 
@@ -34,11 +26,8 @@ export function socketOf(client: Client): Duplex | undefined {
   return ways.get(client)?.socket
 }
 
-/** A socket that is being connected to where the client's is. */
-export function connectedLike(client: Client): Duplex {
-  const { host, port } = client
-  const socket = (ways.get(client)?.another() ?? new Socket()) as Socket
-  return host.startsWith('/')
-    ? socket.connect(`${host}/.s.PGSQL.${port}`)
-    : socket.connect(port, host)
+/** The configuration's own `stream`, if it has one that can be asked for another. */
+export function streamsOf(client: Client): (() => Duplex) | undefined {
+  const stream = ways.get(client)?.stream
+  return typeof stream === 'function' ? (stream as () => Duplex) : undefined
 }

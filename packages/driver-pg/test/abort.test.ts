@@ -1,10 +1,12 @@
 import { inChild } from '@forksafe/testkit'
+import dns from 'node:dns'
 import { getEventListeners } from 'node:events'
 import { Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   backendPid,
   connectionTo,
+  everyTransport,
   observe,
   openPool,
   openRecordedPool,
@@ -91,14 +93,45 @@ test('a cancel never strikes the next holder of the connection', async () => {
   }
 })
 
-test.each(['plain', 'TLS'] as const)('an abort is passed on over %s', async (transport) => {
-  const { pool } = await openRecordedPool(transport, { max: 1 })
+test.each(everyTransport)('an abort is passed on over %s', async (transport) => {
+  const { pool, proxy } = await openRecordedPool(transport, { max: 1 })
+  const pid = await backendPid(pool)
   const controller = new AbortController()
   const query = pool.query('SELECT pg_sleep(60), 102', [], { signal: controller.signal })
   await expect.poll(() => running('102')).toBe(1)
   controller.abort(new Error('enough'))
   await expect(query).rejects.toThrow('enough')
   await expect.poll(() => running('102')).toBe(0)
+  expect(await backendPid(pool)).toBe(pid)
+  // Whoever listens in could send the request again, and end what comes later.
+  const sent = (await proxy.records()).flatMap((record) =>
+    record.kind === 'data' && record.direction === 'fromClient' ? [record.bytes] : [],
+  )
+  const cancelRequest = Buffer.from([4, 210, 22, 46])
+  const inPlain = sent.some((bytes) => bytes.includes(cancelRequest))
+  expect(inPlain).toBe(!transport.startsWith('TLS'))
+})
+
+test('an abort reaches the server of the connection, also where its name leads to another by now', async () => {
+  const { lookup } = dns
+  onTestFinished(() => void Object.assign(dns, { lookup }))
+  const resolvesTo = (address: string): void => {
+    const found = (_: string, options: { all?: boolean }, tell: (...found: unknown[]) => void) =>
+      tell(null, ...(options.all ? [[{ address, family: 4 }]] : [address, 4]))
+    Object.assign(dns, { lookup: found })
+  }
+  resolvesTo('127.0.0.1')
+  const pool = openPool({ ...connectionTo(), host: 'primary.test' }, { max: 1 })
+  const pid = await backendPid(pool)
+  Object.assign(dns, { lookup })
+  const controller = new AbortController()
+  const query = pool.query('SELECT pg_sleep(60), 108', [], { signal: controller.signal })
+  await expect.poll(() => running('108')).toBe(1)
+  resolvesTo('127.0.0.2')
+  controller.abort(new Error('enough'))
+  await expect(query).rejects.toThrow('enough')
+  Object.assign(dns, { lookup })
+  expect(await backendPid(pool)).toBe(pid)
 })
 
 test('an abort takes the way of the `stream` that the configuration brings', async () => {

@@ -44,6 +44,16 @@ describe('create', () => {
     expect(own.bytesWritten).toBeGreaterThan(0)
   })
 
+  test('takes a stream, or a connection of pg’s, that was made already', async () => {
+    const { Socket } = await import('node:net')
+    const { Connection } = await import('pg')
+    const made = [{ stream: new Socket() }, { connection: new Connection({}) }]
+    for (const one of made) {
+      const pool = openPool({ ...connectionTo(), ...(one as object) }, { max: 1 })
+      expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+    }
+  })
+
   test('leaves nothing open when it is aborted half way', async () => {
     const { pool, proxy } = await openRecordedPool('plain', {
       createTimeoutMillis: 200,

@@ -1,9 +1,9 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { startupSnapshot } from 'node:v8'
 import type { ClientConfig, PoolClient } from 'pg'
 import { holdOnlyWhileBusy } from '../building.ts'
 import { noticeSpoiling } from '../spoiled.ts'
+import { checkByAddress } from '../wire.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 
@@ -20,12 +20,12 @@ export async function open(
   Client: ClientClass,
   signal: AbortSignal,
 ): Promise<Opened> {
-  let socket: Duplex | undefined
-  const factory = options.stream as ((config: unknown) => Duplex) | undefined
-  const stream = (given?: unknown): Duplex => (socket = factory?.(given) ?? new Socket())
   // The pool hides its password from enumeration, as pg-pool does.
   const { password } = options
-  const client = new Client({ ...options, ...(password === undefined ? {} : { password }), stream })
+  const client = new Client({ ...options, ...(password === undefined ? {} : { password }) })
+  checkByAddress(client)
+  // pg-native keeps its own to itself.
+  const socket = (client as Partial<PoolClient>).connection?.stream
   // Without a listener the end of a connection would end the process; the pool listens as well.
   client.on('error', () => undefined)
   noticeSpoiling(client)

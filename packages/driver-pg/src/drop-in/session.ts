@@ -5,7 +5,7 @@ import type { PoolClient } from 'pg'
 /** One connection of the pool: the client that its users see, and what the pool knows of it. */
 export class Session {
   readonly client: PoolClient
-  /** The bare socket, under TLS and protocol; a client that takes no `stream` keeps its own to itself. */
+  /** The bare socket, under TLS and protocol; pg-native keeps its own to itself. */
   readonly socket: Duplex | undefined
   /** The pool's generation that opened it: in another process the pool has another. */
   readonly generation: number
