@@ -1,7 +1,9 @@
 import type { Lease } from '@forksafe/core'
+import type { Connection } from 'mysql2'
+import { Socket } from 'node:net'
 import type { MysqlClient } from './client.ts'
-import { open } from './open.ts'
-import { sessionOf } from './session.ts'
+import { type Address, open } from './open.ts'
+import { ASK, type Session, sessionOf } from './session.ts'
 
 /** The longest that a server may take to answer, before the connection is given up instead. */
 const CANCEL_TIMEOUT_MILLIS = 5_000
@@ -17,13 +19,12 @@ export async function cancel(
   struck = (): void => undefined,
 ): Promise<void> {
   const client = lease.resource
-  const { core, socket } = await open(
-    sessionOf(client).target,
-    AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS),
-  )
+  const session = sessionOf(client)
+  const { core, socket } = await openBeside(session)
   try {
-    const sql = `KILL QUERY ${client.threadId}`
-    await core.promise().query({ sql, timeout: CANCEL_TIMEOUT_MILLIS })
+    const seen = await lookUp(core, client.threadId)
+    if (isOf(session, seen)) await ask(core, `KILL QUERY ${client.threadId}`)
+    else if (session.busy) throw new Error('The connection to cancel by reached another server.')
     core.end()
   } catch (error) {
     socket.destroy()
@@ -33,10 +34,72 @@ export async function cancel(
   await takeWhatIsLate(lease.resource)
 }
 
+/** To the very address that the session is at: behind its host's name there may be several servers. */
+async function openBeside({ target, socket }: Session): ReturnType<typeof open> {
+  const own: unknown = typeof target === 'string' ? undefined : target.stream
+  if (own !== undefined && typeof own !== 'function') {
+    throw new Error('Its `stream` is no function, which would open another one to cancel by.')
+  }
+  return open(target, AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS), addressOf(socket))
+}
+
+function addressOf(socket: unknown): Address | undefined {
+  if (!(socket instanceof Socket)) return undefined
+  const { remoteAddress: host, remotePort: port } = socket
+  return host === undefined || port === undefined ? undefined : { host, port }
+}
+
+/** A session by the server's word: the client's end of its connection, and the statement that it runs. */
+interface Seen {
+  readonly client: string
+  readonly statement: string | null
+}
+
+async function lookUp(core: Connection, id: number): Promise<Seen | undefined> {
+  const [rows] = await ask(
+    core,
+    `SELECT host AS client, info AS statement FROM information_schema.processlist WHERE id = ${id}`,
+  )
+  return (rows as Seen[])[0]
+}
+
+/** Behind one address there may be several servers, too, and sessions of the same number. */
+function isOf(session: Session, seen: Seen | undefined): boolean {
+  if (seen === undefined) return false
+  const { localPort } = session.socket as Partial<Socket>
+  const port = /:(\d+)$/.exec(seen.client)?.[1]
+  // A Unix socket has none.
+  if (port === localPort?.toString()) return true
+  // Where the server sees a proxy's port: it is most likely the one, if it runs the same.
+  const { statement } = seen
+  const { sent } = session
+  return statement !== null && statement !== '' && sent !== '' && isTextOf(statement, sent)
+}
+
+/** The server may have filled in values, and tells of several statements the one that runs. */
+function isTextOf(statement: string, sent: string): boolean {
+  if (sent.includes(statement)) return true
+  let from = 0
+  return sent
+    .replaceAll(/^\s+|[\s;]+$/g, '')
+    .split('?')
+    .every((piece) => {
+      const at = statement.indexOf(piece, from)
+      from = at + piece.length
+      return at >= 0
+    })
+}
+
+function ask(core: Connection, sql: string): Promise<[unknown, unknown]> {
+  // Whatever the options say of rows.
+  const asRows = { rowsAsArray: false, nestTables: false, typeCast: true } as const
+  return core.promise().query({ sql, timeout: CANCEL_TIMEOUT_MILLIS, ...asRows })
+}
+
 /** Where the statement had ended by itself, an empty one is what the server may interrupt. */
 async function takeWhatIsLate(client: MysqlClient): Promise<void> {
   try {
-    await client.query('DO 0')
+    await client.query(ASK)
   } catch (error) {
     if ((error as { readonly errno?: unknown }).errno !== INTERRUPTED) throw error
   }

@@ -11,6 +11,8 @@ export interface Command extends EventEmitter {
   onResult?: Done
   /** With its values, where it is no prepared statement. */
   readonly sql?: string
+  /** The text that is being prepared. */
+  readonly query?: string
   readonly values?: unknown
   /** Of a prepared statement that is executed, once it is prepared. */
   readonly statement?: object | undefined

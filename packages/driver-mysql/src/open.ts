@@ -14,10 +14,21 @@ export interface Opened<C extends Connection = Connection> {
   readonly socket: Duplex
 }
 
+/** Where to connect to in place of the host and port of the options. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
 /** Opens a connection. When `signal` aborts it is let go of, silently. */
-export function open(connection: MysqlConnection, signal: AbortSignal): Promise<Opened> {
+export function open(
+  connection: MysqlConnection,
+  signal: AbortSignal,
+  address?: Address,
+): Promise<Opened> {
   const options = typeof connection === 'string' ? { uri: connection } : connection
-  return openWith((stream) => createConnection({ ...options, stream }), options.stream, signal)
+  const make = (stream: unknown): Connection => createConnection({ ...options, stream })
+  return openWith(make, options.stream, signal, address)
 }
 
 /** The same, of a connection that `make` makes over the given stream factory; `own` is the user's stream or factory. */
@@ -25,10 +36,11 @@ export async function openWith<C extends Connection>(
   make: (stream: (context: StreamContext) => Duplex) => C,
   own: unknown,
   signal: AbortSignal,
+  address?: Address,
 ): Promise<Opened<C>> {
   signal.throwIfAborted()
   let socket: Duplex | undefined
-  const core = make((context) => (socket = openSocket(own, context)))
+  const core = make((context) => (socket = openSocket(own, context, address)))
   // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
   core.on('error', () => undefined)
   const letGo = (): void => void socket?.destroy()
@@ -47,14 +59,14 @@ export async function openWith<C extends Connection>(
 }
 
 /** As mysql2 opens one by itself, unless the options bring one. */
-function openSocket(own: unknown, context: StreamContext): Duplex {
+function openSocket(own: unknown, context: StreamContext, address?: Address): Duplex {
   if (own !== undefined)
     return typeof own === 'function' ? (own(context) as Duplex) : (own as Duplex)
   const { socketPath, host, port, enableKeepAlive, keepAliveInitialDelay } = context.config
   if (socketPath !== undefined) return connect(socketPath)
   return connect({
-    host,
-    port: port as number,
+    host: address?.host ?? host,
+    port: address?.port ?? (port as number),
     noDelay: true,
     keepAlive: enableKeepAlive,
     keepAliveInitialDelay,

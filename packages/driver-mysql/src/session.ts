@@ -6,7 +6,7 @@ import type { Opened } from './open.ts'
 import { type Effect, effectOf, mayMove, takesRole } from './statements.ts'
 
 const IN_TRANSACTION = 1 // SERVER_STATUS_IN_TRANS
-/** Its answer tells whether there is a transaction. */
+/** Does nothing. Its answer tells whether there is a transaction. */
 export const ASK = 'DO 0'
 const answered = new WeakSet<Command>()
 const streams = new WeakMap<Command, Readable>()
@@ -67,6 +67,12 @@ export class Session {
   get busy(): boolean {
     const { _command, _commands } = this.#core
     return Boolean(_command) && (_commands.length > 0 || !answered.has(_command as Command))
+  }
+
+  /** The text of the statement that has no answer yet, or the last one's. */
+  get sent(): string {
+    const { _command } = this.#core
+    return _command?.sql ?? _command?.query ?? ''
   }
 
   /** Its holder has an answer to read yet, as a stream: nothing is answered behind it. */
