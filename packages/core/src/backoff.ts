@@ -1,5 +1,6 @@
 import type { CreateFailure } from './driver.ts'
 import type { ParsedOptions } from './options.ts'
+import { LONGEST_TIMER } from './timers.ts'
 
 /** What the server's failing means for the next create: a pause, and then one at a time until one succeeds. */
 export class Backoff {
@@ -29,6 +30,7 @@ export class Backoff {
     if (this.pausing) return this.#pauseMillis
     this.failures++
     const ceiling = Math.min(
+      LONGEST_TIMER,
       this.#range.maxMillis,
       this.#range.minMillis * 2 ** Math.min(this.failures - 1, 30),
     )

@@ -18,6 +18,10 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
   next: Entry<R> | undefined = undefined
   state: EntryState = 'creating'
+  /** When its create began, by the monotonic clock. */
+  startedAt = 0
+  /** Its create was begun because another had failed. */
+  probe = false
   resource: R | undefined = undefined
   /** Its create has failed: there is no resource. */
   failed = false

@@ -19,8 +19,10 @@ export interface GenerationHost<R extends object> {
   readonly clock: Clock
   /** The pool's own async context: a hook must not see that of whoever happened to need a resource. */
   readonly context: AsyncResource
-  /** How many more resources may exist. */
-  room(): number
+  /** Which incarnation of the process the pool takes this for. */
+  readonly incarnation: number
+  /** Whether the last create has failed. */
+  failing(): boolean
   /** Looks for a change of process; where there is one, every generation is abandoned when this returns. */
   checkProcess(): void
   opened(entry: Entry<R>, durationMillis: number): void
@@ -48,19 +50,21 @@ export class Generation<R extends object> {
   readonly number: number
   /** Its resources end as they come back. */
   retired = false
-  /** It belongs to another process. */
-  abandoned = false
   readonly entries = new Set<Entry<R>>()
   creating = 0
   validating = 0
   resetting = 0
   destroying = 0
   readonly #host: GenerationHost<R>
+  readonly #incarnation: number
   readonly #pool: Pool<Entry<R>>
+  /** What generic-pool may begin to create, and has not yet. */
+  readonly #reserved: Entry<R>[] = []
 
   constructor(host: GenerationHost<R>, number: number) {
     this.#host = host
     this.number = number
+    this.#incarnation = host.incarnation
     this.#pool = genericPool.createPool(
       {
         // It never rejects: generic-pool would try again at once, and for ever.
@@ -69,17 +73,32 @@ export class Generation<R extends object> {
       },
       { autostart: false },
     )
-    // The pool's room, and not a `max` of generic-pool's own: it changes, and what is being destroyed takes up room.
-    Object.defineProperty(this.#pool, 'spareResourceCapacity', { get: () => host.room() })
+    // What was asked for, and not a `max` of generic-pool's own: `max` changes, and what is being destroyed takes up room.
+    Object.defineProperty(this.#pool, 'spareResourceCapacity', { get: () => this.#reserved.length })
   }
 
-  /** Opens a resource, where there is room for one; the host's `opened` or `notOpened` follows. */
+  /** It belongs to another process. */
+  get abandoned(): boolean {
+    return this.#incarnation !== this.#host.incarnation
+  }
+
+  /** A create is in flight that was begun because another had failed. */
+  get probing(): boolean {
+    for (const { state, probe } of this.entries) if (probe && state === 'creating') return true
+    return false
+  }
+
+  /** Opens a resource; the host's `opened` or `notOpened` follows. */
   open(): void {
-    const { clock } = this.#host
-    const started = clock.now()
-    void this.#pool.acquire().then((entry) => {
-      if (entry.failed) return this.#pool.destroy(entry)
-      this.#opened(entry, clock.now() - started)
+    const entry = new Entry<R>(this)
+    entry.probe = this.#host.failing()
+    this.entries.add(entry)
+    this.creating++
+    // One that has just come to be keeps generic-pool from creating the next for a turn.
+    this.#reserved.push(entry)
+    void this.#pool.acquire().then((created) => {
+      if (created.failed) return this.#pool.destroy(created)
+      this.#opened(created)
       return undefined
     })
   }
@@ -113,6 +132,11 @@ export class Generation<R extends object> {
       return done(false)
     }
     if (pending === undefined) return done(true)
+    if (entry.state !== 'resetting') {
+      // It was lost on the way: what becomes of the hook is of no consequence.
+      Promise.resolve(pending).catch(() => undefined)
+      return done(false)
+    }
     this.resetting++
     this.#bounded(
       entry,
@@ -162,7 +186,6 @@ export class Generation<R extends object> {
    * there were.
    */
   abandon(): number {
-    this.abandoned = true
     const stale = this.#staleError()
     let discarded = 0
     for (const entry of this.entries) {
@@ -180,11 +203,8 @@ export class Generation<R extends object> {
   }
 
   #create(resolve: (entry: Entry<R>) => void): void {
-    const entry = new Entry<R>(this)
-    this.entries.add(entry)
-    this.creating++
-    const { clock } = this.#host
-    const started = clock.now()
+    const entry = this.#reserved.shift() as Entry<R>
+    entry.startedAt = this.#host.clock.now()
     const aborter = new AbortController()
     this.#bounded(
       entry,
@@ -192,7 +212,7 @@ export class Generation<R extends object> {
       this.#host.options.createTimeoutMillis,
       () => this.#open(entry, aborter.signal),
       (outcome) => {
-        if (!outcome.ok) this.#notOpened(entry, outcome.error, clock.now() - started)
+        if (!outcome.ok) this.#notOpened(entry, outcome.error)
         resolve(entry)
       },
       (reason) => aborter.abort(reason),
@@ -216,27 +236,28 @@ export class Generation<R extends object> {
     else entry.resource = resource as R
   }
 
-  #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
+  #notOpened(entry: Entry<R>, error: unknown): void {
     entry.failed = true
     this.creating--
     this.entries.delete(entry)
     if (this.abandoned) return
     if (entry.resource !== undefined) this.#endLate(entry, entry.resource)
     if (error instanceof GivenUp) this.#host.ended(entry)
-    else this.#host.notOpened(entry, error, durationMillis)
+    else this.#host.notOpened(entry, error, this.#host.clock.now() - entry.startedAt)
   }
 
-  #opened(entry: Entry<R>, durationMillis: number): void {
+  #opened(entry: Entry<R>): void {
     const { clock, driver, options } = this.#host
     this.#host.checkProcess()
     if (this.abandoned) return
     this.creating--
+    const now = clock.now()
     const jitter = 0.1 * Math.random()
-    entry.expiresAt = clock.now() + options.maxLifetimeMillis * (1 - jitter)
+    entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
     const lost = (error: Error): void => this.#host.lost(entry, error)
     this.#guarded('watch', driver.watch, entry.resource as R, lost)
     // It may have been lost already.
-    if (entry.state === 'creating') this.#host.opened(entry, durationMillis)
+    if (entry.state === 'creating') this.#host.opened(entry, now - entry.startedAt)
   }
 
   /** The driver has opened it all the same, too late for anyone to want it. generic-pool has forgotten it by now. */

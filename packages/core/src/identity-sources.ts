@@ -10,6 +10,8 @@ export interface IdentitySource {
   readonly name: PoolStats['identity']
   /** Whether the process has changed since. Asked before every use of a pool: the cheaper the better. */
   changed(): boolean
+  /** The same, at any price, where `changed` misses something to be cheap. */
+  confirm?(): boolean
   /** Takes the present process for the known one. */
   settle(): void
 }
@@ -131,6 +133,7 @@ export function ppidSource(livePid: () => number): IdentitySource {
       ppid = now
       return false
     },
+    confirm: () => livePid() !== pid,
     settle: () => {
       ppid = live.ppid
       pid = livePid()

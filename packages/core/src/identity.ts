@@ -83,9 +83,14 @@ export class ProcessIdentity implements IdentityCopy {
 
   hookCalled(reason: ProcessChangeReason): void {
     // A use that came before the hook may have seen this very fork: what was opened since then is ours.
-    const seen = reason === 'fork' && this.#seenBeforeHook && !this.source.changed()
+    const seen = reason === 'fork' && this.#seenBeforeHook && !this.#isAnother()
     this.#seenBeforeHook = false
     if (!seen) this.#raise(reason)
+  }
+
+  #isAnother(): boolean {
+    const { source } = this
+    return source.confirm?.() ?? source.changed()
   }
 
   #raise(reason: ProcessChangeReason): void {

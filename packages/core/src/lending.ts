@@ -21,6 +21,8 @@ export interface LendingHost<R extends object> {
   refusal(): PoolClosedError
   /** Somebody waits, or no longer does: there may be something to open. */
   supply(): void
+  /** The same, but for nobody who uses the pool in this process. */
+  changed(): void
   leaked(entry: Entry<R>, borrower: Borrower, heldMillis: number): void
   thawed(): void
 }
@@ -222,8 +224,9 @@ export class Lending<R extends object> {
     if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
     const waiter = this.handoff.next()
-    if (waiter !== undefined) return waiter.resolve(this.#lend(entry, waiter.borrower))
-    return this.#layDown(entry)
+    if (waiter === undefined) return this.#layDown(entry)
+    entry.keptAlive = false
+    return waiter.resolve(this.#lend(entry, waiter.borrower))
   }
 
   #layDown(entry: Entry<R>): void {
@@ -250,6 +253,7 @@ export class Lending<R extends object> {
     let next = idle.first
     while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
     idle.insert(entry, next)
+    this.#maintenance.expect(entry.idleSince + this.#options.idleTimeoutMillis)
   }
 
   /** Whether more exist than a lowered `max` allows. */
@@ -270,28 +274,36 @@ export class Lending<R extends object> {
    * started anew. They are tried together, and not by one caller after another, each of whom could wait for every one.
    */
   #proveIdle(unlessTrustedSince: number): void {
-    for (const entry of this.handoff.idle) {
-      if (entry.trustedAt < unlessTrustedSince) this.#validate(entry, true)
+    for (const entry of [...this.handoff.idle]) {
+      if (entry.state === 'idle' && entry.trustedAt < unlessTrustedSince) {
+        this.#validate(entry, true)
+      }
     }
   }
 
   end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
-    if (entry.state === 'idle') this.handoff.idle.remove(entry)
+    const { state } = entry
+    if (state === 'destroying' || state === 'gone') return
+    if (state === 'idle') this.handoff.idle.remove(entry)
     entry.lease = undefined
     this.#stock.destroy(entry, reason, error)
+    // Somebody may have counted on it, or `min` does, and need not wait for its end. A close that ends all goes on by itself.
+    if (state !== 'idle' || this.#host.isOpen()) this.#host.changed()
   }
 
   lost(entry: Entry<R>, error: Error): void {
     // In a forked child the end of an inherited connection is no concern of ours.
     this.#host.checkProcess()
+    if (entry.state === 'destroying' || entry.state === 'gone') return
     // A server that accepts and then hangs up is failing, too.
-    if (entry.state !== 'gone' && entry.uses === 0) this.#stock.backoff.failed(error, 'transient')
+    if (entry.uses === 0 && !entry.generation.retired) {
+      this.#stock.backoff.failed(error, 'transient')
+    }
     this.endUnderHolder(entry, 'lost', error)
   }
 
   /** Ends a resource that may be lent: its holder finds out at the next use. */
   endUnderHolder(entry: Entry<R>, reason: 'lost' | 'close', error?: Error): void {
-    if (entry.state === 'destroying' || entry.state === 'gone') return
     if (entry.lease !== undefined) endLease(entry.lease, reason, error)
     this.end(entry, reason, error)
   }
@@ -310,11 +322,8 @@ export class Lending<R extends object> {
     this.#shrinking = true
     // There may be more to spare than before.
     this.#expect(0)
-    let excess = this.#stock.kept - this.#options.max
-    for (const entry of this.handoff.idle) {
-      if (excess-- <= 0) break
-      this.end(entry, 'resize')
-    }
+    const { idle } = this.handoff
+    while (idle.first !== undefined && this.#exceeds()) this.end(idle.first, 'resize')
   }
 
   /**
@@ -336,7 +345,8 @@ export class Lending<R extends object> {
   }
 
   endIdle(reason: DestroyReason): void {
-    for (const entry of this.handoff.idle) this.end(entry, reason)
+    const { idle } = this.handoff
+    while (idle.first !== undefined) this.end(idle.first, reason)
   }
 
   /** No more upkeep. */

@@ -55,12 +55,8 @@ export class LinkedList<T extends Linked<T>> {
     this.length = 0
   }
 
-  /** Members from first to last. The one at hand may be removed on the way. */
+  /** Members from first to last. None may be removed on the way: spread them first. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
-    for (let member = this.first; member !== undefined;) {
-      const { next } = member
-      yield member
-      member = next
-    }
+    for (let member = this.first; member !== undefined; member = member.next) yield member
   }
 }

@@ -80,7 +80,9 @@ export class Maintenance<R extends object> {
     const keepalive = options.keepaliveMillis || Infinity
     let spare = size - destroying - options.min
     let dueAt = Infinity
-    for (const entry of handoff.idle) {
+    // The end of one may be that of others.
+    for (const entry of [...handoff.idle]) {
+      if (entry.state !== 'idle') continue
       const idleUntil = entry.idleSince + options.idleTimeoutMillis
       const proveAt = entry.trustedAt + keepalive
       if (now >= entry.expiresAt) {

@@ -25,7 +25,7 @@ import type {
   PoolListener,
 } from './surface.ts'
 import { Telemetry } from './telemetry.ts'
-import { startTimer } from './timers.ts'
+import { LONGEST_TIMER, startTimer } from './timers.ts'
 
 const CLOSE_DEADLINE_MILLIS = 30_000
 
@@ -124,6 +124,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
         this.#used = true
         this.#supply()
       },
+      changed: () => this.#supply(),
       leaked: ({ generation: { number } }, { stack }, heldMillis) =>
         this.#telemetry.emit('leak', { generation: number, heldMillis, stack }),
       thawed: () => this.#tellOfChange('thaw', 0),
@@ -168,11 +169,14 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     })
     this.#warmUps.add(warmUp)
     const stopListening = signal && onAbort(signal, () => warmUp.reject(signal.reason))
+    // Who waits holds the process open, also in a pause between two tries.
+    const hold = setInterval(() => undefined, LONGEST_TIMER)
     this.#supply()
     try {
       await opened
     } finally {
       this.#warmUps.delete(warmUp)
+      clearInterval(hold)
       stopListening?.()
     }
   }
@@ -180,6 +184,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   resize(size: { readonly min?: number | undefined; readonly max?: number | undefined }): void {
     const { name } = this.#options
     checkArguments(name, 'resize', size)
+    this.#watch.check()
     const next = { min: size.min ?? this.#options.min, max: size.max ?? this.#options.max }
     checkSize(name, next)
     Object.assign(this.#options, next)
@@ -319,8 +324,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   #letGo(): void {
     this.#used = false
     const stale = (): Error => new StaleResourceError(this.#options.name, 'the wait')
-    this.#discarded += this.#stock.abandon()
     this.#lending.abandon(stale)
+    this.#discarded += this.#stock.abandon()
     for (const { reject } of this.#warmUps) reject(stale())
     this.#closed?.()
   }

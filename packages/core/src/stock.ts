@@ -33,12 +33,10 @@ export class Stock<R extends object> {
   readonly #options: ParsedOptions
   readonly #telemetry: Telemetry
   readonly #keeper: StockKeeper<R>
-  readonly #host: GenerationHost<R>
+  readonly #host: GenerationHost<R> & { incarnation: number }
   #generation: Generation<R>
   /** Recycled ones, until their last resource has ended. */
   readonly #retired = new Set<Generation<R>>()
-  /** The create in flight, then the only one, was begun because another had failed. */
-  #probing = false
 
   constructor(
     driver: Driver<R, unknown, object>,
@@ -60,7 +58,8 @@ export class Stock<R extends object> {
       telemetry,
       clock,
       context: new AsyncResource('ForkSafePool'),
-      room: () => this.room,
+      incarnation: 0,
+      failing: () => this.failure !== undefined,
       checkProcess: () => keeper.checkProcess(),
       opened: (entry, durationMillis) => this.#opened(entry, durationMillis),
       notOpened: (entry, error, durationMillis) => this.#notOpened(entry, error, durationMillis),
@@ -113,21 +112,13 @@ export class Stock<R extends object> {
     return this.backoff.failure
   }
 
-  get room(): number {
-    return this.#options.max - this.size
-  }
-
   /** While creates fail, one at a time, after a pause. */
   get mayOpen(): boolean {
-    if (this.room < 1) return false
-    return (
-      this.backoff.failure === undefined ||
-      (!this.backoff.pausing && this.#generation.creating === 0)
-    )
+    if (this.size >= this.#options.max) return false
+    return this.failure === undefined || (!this.backoff.pausing && !this.#generation.probing)
   }
 
   open(): void {
-    this.#probing = this.failure !== undefined
     this.#generation.open()
   }
 
@@ -192,11 +183,12 @@ export class Stock<R extends object> {
 
   /** Begins a new generation in a process that owns none of the resources. Returns how many it let go of. */
   abandon(): number {
-    const discarded = this.#sum((generation) => generation.abandon())
+    const inherited = [this.#generation, ...this.#retired]
+    this.#host.incarnation++
     this.#retired.clear()
     this.#generation = new Generation(this.#host, this.#generation.number + 1)
     this.backoff.reset()
-    return discarded
+    return inherited.reduce((discarded, generation) => discarded + generation.abandon(), 0)
   }
 
   /** Every entry, of every generation. */
@@ -219,7 +211,7 @@ export class Stock<R extends object> {
   }
 
   #notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void {
-    const kind = this.#meaningOf(error)
+    const kind = this.#meaningOf(entry, error)
     const retryMillis = this.#pauseAfter(error, kind)
     this.#telemetry.emit('createError', {
       generation: entry.generation.number,
@@ -229,7 +221,8 @@ export class Stock<R extends object> {
       failures: this.backoff.failures,
       retryMillis,
     })
-    this.#keeper.failed(error, kind)
+    // A listener may have recycled: what failed is of no more interest.
+    if (!entry.generation.retired) this.#keeper.failed(error, kind)
     this.#ended(entry)
   }
 
@@ -241,9 +234,9 @@ export class Stock<R extends object> {
   }
 
   /** What a function gave may have changed since: it is asked once more before anyone is told that there is no hope. */
-  #meaningOf(error: unknown): CreateFailure {
+  #meaningOf(entry: Entry<R>, error: unknown): CreateFailure {
     const kind = this.#classify(error)
-    const askAgain = typeof this.#host.connection === 'function' && !this.#probing
+    const askAgain = typeof this.#host.connection === 'function' && !entry.probe
     return kind === 'fatal' && askAgain ? 'transient' : kind
   }
 
@@ -252,6 +245,7 @@ export class Stock<R extends object> {
     try {
       const kind: unknown = this.#host.context.runInAsyncScope(classify)
       if (kinds.has(kind as CreateFailure)) return kind as CreateFailure
+      if (kind instanceof Promise) kind.catch(() => undefined)
       throw new TypeError(
         `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal', 'full' or 'single', got ${show(kind)}.`,
       )

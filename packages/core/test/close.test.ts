@@ -154,6 +154,23 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
+  test('leaves what is being destroyed at the deadline its time', async () => {
+    const driver = new FakeDriver()
+    driver.plans.destroy = 'hang'
+    const pool = openPool(driver)
+    const ends = endsOf(pool)
+    const lease = await pool.acquire()
+    lease.destroy()
+    const closed = follow(pool.close({ deadlineMillis: 1_000 }))
+    await pass(1_001)
+    expect(closed.outcome.state).toBe('pending')
+    driver.settle('destroy')
+    await settled()
+    expect(closed.outcome.state).toBe('fulfilled')
+    expect(ends).toEqual(['broken'])
+    expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
+  })
+
   test('gives them nothing at a deadline of 0', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()

@@ -300,6 +300,22 @@ describe('a classify', () => {
     expect(classify).toHaveBeenCalledExactlyOnceWith(expect.any(HookError))
   })
 
+  test('that is async is no word, and harms nobody when it rejects', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    const classify = (): never => Promise.reject(new HookError('classify')) as never
+    const pool = openPool(Object.assign(driver, { classify }))
+    const errors = hookErrorsOf(pool)
+    const unhandled = await unhandledIn(async () => {
+      follow(pool.acquire())
+      await settled()
+    })
+    expect(unhandled).toEqual([])
+    expect(errors.map(({ error }) => String(error))).toEqual([
+      expect.stringContaining('Expected `classify` of driver "fake" to give'),
+    ])
+  })
+
   test('that says a word nobody knows makes the failure transient', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'

@@ -8,7 +8,7 @@ import {
 } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 import { acquireMany, endsOf, type FakePool, idOf, openIdle, openPool } from './support/pools.ts'
-import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
+import { errorOf, follow, microtasks, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
@@ -800,4 +800,41 @@ test('who waits for a resource that is being opened does not count against maxWa
   const callers = [1, 2, 3].map(() => follow(pool.acquire()))
   await settled()
   expect(callers.map(({ outcome }) => outcome.state)).toEqual(['pending', 'pending', 'rejected'])
+})
+
+describe('a create', () => {
+  test.each(Array.from({ length: 12 }, (_, rounds) => rounds))(
+    'is begun for a caller who comes %i microtasks after the end of another, and only one',
+    async (rounds) => {
+      const driver = new FakeDriver()
+      driver.plans.create = 'hang'
+      const pool = openPool(driver)
+      const first = follow(pool.acquire())
+      await settled()
+      driver.settle('create')
+      await microtasks(rounds)
+      const second = follow(pool.acquire())
+      await settled()
+      expect(driver.count('create')).toBe(2)
+      driver.settle('create')
+      await settled()
+      expect([first.outcome.state, second.outcome.state]).toEqual(['fulfilled', 'fulfilled'])
+      expect(driver.count('create')).toBe(2)
+      expect(pool.stats).toMatchObject({ size: 2, borrowed: 2, creating: 0 })
+    },
+  )
+
+  test('has the duration of its own, though another that began earlier ends later', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    const durations: number[] = []
+    pool.on('create', ({ durationMillis }) => durations.push(durationMillis))
+    driver.plans.create = { afterMillis: 500, outcome: 'pass' }
+    follow(pool.acquire())
+    await pass(300)
+    driver.plans.create = { afterMillis: 10, outcome: 'pass' }
+    follow(pool.acquire())
+    await pass(300)
+    expect(durations).toEqual([10, 500])
+  })
 })

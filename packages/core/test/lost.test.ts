@@ -135,6 +135,125 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
   })
 
+  test.each(['validate', 'reset'] as const)(
+    'on its way to a waiter leaves it to none of its slow end: %s',
+    async (hook) => {
+      const driver = new FakeDriver({ hooks: ['watch', hook] })
+      const pool = openPool(driver, { max: 10 })
+      const lease = await pool.acquire()
+      driver.plans[hook] = 'hang'
+      driver.plans.destroy = 'hang'
+      lease.release()
+      await pass(1_000)
+      const waiter = pool.acquire()
+      driver.resource(1).lose()
+      expect(await idOf(waiter)).toBe(2)
+      expect(pool.stats).toMatchObject({ destroying: 1, borrowed: 1 })
+    },
+  )
+
+  test('in the middle of a reset, before that has returned, is counted once', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
+    const pool = openPool(driver, { max: 1 })
+    const ends = endsOf(pool)
+    const lease = await pool.acquire()
+    driver.plans.reset = 'reject'
+    driver.onCall = (hook, resource) => hook === 'reset' && resource?.lose()
+    lease.release()
+    const waiter = pool.acquire()
+    driver.plans.reset = 'pass'
+    driver.onCall = () => undefined
+    expect(await idOf(waiter)).toBe(2)
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, waiting: 0 })
+    expect(ends).toEqual(['lost'])
+  })
+
+  test.each(['is recycled', 'has idled for too long'])(
+    'as it is destroyed, since it %s, says nothing of the server: the next one is opened without a pause',
+    async (why) => {
+      const driver = new FakeDriver()
+      const pool = openPool(driver, { min: 1, max: 1, idleTimeoutMillis: 1_000 })
+      await pool.warmUp()
+      driver.onCall = (hook, resource) => hook === 'destroy' && resource?.lose()
+      if (why === 'is recycled') pool.recycle()
+      else pool.resize({ min: 0 })
+      await pass(1_001)
+      expect(await idOf(pool.acquire())).toBe(2)
+    },
+  )
+
+  test('after a recycle says nothing of the server that comes next', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { min: 1, max: 2, keepaliveMillis: 1_000 })
+    await pool.warmUp()
+    driver.plans.validate = 'hang'
+    await pass(1_001)
+    driver.plans.create = 'hang'
+    pool.recycle()
+    driver.resource(1).lose()
+    driver.settle('create')
+    await settled()
+    expect(await idOf(pool.acquire())).toBe(2)
+  })
+
+  test('as it is closed takes others with it, and each ends once', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 4 })
+    await openIdle(pool, 4)
+    // As the streams of one connection do.
+    driver.onCall = (hook) => {
+      if (hook === 'destroy') for (const each of driver.resources) if (!each.closing) each.lose()
+    }
+    const ends = endsOf(pool)
+    pool.recycle()
+    await settled()
+    expect(ends.sort()).toEqual(['lost', 'lost', 'lost', 'recycle'])
+    expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0, destroying: 0 })
+    expect(driver.count('destroy')).toBe(4)
+  })
+
+  test('as it is closed, having idled for too long, takes others with it, and each ends once', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 3, idleTimeoutMillis: 1_000 })
+    await openIdle(pool, 3)
+    driver.onCall = (hook) => hook === 'destroy' && driver.resource(2).lose()
+    const ends = endsOf(pool)
+    await pass(1_001)
+    expect(ends.sort()).toEqual(['idle', 'idle', 'lost'])
+    expect(pool.stats).toMatchObject({ size: 0, idle: 0, destroying: 0 })
+  })
+
+  test('as another is kept alive is not', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 3, keepaliveMillis: 1_000 })
+    await openIdle(pool, 3)
+    driver.onCall = (hook, resource) => {
+      if (hook === 'validate' && resource?.id === 1) driver.resource(2).lose()
+    }
+    await pass(1_001)
+    expect(driver.calls.filter(({ hook }) => hook === 'validate').map(({ id }) => id)).toEqual([
+      1, 3,
+    ])
+    expect(pool.stats).toMatchObject({ size: 2, idle: 2 })
+  })
+
+  test('as another is found dead is not validated', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+    const pool = openPool(driver, { max: 3 })
+    await openIdle(pool, 3)
+    await pass(1_000)
+    driver.valid = false
+    driver.onCall = (hook, resource) => {
+      if (hook === 'validate' && resource?.id === 1) driver.resource(2).lose()
+    }
+    const lease = await pool.acquire()
+    expect(lease.resource.id).toBe(4)
+    expect(driver.calls.filter(({ hook }) => hook === 'validate').map(({ id }) => id)).toEqual([
+      3, 1,
+    ])
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
+  })
+
   test('is replaced where min wants it', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2 })

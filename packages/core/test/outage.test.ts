@@ -122,6 +122,34 @@ describe('while the server is down', () => {
     expect(failures[0]?.durationMillis).toBeGreaterThanOrEqual(0)
   })
 
+  test('the pause is never longer than a timer can run', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'reject'
+    const pool = openPool(driver, { backoff: { minMillis: 2 ** 33, maxMillis: 2 ** 33 } })
+    const failures = failuresOf(pool)
+    follow(pool.acquire())
+    await settled()
+    expect(failures[0]?.retryMillis).toBeLessThan(2 ** 31)
+  })
+
+  test('a create that hangs keeps nobody from trying', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { max: 3 })
+    driver.plans.create = 'hang'
+    follow(pool.acquire())
+    driver.plans.create = { afterMillis: 10, outcome: 'reject' }
+    const second = pool.acquire()
+    const third = pool.acquire()
+    await pass(10)
+    driver.plans.create = 'pass'
+    // The pause, and the creates of those who still wait.
+    await pass(1_000)
+    expect(pool.stats).toMatchObject({ creating: 1, borrowed: 2, waiting: 1 })
+    driver.settle('create')
+    await settled()
+    expect(await Promise.all([second, third])).toHaveLength(2)
+  })
+
   test('the pause is random, so that a thousand processes do not come back in step', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'

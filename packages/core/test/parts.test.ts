@@ -35,13 +35,6 @@ describe('a linked list', () => {
     expect(list.first).toBe(a)
     expect(list.last).toBe(d)
   })
-
-  test('goes on when the member at hand is removed on the way', () => {
-    const list = new LinkedList<Member>()
-    for (const name of ['a', 'b', 'c']) list.push(new Member(name))
-    for (const member of list) list.remove(member)
-    expect(namesOf(list)).toEqual([])
-  })
 })
 
 test('a caller that has left the queue leaves it once', () => {

@@ -341,6 +341,36 @@ describe('afterFork() in the child', () => {
     expect(lease.outcome.state).toBe('fulfilled')
   })
 
+  test('discards what a create opens that was given up, and forgotten, before the fork', async () => {
+    const driver = new FakeDriver({ heedsAbort: false })
+    const { pool } = openPool(driver)
+    driver.plans.create = 'hang'
+    const waiter = follow(pool.acquire())
+    pool.recycle()
+    await settled()
+    afterFork()
+    await settled()
+    driver.settle('create')
+    await settled()
+    expect(waiter.outcome.state).toBe('rejected')
+    for (const resource of driver.resources) expectDiscardedOnce(resource)
+    expect(driver.count('destroy')).toBe(0)
+    expect(pool.stats).toMatchObject({ size: 0, destroying: 0 })
+  })
+
+  test('serves one who asks for a resource in the middle of it with one of the child’s', async () => {
+    const driver = new FakeDriver()
+    driver.plans.discard = 'throw'
+    const { pool } = openPool(driver)
+    for (const lease of await Promise.all([pool.acquire(), pool.acquire()])) lease.release()
+    let asked: Promise<Lease<FakeResource>> | undefined
+    pool.on('hookError', () => (asked ??= pool.acquire()))
+    afterFork()
+    const lease = await (asked as unknown as Promise<Lease<FakeResource>>)
+    expect(lease.resource.id).toBe(3)
+    expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
+  })
+
   test('does not let a loss that is told of late reach the child', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver)
@@ -959,6 +989,30 @@ describe('a process identity', () => {
 
     expect(made).toHaveLength(1)
     expect(made[0]?.stats).toMatchObject({ generation: 1, size: 1 })
+  })
+
+  test('hears a hook for a fork that its source misses, also after one that it saw', async () => {
+    let changed = true
+    let another = true
+    const source: IdentitySource = {
+      name: 'ppid',
+      changed: () => changed,
+      confirm: () => another,
+      settle: () => (changed = another = false),
+    }
+    const identity = new ProcessIdentity(() => source)
+    const pool = new Pool<FakeResource>(new FakeDriver(), {}, identity)
+    changed = another = true
+    const first = await pool.acquire()
+    identity.announce('fork')
+    expect(first.resource.id).toBe(1)
+
+    changed = another = true
+    const second = await pool.acquire()
+    // The child of this one is adopted by the same process as it was.
+    another = true
+    identity.announce('fork')
+    expect(() => second.resource).toThrow(StaleResourceError)
   })
 
   test('reaches every copy of core in the process', async () => {

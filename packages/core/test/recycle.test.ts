@@ -109,6 +109,19 @@ describe('recycle', () => {
     expect(driver.mostAtOnce).toBe(1)
   })
 
+  test('by a listener that hears of a wrong password saves those who wait from it', async () => {
+    const driver = new FakeDriver({ hooks: ['classify'] })
+    driver.failureKind = 'fatal'
+    driver.plans.create = 'reject'
+    const pool = openPool(driver)
+    pool.once('createError', () => {
+      driver.plans.create = 'pass'
+      pool.recycle()
+    })
+    const lease = await pool.acquire()
+    expect(lease.generation).toBe(2)
+  })
+
   test('destroys what an old create opens all the same', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'

@@ -53,6 +53,21 @@ test('a process whose server is down exits by itself when nobody waits', async (
   expect(child.millis).toBeLessThan(5_000)
 })
 
+test('a process that warms up does not exit while the server is down', async () => {
+  const child = await compiled.run(`
+    let tries = 0
+    const create = async () => {
+      if (++tries < 3) throw new Error('down')
+      return {}
+    }
+    const pool = core.createForkSafePool({ ...${driver}, create }, { min: 1 })
+    while (pool.stats.idle === 0) await pool.warmUp().catch((error) => console.log(error.code))
+    console.log('warm')
+  `)
+  expect(child.stdout).toMatch(/^(FORKSAFE_CREATE_FAILED\n)+warm\n$/)
+  expect(child).toMatchObject({ code: 0, stderr: '' })
+})
+
 test.each(['1_000', 'Infinity', '2 ** 40'])(
   'a process does not exit while someone waits for a server that is down: timeoutMillis %s',
   async (timeoutMillis) => {

@@ -164,6 +164,31 @@ describe('the life of a resource', () => {
     expect(await openAt(2_500)).toEqual([])
   })
 
+  test('that ends on the way to a waiter leaves it to none of the slow end', async () => {
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    const pool = openPool(driver, { maxLifetimeMillis: 1_000 })
+    const lease = await pool.acquire()
+    driver.plans.reset = { afterMillis: 1_100, outcome: 'pass' }
+    driver.plans.destroy = 'hang'
+    lease.release()
+    const waiter = pool.acquire()
+    await pass(1_050)
+    const next = pool.acquire()
+    await pass(50)
+    expect(await idOf(waiter)).toBe(2)
+    expect(await idOf(next)).toBe(3)
+    expect(pool.stats).toMatchObject({ destroying: 1, borrowed: 2 })
+  })
+
+  test('that ends leaves min to none of the slow end', async () => {
+    const driver = new FakeDriver()
+    driver.plans.destroy = 'hang'
+    const pool = openPool(driver, { min: 1, maxLifetimeMillis: 1_000 })
+    await pool.warmUp()
+    await pass(1_001)
+    expect(pool.stats).toMatchObject({ destroying: 1, idle: 1 })
+  })
+
   test('is half an hour where nobody says otherwise', async () => {
     const pool = openPool(new FakeDriver(), { min: 1 })
     const ends = endsOf(pool)
@@ -270,6 +295,21 @@ describe('keepalive', () => {
     await pass(1_300)
     const leases = await acquireMany(pool, 3)
     expect(leases.map(({ resource }) => resource.id)).toEqual([3, 2, 1])
+  })
+
+  test('that ends at a waiter counts its idle time from the release', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { keepaliveMillis: 600, idleTimeoutMillis: 1_000, max: 1 })
+    await openIdle(pool, 1)
+    driver.plans.validate = { afterMillis: 10, outcome: 'pass' }
+    await pass(605)
+    const waiter = pool.acquire()
+    await pass(10)
+    ;(await waiter).release()
+    await pass(500)
+    expect(pool.stats.idle).toBe(1)
+    await pass(501)
+    expect(pool.stats.idle).toBe(0)
   })
 
   test('does nothing where the driver cannot validate', async () => {
