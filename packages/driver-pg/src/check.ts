@@ -18,7 +18,7 @@ export function checkOptions(
   rules: Readonly<Record<string, Rule>>,
   options: unknown,
 ): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`${where}: expected an object of options, got ${show(options)}.`)
   }
   for (const [option, value] of Object.entries(options)) {
@@ -38,5 +38,14 @@ export function checkOptions(
 
 /** Tells what came, in an error message. */
 export function show(value: unknown): string {
-  return typeof value === 'function' ? 'a function' : `${String(value)} (${typeof value})`
+  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
+  const isSimple = ['number', 'bigint', 'boolean'].includes(typeof value)
+  return isSimple ? `${String(value)} (${typeof value})` : kindOf(value)
+}
+
+/** Tells only of what kind it is. */
+export function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

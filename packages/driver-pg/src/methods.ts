@@ -9,7 +9,7 @@ import type {
   QueryResultRow,
 } from 'pg'
 import { cancel } from './cancel.ts'
-import { anAbortSignal, checkOptions } from './check.ts'
+import { checkQuery } from './check-query.ts'
 import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
 /** How to run one statement. */
@@ -67,23 +67,4 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
 
     transaction: (work, options) => transact(pool, work, options),
   }
-}
-
-/** @throws {TypeError} for what a pool cannot run, though a client or pg.Pool may. */
-function checkQuery(
-  pool: ForkSafePool<Client>,
-  textOrConfig: unknown,
-  values: unknown,
-  options: unknown,
-): void {
-  const where = (): string => `Pool "${pool.stats.name}", \`query\``
-  if (typeof (textOrConfig as { submit?: unknown } | null | undefined)?.submit === 'function') {
-    throw new TypeError(
-      `${where()}: expected text or a config, got a cursor, a stream or another query that was made already: run it on the client of \`use\`.`,
-    )
-  }
-  if (typeof values === 'function' || typeof options === 'function') {
-    throw new TypeError(`${where()}: expected no callback, got a function: it gives a promise.`)
-  }
-  if (options !== undefined) checkOptions(where(), { signal: anAbortSignal }, options)
 }

@@ -9,6 +9,8 @@ test('query takes text, values, a named statement and array rows', async () => {
   expect((await pool.query('SELECT $1::int AS n', [2])).rows).toEqual([{ n: 2 }])
   const named = { name: 'three', text: 'SELECT $1::int AS n', values: [3] }
   expect((await pool.query(named)).rows).toEqual([{ n: 3 }])
+  const byName = { name: 'three', values: [3] } as unknown as typeof named
+  expect((await pool.query(byName)).rows).toEqual([{ n: 3 }])
   const arrays = await pool.query({ text: 'SELECT $1::int', rowMode: 'array' }, [4])
   expect(arrays.rows).toEqual([[4]])
 })
@@ -20,14 +22,27 @@ test('a failed query rejects with the error of the server, and the connection go
   expect(await backendPid(pool)).toBe(pid)
 })
 
+const callback = (): undefined => undefined
 test.each<[string, unknown[], string]>([
-  ['a cursor', [new Cursor('SELECT 1')], 'expected text or a config, got a cursor, a stream'],
-  ['a stream', [new QueryStream('SELECT 1')], 'run it on the client of `use`'],
-  ['a callback', ['SELECT 1', () => undefined], 'expected no callback'],
-  ['a callback behind values', ['SELECT 1', [], () => undefined], 'expected no callback'],
+  ['a cursor', [new Cursor('SELECT 1')], 'expected text or a config, and `use` for anything else'],
+  ['a stream', [new QueryStream('SELECT 1')], 'got a cursor, a stream or another query'],
+  ['a callback', ['SELECT 1', callback], 'expected no callback'],
+  ['a callback behind values', ['SELECT 1', [], callback], 'expected no callback'],
+  ['a callback in a config', [{ text: 'SELECT 1', callback }], 'expected a config without'],
+  ['nothing', [], 'expected text or a config, got undefined'],
+  ['null', [null], 'expected text or a config, got null'],
+  ['a number', [5], 'expected text or a config, got 5 (number)'],
+  ['a function', [callback], 'expected text or a config, got a function'],
+  ['an array', [['SELECT 1']], 'expected text or a config, got an array'],
+  ['a text that is none', [{ text: 5 }], 'expected `text` to be a string, got 5 (number)'],
+  ['a config without text', [{ values: [] }], 'expected `text` to be a string, got undefined'],
+  ['values that are no array', ['SELECT 1', 'one'], '`values` to be an array, with options'],
+  ['the same in a config', [{ text: 'SELECT 1', values: 5 }], 'to be an array'],
+  ['options in the place of values', ['SELECT 1', { signal: AbortSignal.abort() }], 'an object'],
   ['an unknown option', ['SELECT 1', [], { timeout: 5 }], 'there is no option `timeout`'],
   ['a wrong signal', ['SELECT 1', [], { signal: 5 }], 'expected `signal` to be an AbortSignal'],
-  ['no object of options', ['SELECT 1', [], null], 'expected an object of options'],
+  ['no object of options', ['SELECT 1', [], null], 'expected an object of options, got null'],
+  ['an array of options', ['SELECT 1', [], []], 'expected an object of options, got an array'],
 ])('query refuses %s, before anything is opened', async (_, given, message) => {
   const pool = openPool(connectionTo(), { name: 'shop' })
   const refused = (pool.query as (...given: unknown[]) => Promise<unknown>)(...given)
