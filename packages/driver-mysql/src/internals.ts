@@ -36,6 +36,7 @@ export interface Core {
   /** All that is sent to the server passes here; once the connection is closed it is another function. */
   addCommand: (command: Command) => Command
   readonly stream: Duplex & { ref?(): void; unref?(): void }
+  readonly config: { readonly clientFlags: number }
   readonly _command?: Command | null
   /** Those after it. */
   readonly _commands: { readonly length: number; toArray(): Command[] }
@@ -59,6 +60,12 @@ export interface ServerError extends Error {
 /** Whether it is an answer of the server, and not what became of the connection. */
 export function isOfServer(error: unknown): error is ServerError {
   return (error as { readonly sqlState?: unknown } | null)?.sqlState !== undefined
+}
+
+/** Of a server that was the primary before a failover: go-sql-driver/mysql and mysql2's pool know it by the same errors. */
+export function isReadOnly({ errno }: ServerError, asked: boolean): boolean {
+  // ER_OPTION_PREVENTS_STATEMENT and ER_READ_ONLY_MODE; ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+  return errno === 1290 || errno === 1836 || (errno === 1792 && !asked)
 }
 
 /** Answers a statement that is not sent. */

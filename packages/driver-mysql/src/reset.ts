@@ -25,6 +25,7 @@ export function resetAlways(client: MysqlClient): Promise<void> | undefined {
 export function refuseUnusable(session: Session): void {
   if (session.ended) throw new Error('The last holder has ended the connection.')
   if (session.anotherUser) throw new Error('The last holder left the session as another user.')
+  if (session.overdue) throw new Error('A statement works on after its `timeout`.')
   if (session.streaming) throw new Error('The last holder left a stream open: read it to its end.')
 }
 
@@ -43,14 +44,19 @@ async function undo(client: MysqlClient, session: Session): Promise<void> {
   session.restored()
 }
 
+/** The mode that mysql2 asks for when it connects, so that `count (*)` is a function's call. */
+const IGNORE_SPACE_AGAIN = "sql_mode = CONCAT_WS(',', 'IGNORE_SPACE', @@sql_mode)"
+
 /**
  * By COM_RESET_CONNECTION, and not by COM_CHANGE_USER: that would log in again, by a password that may have been rotated
- * since. What the one does and the other does not, is restored: the database, and on MySQL the character set.
+ * since. What the one does and the other does not, is restored: the database, the mode that ignores spaces, and on MySQL the
+ * character set.
  */
 async function resetSession(client: MysqlClient, session: Session): Promise<void> {
-  const { elsewhere, charsetNumber, database } = session
+  const { elsewhere, charsetNumber, database, ignoresSpace } = session
   await client.reset()
-  await client.query(`SET NAMES ${namesOf(charsetNumber)}`)
+  const names = `SET NAMES ${namesOf(charsetNumber)}`
+  await client.query(ignoresSpace ? `${names}, ${IGNORE_SPACE_AGAIN}` : names)
   if (elsewhere) {
     if (database === undefined) throw new Error('The last holder left the session in a database.')
     await client.query(`USE ${client.escapeId(database)}`)

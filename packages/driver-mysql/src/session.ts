@@ -1,14 +1,20 @@
 import { errorMonitor } from 'node:events'
 import type { Duplex, Readable } from 'node:stream'
 import type { MysqlClient, MysqlConnection } from './client.ts'
-import { type Command, type Core, isOfServer, refuse, untyped } from './internals.ts'
+import { type Command, type Core, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
-import { type Effect, effectOf, mayMove, takesRole } from './statements.ts'
+import { SessionState } from './session-state.ts'
+import { bringsSql } from './statements.ts'
 
-const IN_TRANSACTION = 1 // SERVER_STATUS_IN_TRANS
+const IGNORES_SPACE = 256 // CLIENT_IGNORE_SPACE
 /** Does nothing. Its answer tells whether there is a transaction. */
 export const ASK = 'DO 0'
+/** mysql2 waits no longer, and the server works on. */
+const TIMED_OUT = 'PROTOCOL_SEQUENCE_TIMEOUT'
+
 const answered = new WeakSet<Command>()
+/** Those whose caller has had an error in place of their answer, which is yet to come. */
+const timedOut = new WeakSet<Command>()
 const streams = new WeakMap<Command, Readable>()
 const sessions = new WeakMap<MysqlClient, Session>()
 
@@ -27,39 +33,27 @@ export function sessionOf(client: MysqlClient): Session {
  * What the holders of a connection have left in its session. It is known from the statements that pass, and from the
  * server's word on its transaction where it sends one, so that a clean session costs no round trip.
  */
-export class Session {
-  /** What only a reset of the session takes away, is left. */
-  left = false
-  /** It may be in another database than it was opened in. */
-  elsewhere = false
-  /** It is another user's. */
-  anotherUser = false
-  /** Why it cannot be reset, if it cannot. */
-  beyondReset: string | undefined
-  inTransaction = false
-  /** Whether it still is, the server has not said since. */
-  inDoubt = false
-  /** The server's last error since it said that the transaction was under way. */
-  failure: Error | undefined
-  /** What its next transaction will be like, has been said of one that has not begun. */
-  announced = false
+export class Session extends SessionState {
   readonly socket: Duplex
   /** How to reach the server again. */
   readonly target: MysqlConnection
   /** As it was opened: mysql2 changes these with the session. */
   readonly charsetNumber: number | undefined
   readonly database: string | undefined
+  readonly ignoresSpace: boolean
   readonly #core: Core
   #guarded = false
   /** The statements that the present holder has had prepared. */
   readonly #prepared = new Set<string>()
 
   constructor({ core, socket }: Opened, target: MysqlConnection) {
+    super()
     this.socket = socket
     this.target = target
     this.charsetNumber = core.config.charsetNumber
     this.database = core.config.database
     this.#core = untyped(core)
+    this.ignoresSpace = (this.#core.config.clientFlags & IGNORES_SPACE) !== 0
     this.#observe()
   }
 
@@ -81,22 +75,16 @@ export class Session {
     return _paused || [_command, ..._commands.toArray()].some(isOpenStream)
   }
 
+  /** It works on a statement whose caller has given up waiting, by mysql2's `timeout`. */
+  get overdue(): boolean {
+    const { _command } = this.#core
+    return this.busy && timedOut.has(_command as Command)
+  }
+
   /** It takes no statements any more. */
   get ended(): boolean {
     const { _closing, _fatalError, _protocolError } = this.#core
     return _closing === true || _fatalError !== null || _protocolError !== null
-  }
-
-  get clean(): boolean {
-    return !this.left && !this.announced && !this.inTransaction && this.beyondReset === undefined
-  }
-
-  /** Everything that was left has been taken away. */
-  restored(): void {
-    this.left = false
-    this.elsewhere = false
-    this.inTransaction = false
-    this.announced = false
   }
 
   /** What is prepared now is the pool's own, and of use to whoever executes the same text. */
@@ -165,24 +153,15 @@ export class Session {
     }
   }
 
-  /** What it begins counts from when it is sent; what it ends, from when the server says so. */
   #watch(statement: string | { sql: string }, command: Command): Command {
-    const sql = typeof statement === 'string' ? statement : statement.sql
-    const effect = effectOf(sql)
-    if (effect === 'announces') this.announced = true
-    else if (effect === 'begins') {
-      this.inTransaction = true
-      this.failure = undefined
-    } else if (effect === 'leaves') {
-      this.left = true
-      this.elsewhere ||= mayMove(sql)
-      if (takesRole(sql)) this.beyondReset = 'in another role'
-    }
+    const text = typeof statement === 'string' ? statement : statement.sql
+    const sql = bringsSql(command.values) ? (command.sql ?? text) : text
+    const effect = this.sends(sql)
     command.once('end', () => answered.add(command))
     const { onResult } = command
     if (onResult === undefined) {
-      command.on(errorMonitor, (error: unknown) => this.#failed(error))
-      command.on('result', (result: unknown) => this.#answered(effect, result))
+      command.on(errorMonitor, (error: unknown) => this.failed(error))
+      command.on('result', (result: unknown) => this.answered(effect, result))
       const { stream } = command
       command.stream = (options) => {
         const rows = stream.call(command, options)
@@ -194,37 +173,18 @@ export class Session {
     command.onResult = (error, result, ...more) => {
       const tell = (): void => onResult.call(command, error, result, ...more)
       if (!error) {
-        this.#answered(effect, result)
+        this.answered(effect, result)
         return tell()
       }
-      answered.add(command)
-      this.#failed(error)
+      const late = (error as { readonly code?: unknown }).code === TIMED_OUT
+      ;(late ? timedOut : answered).add(command)
+      this.failed(error)
       // Its holder goes on only when it is known whether there is a transaction to go on in.
       const asks = this.#guarded && this.inDoubt && sql !== ASK && !this.ended
       if (asks) this.#core.query(ASK, tell)
       else tell()
     }
     return command
-  }
-
-  #answered(effect: Effect, result: unknown): void {
-    const { serverStatus } = (result ?? {}) as { readonly serverStatus?: unknown }
-    if (typeof serverStatus !== 'number') {
-      // Rows. Behind them there may be more than a question: a procedure, or a second statement.
-      if (effect === 'leaves') this.inDoubt = this.inTransaction
-      return
-    }
-    this.inTransaction = (serverStatus & IN_TRANSACTION) !== 0
-    this.inDoubt = false
-    if (this.inTransaction) this.failure = undefined
-    if (effect === 'begins') this.announced = false
-  }
-
-  /** The server may have rolled back the statement, or all of the transaction: after a deadlock, say. */
-  #failed(error: unknown): void {
-    if (!isOfServer(error) || !this.inTransaction) return
-    this.inDoubt = true
-    this.failure = error
   }
 }
 

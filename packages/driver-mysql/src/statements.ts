@@ -35,3 +35,21 @@ export function mayMove(sql: string): boolean {
 export function takesRole(sql: string): boolean {
   return TAKES_ROLE.test(sql)
 }
+
+/** Whether values are filled in as they are, as `mysql.raw()` is: then what a statement does is known with them only. */
+export function bringsSql(values: unknown): boolean {
+  if (Array.isArray(values)) return values.some(bringsSql)
+  return isRaw(values) || (isPlain(values) && Object.values(values).some(isRaw))
+}
+
+function isRaw(value: unknown): boolean {
+  return (
+    typeof (value as { readonly toSqlString?: unknown } | null | undefined)?.toSqlString ===
+    'function'
+  )
+}
+
+/** Its keys and values are filled in, one by one. */
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
+}

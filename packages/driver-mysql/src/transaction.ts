@@ -54,7 +54,9 @@ const dialect: TransactionDialect<MysqlClient> = {
   cancel,
 
   leftOpen(client, pool) {
-    if (!sessionOf(client).streaming) return undefined
+    const { streaming, overdue } = sessionOf(client)
+    if (overdue) return new RolledBackError(pool, 'a statement works on after its `timeout`')
+    if (!streaming) return undefined
     return new RolledBackError(pool, 'a stream was left open, which must be read to its end')
   },
 

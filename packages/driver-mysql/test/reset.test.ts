@@ -1,3 +1,4 @@
+import mysql from 'mysql2'
 import { describe, expect, test } from 'vitest'
 import { type MysqlClient, mysqlDriver, mysqlDriverWith } from '../src/index.ts'
 import {
@@ -60,6 +61,12 @@ describe('the next holder finds nothing of', () => {
     [
       'a lock by name',
       (client) => client.query("SELECT GET_LOCK('mine', 0)"),
+      held,
+      { holder: null },
+    ],
+    [
+      'a lock by name, in SQL that came as a value',
+      (client) => client.query('SELECT ?', [mysql.raw("GET_LOCK('mine', 0)")]),
       held,
       { holder: null },
     ],
@@ -226,6 +233,19 @@ test('text is read and written alike after a reset', async () => {
   await pool.query('SET @mine = 1')
   const [rows] = await pool.query('SELECT ? AS text, LENGTH(?) AS bytes', ['é🎉', 'é🎉'])
   expect(rows).toEqual([{ text: 'é🎉', bytes: 6 }])
+})
+
+test('a function’s name may be followed by a space, also after a reset', async () => {
+  const spaced = 'SELECT COUNT (*) AS n FROM (SELECT 1) AS one'
+  const pool = openPool(connectionTo(), { max: 1 })
+  const modes = await rowOf(pool, 'SELECT @@sql_mode')
+  expect(await rowOf(pool, spaced)).toEqual({ n: 1 })
+  await pool.query('SET @mine = 1')
+  expect(await rowOf(pool, spaced)).toEqual({ n: 1 })
+  expect(await rowOf(pool, 'SELECT @@sql_mode')).toEqual(modes)
+  const strict = openPool({ ...connectionTo(), flags: ['-IGNORE_SPACE'] }, { max: 1 })
+  await strict.query("SET sql_mode = 'IGNORE_SPACE'")
+  await expect(strict.query(spaced)).rejects.toMatchObject({ errno: 1064 })
 })
 
 test('a reset may be asked for whenever a connection comes back', async () => {

@@ -1,5 +1,6 @@
+import mysql from 'mysql2'
 import { describe, expect, test } from 'vitest'
-import { effectOf, mayMove, takesRole } from '../src/statements.ts'
+import { bringsSql, effectOf, mayMove, takesRole } from '../src/statements.ts'
 
 describe('what a statement leaves in its session', () => {
   test.each([
@@ -75,5 +76,18 @@ describe('what a statement leaves in its session', () => {
     ['SET DEFAULT ROLE boss', false],
   ])('%s: another role: %s', (sql, takes) => {
     expect(takesRole(sql)).toBe(takes)
+  })
+
+  test.each([
+    [[1, 'a', null, undefined, new Date(0), Buffer.from('a')], false],
+    [{ a: 1 }, false],
+    [undefined, false],
+    [mysql.raw('NOW()'), true],
+    [[mysql.raw('NOW()')], true],
+    [[[1, [mysql.raw('NOW()')]]], true],
+    [{ a: mysql.raw('NOW()') }, true],
+    [[{ a: mysql.raw('NOW()') }], true],
+  ])('the values %j bring SQL of their own: %s', (values, brings) => {
+    expect(bringsSql(values)).toBe(brings)
   })
 })
