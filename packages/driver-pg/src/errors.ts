@@ -32,6 +32,23 @@ export class RolledBackError extends PoolError {
 }
 RolledBackError.prototype.name = 'RolledBackError'
 
+/**
+ * `work` has ended its transaction itself, by a COMMIT or a ROLLBACK. What it did after that was committed statement by
+ * statement.
+ */
+export class TransactionEndedError extends PoolError {
+  readonly code = 'FORKSAFE_PG_TRANSACTION_ENDED'
+
+  /** @internal */
+  constructor(pool: string) {
+    super(
+      pool,
+      `Pool "${pool}": the transaction had ended before its work did, by a COMMIT or ROLLBACK of its own. What came after that was not part of it.`,
+    )
+  }
+}
+TransactionEndedError.prototype.name = 'TransactionEndedError'
+
 /** Of data, constraints, conflicts, syntax, and of PL/pgSQL: never what ends a session. */
 const OF_STATEMENTS = /^(?:22|23|40|42|P0)/
 

@@ -15,7 +15,7 @@ import { transact, type TransactionOptions, type TransactionWork } from './trans
 /** How to run one statement. */
 export interface QueryOptions {
   /**
-   * When it aborts, `query` rejects at once with its reason, and the statement is cancelled on the server. The connection
+   * When it aborts, `query` rejects at once with its `reason`, and the statement is cancelled on the server. The connection
    * comes back clean.
    */
   readonly signal?: AbortSignal | undefined
@@ -24,8 +24,10 @@ export interface QueryOptions {
 /** What the driver adds to the pool. */
 export interface PgMethods {
   /**
-   * Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error.
-   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for a wrong or unknown option.
+   * Runs one statement on whichever connection is free. Rejects as `acquire` does, with the server's error, or with the signal's
+   * `reason`.
+   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for what is no text, no array of
+   * values, or a wrong or unknown option.
    */
   query<R extends unknown[] = unknown[]>(
     config: QueryArrayConfig,
@@ -33,8 +35,10 @@ export interface PgMethods {
     options?: QueryOptions,
   ): Promise<QueryArrayResult<R>>
   /**
-   * Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error.
-   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for a wrong or unknown option.
+   * Runs one statement on whichever connection is free. Rejects as `acquire` does, with the server's error, or with the signal's
+   * `reason`.
+   * @throws {TypeError} for a cursor or a stream, for which there is `use`; for a callback; for what is no text, no array of
+   * values, or a wrong or unknown option.
    */
   query<R extends QueryResultRow = QueryResultRow>(
     textOrConfig: string | QueryConfig,
@@ -42,10 +46,12 @@ export interface PgMethods {
     options?: QueryOptions,
   ): Promise<QueryResult<R>>
   /**
-   * Runs `work` on one connection between `BEGIN` and `COMMIT`, and gives its result. What `work` throws rolls back.
+   * Runs `work` on one connection between `BEGIN` and `COMMIT`, and gives its result. What `work` throws rolls back. Rejects as
+   * `acquire` does, with what `work` throws, or with the signal's `reason`.
    * @throws {RolledBackError} when `work` went on after a failed statement, or left a cursor or a COPY open.
    * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
-   * @throws {TypeError} for a wrong option.
+   * @throws {TransactionEndedError} when `work` had ended the transaction itself.
+   * @throws {TypeError} for a wrong or unknown option, and for work that is no function.
    */
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
 }

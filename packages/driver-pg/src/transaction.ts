@@ -7,25 +7,34 @@ import {
 import type { Client } from 'pg'
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
-import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
+import {
+  CommitUnknownError,
+  isOfStatement,
+  RolledBackError,
+  TransactionEndedError,
+} from './errors.ts'
+import { isReady } from './pending.ts'
 import { leftOpen, openStream } from './streams.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
-  /** Default: the server's `default_transaction_isolation`. */
+  /** What it sees of others' changes. Default: the server's `default_transaction_isolation`. */
   readonly isolation?:
     'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable' | undefined
-  /** Default: the server's `default_transaction_read_only`. */
+  /** Whether it may only read. Default: the server's `default_transaction_read_only`. */
   readonly readOnly?: boolean | undefined
-  /** With `serializable` and `readOnly`: waits at its begin until it cannot fail any more. Default: the server's. */
+  /**
+   * With `serializable` and `readOnly`: waits at its begin until it cannot fail any more. Default: the server's
+   * `default_transaction_deferrable`.
+   */
   readonly deferrable?: boolean | undefined
   /**
-   * How often it is tried again, from its begin, after a serialization failure (40001) or a deadlock (40P01), with
-   * growing pauses in between. `work` is called again then. Default 0.
+   * How often it is tried again, from its begin, after a serialization failure (40001) or a deadlock (40P01). `work` is called
+   * again then, after a random pause of up to 10 ms, doubled each time up to 1,000 ms. A whole number of at least 0. Default 0.
    */
   readonly retries?: number | undefined
   /**
-   * When it aborts, `transaction` rejects at once with its reason; the statement that runs is cancelled on the server,
+   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is cancelled on the server,
    * and the transaction is rolled back when `work` settles.
    */
   readonly signal?: AbortSignal | undefined
@@ -47,6 +56,10 @@ const dialect: TransactionDialect<Client> = {
     openStream(client) === undefined ? undefined : new RolledBackError(pool, leftOpen),
 
   async commit(client, pool) {
+    // Where the server has yet to answer, pg does not know of the transaction's end: nothing is asked, and all is answered.
+    if (!isReady(client)) await client.query('')
+    // COMMIT would succeed.
+    if (client.getTransactionStatus() === 'I') throw new TransactionEndedError(pool)
     let command: string
     try {
       ;({ command } = await client.query('COMMIT'))

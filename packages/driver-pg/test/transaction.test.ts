@@ -3,7 +3,7 @@ import { type Client, DatabaseError } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import Cursor from 'pg-cursor'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { CommitUnknownError, RolledBackError } from '../src/index.ts'
+import { CommitUnknownError, RolledBackError, TransactionEndedError } from '../src/index.ts'
 import { backendPid, connectionTo, observe, openPool, openRecordedPool } from './support/pools.ts'
 
 /** A table that goes with the test. */
@@ -42,9 +42,10 @@ test('a transaction begins as its options say', async () => {
 
 test.each([
   [{ isolation: 'snapshot' }, "one of 'read uncommitted', 'read committed', 'repeatable read'"],
-  [{ readOnly: 'yes' }, 'true or false, got yes (string)'],
+  [{ readOnly: 'yes' }, 'true or false, got "yes" (string)'],
   [{ retries: -1 }, 'a whole number of at least 0, got -1 (number)'],
-  [{ signal: {} }, 'an AbortSignal'],
+  [{ isolation: Object.create(null) as object }, 'got an object'],
+  [{ signal: {} }, 'an AbortSignal, got an object'],
   [{ retry: 3 }, 'there is no option `retry`'],
 ])('%j is refused before anything is asked of the server', async (options, message) => {
   const pool = openPool(connectionTo(), { name: 'shop' })
@@ -57,7 +58,45 @@ test.each([
 
 test('work that is no function is refused', async () => {
   const pool = openPool(connectionTo())
-  await expect(pool.transaction('BEGIN' as never)).rejects.toThrow('expected a function, got BEGIN')
+  await expect(pool.transaction('BEGIN' as never)).rejects.toThrow(
+    'expected a function, got "BEGIN"',
+  )
+})
+
+test.each(['COMMIT', 'ROLLBACK', 'COMMIT; BEGIN; ROLLBACK'])(
+  'work that ended its transaction itself, by %s, is told so',
+  async (statement) => {
+    const pool = openPool(connectionTo(), { name: 'shop', max: 1 })
+    const ended = await table('ended')
+    const committing = pool.transaction(async (client) => {
+      await client.query(`INSERT INTO ${ended} VALUES (1)`)
+      await client.query(statement)
+      await client.query(`INSERT INTO ${ended} VALUES (2)`)
+    })
+    await expect(committing).rejects.toBeInstanceOf(TransactionEndedError)
+    await expect(committing).rejects.toMatchObject({
+      name: 'TransactionEndedError',
+      code: 'FORKSAFE_PG_TRANSACTION_ENDED',
+      pool: 'shop',
+    })
+    expect(await rowsOf(ended)).toContainEqual({ n: 2 })
+  },
+)
+
+test('work that did not wait for its own ROLLBACK is told so, too', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const committing = pool.transaction((client) => void client.query('ROLLBACK'))
+  await expect(committing).rejects.toBeInstanceOf(TransactionEndedError)
+})
+
+test('work whose own COMMIT failed is not told that all went well', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const once = await table('once', 'n int UNIQUE DEFERRABLE INITIALLY DEFERRED')
+  const swallowing = pool.transaction(async (client) => {
+    await client.query(`INSERT INTO ${once} VALUES (1), (1)`)
+    await client.query('COMMIT').catch(() => undefined)
+  })
+  await expect(swallowing).rejects.toBeInstanceOf(TransactionEndedError)
 })
 
 test('a savepoint keeps what it did, or rolls back to its begin, and the transaction goes on', async () => {
