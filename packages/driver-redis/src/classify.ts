@@ -1,6 +1,6 @@
 import type { CreateFailure } from '@forksafe/core'
 
-/** By the first words of the server's error. What is not here passes by itself: `LOADING`, `READONLY`, `MASTERDOWN`. */
+/** By the first words of the server's error, or of Node's. What is not here passes by itself: `LOADING`, `READONLY`, `MASTERDOWN`. */
 const refusals: readonly (readonly [RegExp, CreateFailure])[] = [
   [/^WRONGPASS\b/, 'fatal'],
   [/^NOAUTH\b/, 'fatal'],
@@ -10,6 +10,7 @@ const refusals: readonly (readonly [RegExp, CreateFailure])[] = [
   [/^ERR (DB index is out of range|invalid DB index)/, 'fatal'],
   [/^ERR No such master with that name/, 'fatal'], // of a sentinel
   [/^ERR This instance has cluster support disabled/, 'fatal'],
+  [/^Port should be >= 0 and < 65536/, 'fatal'], // Node
   [/^ERR max number of clients/, 'full'],
 ]
 

@@ -2,10 +2,12 @@ import { defineDriver } from '@forksafe/core'
 import { Cluster, type ClusterNode, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { once } from 'node:events'
 import { inspect } from 'node:util'
+import { leftBy } from './beyond-reset.ts'
 import { classify, reasonOf } from './classify.ts'
+import { expectOptions } from './connection.ts'
 import { redisMethods } from './methods.ts'
-import { Nodes, subscriberOf } from './nodes.ts'
-import { reset } from './reset.ts'
+import { named, Nodes, subscriberOf } from './nodes.ts'
+import { resetCluster } from './reset.ts'
 import { blockingCommand } from './unanswered.ts'
 
 /** What `connection` may be for a cluster: some of its nodes, and ioredis's own options for a `Cluster`. */
@@ -42,7 +44,7 @@ export const redisClusterDriver = defineDriver({
     const cluster = clusterFor(connection, nodes)
     states.set(cluster, nodes)
     const failures: Error[] = []
-    const fail = (error: Error): void => void failures.push(error)
+    const fail = (error: Error, node: string): void => void failures.push(named(error, node))
     cluster.on('node error', fail)
     const abort = (): void => letGo(cluster)
     signal.addEventListener('abort', abort, { once: true })
@@ -51,7 +53,9 @@ export const redisClusterDriver = defineDriver({
       await expectWhole(cluster)
     } catch (error) {
       letGo(cluster)
-      throw reasonOf([...failures, error as Error], nodes.refusal) as Error
+      const { failure, refusal } = nodes
+      const errors = [...(failure === undefined ? [] : [failure]), ...failures, error as Error]
+      throw reasonOf(errors, refusal) as Error
     } finally {
       signal.removeEventListener('abort', abort)
       cluster.off('node error', fail)
@@ -71,15 +75,8 @@ export const redisClusterDriver = defineDriver({
   },
 
   reset(cluster) {
-    const { sessions, subscribed } = nodesOf(cluster)
     if (cluster.status !== 'ready') throw new Error('The last holder has ended the cluster.')
-    if (subscribed) throw new Error('The last holder has subscribed, which cannot be taken back.')
-    const resets: Promise<void>[] = []
-    for (const [node, session] of sessions) {
-      const pending = reset(node, session)
-      if (pending !== undefined) resets.push(pending)
-    }
-    return resets.length === 0 ? undefined : Promise.all(resets).then(() => undefined)
+    return resetCluster(cluster, nodesOf(cluster))
   },
 
   /** With a goodbye to each node where there is hope of an answer. */
@@ -98,7 +95,7 @@ export const redisClusterDriver = defineDriver({
 
   watch(cluster, lost) {
     let reason: Error | undefined
-    cluster.on('node error', (error: Error) => (reason = error))
+    cluster.on('node error', (error: Error, node: string) => (reason = named(error, node)))
     const watchNode = (node: Redis): void => {
       node.once('close', () => {
         // One that has left the cluster is no loss, nor one that ioredis was asked to connect to again.
@@ -120,6 +117,7 @@ export const redisClusterDriver = defineDriver({
 
 /** @throws {TypeError} where there is nobody to ask. */
 function clusterFor(connection: RedisClusterConnection, nodes: Nodes): Cluster {
+  expectOptions(connection, 'an object with `nodes`')
   const { nodes: known, slotsRefreshInterval: _, ...asked } = connection
   if (!Array.isArray(known) || known.length === 0) {
     throw new TypeError(`Expected \`nodes\` to be a list of addresses, got ${inspect(known)}.`)
@@ -138,10 +136,16 @@ function clusterFor(connection: RedisClusterConnection, nodes: Nodes): Cluster {
   cluster.on('+node', (node: Redis) => nodes.observe(node))
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, stream, node) => {
-    nodes.subscribed ||= Command.checkFlag('ENTER_SUBSCRIBER_MODE', command.name)
+    nodes.beyondReset ??= leftOnAll(command)
     return send(command, stream, node)
   }
   return cluster
+}
+
+/** What a command leaves behind that is not on a connection to one node, or is on all of them. */
+function leftOnAll(command: Command): string | undefined {
+  if (Command.checkFlag('ENTER_SUBSCRIBER_MODE', command.name)) return command.name.toUpperCase()
+  return command.name.toLowerCase() === 'himport' ? leftBy(command) : undefined
 }
 
 /** Every master answers, and holds the cluster to be able to serve. */

@@ -77,6 +77,12 @@ export class BareConnector extends AbstractConnector {
     this.socket?.destroy()
   }
 
+  /** Whom it is connected to, as in `127.0.0.1:6379`. */
+  get peer(): string {
+    const { path, host = 'localhost', port = 6379 } = this.#address
+    return path ?? `${host}:${port}`
+  }
+
   get writable(): boolean {
     return this.stream.writable
   }

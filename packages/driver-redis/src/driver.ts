@@ -9,6 +9,7 @@ import {
 } from 'ioredis'
 import { inspect } from 'node:util'
 import { classify, reasonOf } from './classify.ts'
+import { expectOptions } from './connection.ts'
 import { BareConnector, connectorOf } from './connector.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
@@ -118,8 +119,9 @@ export const redisDriver = defineDriver({
   methods: redisMethods,
 })
 
-/** @throws {TypeError} for what would make the client another kind of client. */
+/** @throws {TypeError} for what is no options, or would make the client another kind of client. */
 function clientFor(connection: RedisConnection): Redis {
+  if (typeof connection !== 'string') expectOptions(connection, 'a URL or an object of options')
   const asked: Asked = typeof connection === 'string' ? {} : connection
   for (const option of ['Connector', 'monitor'] as const) {
     if (asked[option]) {

@@ -19,6 +19,7 @@ const EXCLUSIVE = [
   'discard',
   'exec',
   'hello',
+  'himport',
   'monitor',
   'multi',
   'psubscribe',
@@ -52,6 +53,11 @@ type Exclusive = (typeof EXCLUSIVE)[number]
  * does, or with the server's error. What needs a connection of its own is not among them.
  */
 export type RedisMethods = Omit<Commands, Exclusive | `${Exclusive}Buffer`>
+
+/** A pool of connections to Redis, as `createForkSafePool(redisDriver, …)` makes it. */
+export type RedisPool = ForkSafePool<Redis> & RedisMethods
+/** A pool of clients of a Redis Cluster, as `createForkSafePool(redisClusterDriver, …)` makes it. */
+export type RedisClusterPool = ForkSafePool<Cluster> & RedisMethods
 
 type Verb = (...args: unknown[]) => Promise<unknown>
 

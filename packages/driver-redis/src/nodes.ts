@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import { BareConnector, type Tell } from './connector.ts'
 import { Session } from './session.ts'
 
-/** ioredis itself sends these where a slot moves, or a node changes its role. */
-const ROUTING = new Set(['asking', 'readonly', 'readwrite'])
+/** ioredis itself sends these where a slot moves, a node changes its role, or `himportFieldsets` are asked for. */
+const IOREDIS_OWN = new Set(['asking', 'himport', 'readonly', 'readwrite'])
 
 /** Everything that ioredis opens for one cluster: to its nodes, and beside them to ask for the slots. */
 export class Nodes {
@@ -13,8 +13,10 @@ export class Nodes {
   readonly sessions = new Map<Redis, Session>()
   /** What a server said first that would not have us. */
   refusal: Error | undefined
-  /** The holder has subscribed. */
-  subscribed = false
+  /** The first error of a socket. */
+  failure: Error | undefined
+  /** What the holder has left on all of them that cannot be taken back, as in `SUBSCRIBE`. */
+  beyondReset: string | undefined
   refreshing: NodeJS.Timeout | undefined
   readonly #connectors = new Set<BareConnector>()
   #held = true
@@ -22,11 +24,13 @@ export class Nodes {
 
   constructor() {
     const opened = (connector: BareConnector): void => this.#opened(connector)
+    const failed = (error: Error, node: string): void => void (this.failure ??= named(error, node))
     const closed = (connector: BareConnector): void => this.#closed(connector)
     this.Connector = class extends BareConnector {
       override async connect(tell: Tell) {
         opened(this)
         const stream = await super.connect(tell)
+        stream.once('error', (error) => failed(error, this.peer))
         stream.once('close', () => closed(this))
         return stream
       }
@@ -35,7 +39,7 @@ export class Nodes {
 
   /** Keeps account of what is sent to this node, for as long as it is one. */
   observe(node: Redis): void {
-    this.sessions.set(node, new Session(node, ROUTING))
+    this.sessions.set(node, new Session(node, IOREDIS_OWN))
     node.once('end', () => this.sessions.delete(node))
   }
 
@@ -68,6 +72,14 @@ export class Nodes {
     this.#connectors.delete(connector)
     this.refusal ??= connector.refusal
   }
+}
+
+/** Names the node where an error of the system, or ioredis, says no more than that the connection has ended. */
+export function named(error: Error, node: string): Error {
+  if (!/^(Connection is closed|read|write)\b/.test(error.message)) return error
+  const { code } = error as NodeJS.ErrnoException
+  const told = new Error(`${node}: ${error.message}`, { cause: error })
+  return code === undefined ? told : Object.assign(told, { code })
 }
 
 /** The one connection of a cluster that ioredis makes without asking for a connector: what SUBSCRIBE is sent on. */

@@ -1,6 +1,9 @@
-import { Command, type Redis } from 'ioredis'
-import type { Channel, Session, Unsubscribe } from './session.ts'
-import { blockingCommand } from './unanswered.ts'
+import type { Cluster, Redis } from 'ioredis'
+import { cannotReset } from './beyond-reset.ts'
+import { sendNow, untilSent } from './held-back.ts'
+import type { Nodes } from './nodes.ts'
+import type { Session } from './session.ts'
+import { refuseBlocking } from './unanswered.ts'
 
 /** What is heard on channels. */
 const HEARD = [
@@ -18,51 +21,58 @@ const HEARD = [
  * @throws where that cannot be taken away, or nothing would be answered in time.
  */
 export function reset(client: Redis, session: Session): Promise<void> | undefined {
-  const blocking = client.commandQueue.length === 0 ? undefined : blockingCommand(client)
-  if (blocking !== undefined) throw cannotReset(`\`${blocking}\` without an answer`)
-  if (session.clean) return undefined
-  return undo(client, session)
+  if (client.autoPipelineQueueSize > 0) {
+    return untilSent(client, [client]).then(() => reset(client, session))
+  }
+  refuseBlocking(client)
+  stopListening(client)
+  return session.clean ? undefined : undo(client, session)
+}
+
+/**
+ * The same on each node of a cluster.
+ * @throws as {@link reset} does, and for a subscription: its connection is another one.
+ */
+export function resetCluster(cluster: Cluster, nodes: Nodes): Promise<void> | undefined {
+  if (nodes.beyondReset !== undefined) throw cannotReset(`\`${nodes.beyondReset}\``)
+  if (cluster.autoPipelineQueueSize > 0) {
+    return untilSent(cluster, [...nodes.sessions.keys()]).then(() => resetCluster(cluster, nodes))
+  }
+  stopListening(cluster)
+  const resets: Promise<void>[] = []
+  for (const [node, session] of nodes.sessions) {
+    const pending = reset(node, session)
+    if (pending !== undefined) resets.push(pending)
+  }
+  return resets.length === 0 ? undefined : Promise.all(resets).then(() => undefined)
 }
 
 async function undo(client: Redis, session: Session): Promise<void> {
   failBeyondReset(session)
   // An EXEC that nobody waited for may be what ends it.
-  if (client.commandQueue.length > 0) await client.ping()
+  if (client.commandQueue.length > 0) await sendNow(client, 'ping')
   failBeyondReset(session)
   const answers: Promise<unknown>[] = []
-  if (session.inMulti) answers.push(client.discard())
-  else if (session.watching) answers.push(client.unwatch())
+  if (session.inMulti) answers.push(sendNow(client, 'discard'))
+  else if (session.watching) answers.push(sendNow(client, 'unwatch'))
   for (const [unsubscribe, channels] of session.channels) {
-    answers.push(leave(client, unsubscribe, channels))
+    // By name: ioredis does not learn from the answers when an UNSUBSCRIBE without names has ended.
+    answers.push(sendNow(client, unsubscribe, ...channels))
   }
-  if (session.elsewhere) answers.push(client.select(client.options.db ?? 0))
+  if (session.elsewhere) answers.push(sendNow(client, 'select', client.options.db ?? 0))
   if (session.renamed) {
-    answers.push(client.client('SETNAME', client.options.connectionName ?? ''))
+    answers.push(sendNow(client, 'client', 'SETNAME', client.options.connectionName ?? ''))
   }
   await Promise.all(answers)
-  if (session.channels.size > 0) for (const event of HEARD) client.removeAllListeners(event)
   session.restored()
 }
 
-/**
- * Names every channel, because ioredis does not learn from the answers when an UNSUBSCRIBE without names has ended. As a
- * command of its own: the names have their `keyPrefix` already.
- */
-function leave(
-  client: Redis,
-  unsubscribe: Unsubscribe,
-  channels: ReadonlySet<Channel>,
-): Promise<unknown> {
-  const command = new Command(unsubscribe, [...channels])
-  void client.sendCommand(command)
-  return command.promise
+/** Also where the holder did not subscribe: the next one may. */
+function stopListening(client: Redis | Cluster): void {
+  for (const event of HEARD) client.removeAllListeners(event)
 }
 
 function failBeyondReset({ beyondReset, demoted }: Session): void {
   if (demoted) throw new Error('The server has become a replica, which does not write.')
   if (beyondReset !== undefined) throw cannotReset(`\`${beyondReset}\``)
-}
-
-function cannotReset(left: string): Error {
-  return new Error(`The last holder left ${left} behind, which cannot be taken back.`)
 }

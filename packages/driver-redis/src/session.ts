@@ -1,4 +1,5 @@
 import type { Command, Redis } from 'ioredis'
+import { leftBy } from './beyond-reset.ts'
 
 /**
  * What the holders of a client have left in its session on the server. It is known from the commands that were sent,
@@ -93,18 +94,9 @@ export class Session {
         this.#listens(UNSUBSCRIBE[name], command)
         break
       case 'client':
-        this.#observeClient(command)
-        break
-      default:
-        if (BEYOND_RESET.has(name) && !this.#harmless.has(name))
-          this.beyondReset ??= name.toUpperCase()
+        if (/^setname$/i.test(String(command.args[0]))) this.renamed = true
     }
-  }
-
-  #observeClient({ args }: Command): void {
-    const verb = String(args[0]).toLowerCase()
-    if (verb === 'setname') this.renamed = true
-    else if (!LEAVES_NOTHING.has(verb)) this.beyondReset ??= `CLIENT ${verb.toUpperCase()}`
+    if (!this.#harmless.has(name)) this.beyondReset ??= leftBy(command)
   }
 
   #listens(unsubscribe: Unsubscribe, { args }: Command): void {
@@ -144,36 +136,3 @@ const UNSUBSCRIBE = {
   psubscribe: 'punsubscribe',
   ssubscribe: 'sunsubscribe',
 } as const
-
-/**
- * After these the server answers what ioredis did not ask, or nothing, as to another user, or in another protocol.
- * Some could be undone, but hardly anybody has a use for them in a pool.
- */
-const BEYOND_RESET = new Set([
-  'asking',
-  'auth',
-  'hello',
-  'monitor',
-  'psync',
-  'quit',
-  'readonly',
-  'readwrite',
-  'reset',
-  'sync',
-])
-
-/** The verbs of `CLIENT` that change nothing of the session; what is not known does. */
-const LEAVES_NOTHING = new Set([
-  'getname',
-  'getredir',
-  'help',
-  'id',
-  'info',
-  'kill',
-  'list',
-  'pause',
-  'setinfo',
-  'trackinginfo',
-  'unblock',
-  'unpause',
-])

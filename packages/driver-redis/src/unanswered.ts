@@ -1,4 +1,5 @@
 import { Command, type Redis } from 'ioredis'
+import { cannotReset } from './beyond-reset.ts'
 
 /** ioredis knows of others. These answer when a replica, or the disk, has caught up. */
 const WAITING = new Set(['wait', 'waitaof'])
@@ -10,6 +11,12 @@ export function blockingCommand({ commandQueue }: Redis): string | undefined {
     if (command !== undefined && isBlocking(command)) return command.name.toUpperCase()
   }
   return undefined
+}
+
+/** @throws where one of them is left. */
+export function refuseBlocking(client: Redis): void {
+  const blocking = client.commandQueue.length === 0 ? undefined : blockingCommand(client)
+  if (blocking !== undefined) throw cannotReset(`\`${blocking}\` without an answer`)
 }
 
 function isBlocking(command: Command): boolean {

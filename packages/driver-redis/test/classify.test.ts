@@ -140,6 +140,33 @@ describe('a server that refuses to write, as one does that was demoted,', () => 
 })
 
 test.each([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [5, '5'],
+  [[], 'an array'],
+])('a connection that is %o rejects those who wait, at once', async (connection, got) => {
+  const { answer, failure } = await refused(connection as never)
+  expect(failure.kind).toBe('fatal')
+  expect(await answer).toMatchObject({
+    cause: { message: `Expected \`connection\` to be a URL or an object of options, got ${got}.` },
+  })
+})
+
+test.each([
+  ['a server', { host: '127.0.0.1', port: 99_999 }],
+  ['a sentinel', { name: 'mymaster', sentinels: [{ host: '127.0.0.1', port: 99_999 }] }],
+] as [string, Options][])(
+  'a port of %s that is none rejects those who wait, at once',
+  async (_, connection) => {
+    const { answer, failure } = await refused(connection)
+    expect(failure.kind).toBe('fatal')
+    expect(await answer).toMatchObject({
+      cause: { message: expect.stringContaining('Port should be >= 0 and < 65536') },
+    })
+  },
+)
+
+test.each([
   [new Error('no prefix'), 'transient'],
   [undefined, 'transient'],
   [new Error('DENIED Redis is running in protected mode'), 'fatal'],

@@ -1,4 +1,5 @@
 import type { PoolEvents } from '@forksafe/core'
+import { startRecordingProxy } from '@forksafe/testkit'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { redisClusterDriver, type RedisClusterConnection } from '../src/index.ts'
@@ -75,7 +76,33 @@ describe('create', () => {
     })
     expect(await refused({ nodes: [{ host: '127.0.0.1', port: 1 }] })).toMatchObject({
       kind: 'transient',
-      error: { message: expect.stringMatching(/ECONNREFUSED|closed/) },
+      error: { message: 'connect ECONNREFUSED 127.0.0.1:1', code: 'ECONNREFUSED' },
+    })
+    expect(await refused({ nodes: [{ host: '127.0.0.1', port: 99_999 }] })).toMatchObject({
+      kind: 'fatal',
+      error: { code: 'ERR_SOCKET_BAD_PORT' },
+    })
+  })
+
+  test('names the node that hangs up', async () => {
+    const proxy = await startRecordingProxy({ host: '127.0.0.1', port: 1 })
+    onTestFinished(() => proxy.stop())
+    expect(await refused({ nodes: [addressOf(proxy)] })).toMatchObject({
+      kind: 'transient',
+      error: { message: expect.stringContaining(`127.0.0.1:${proxy.port}`) },
+    })
+  })
+
+  test.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, '5'],
+    [[], 'an array'],
+    ['redis://:secret@localhost', 'a string'],
+  ])('refuses a connection that is %o', async (connection, got) => {
+    expect(await refused(connection as never)).toMatchObject({
+      kind: 'fatal',
+      error: { message: `Expected \`connection\` to be an object with \`nodes\`, got ${got}.` },
     })
   })
 
@@ -112,11 +139,21 @@ describe('reset', () => {
     }
   })
 
+  test('takes away a listener of a holder that did not subscribe itself', async () => {
+    const pool = openClusterPool(connection, { max: 1 })
+    await pool.use((cluster) => void cluster.on('message', () => undefined))
+    expect(await pool.use((cluster) => cluster.listenerCount('message'))).toBe(0)
+  })
+
   test.each([
     ['a subscription', (pool) => pool.use((cluster) => cluster.subscribe('c'))],
     [
       'a blocking command',
       (pool) => pool.use((cluster) => void cluster.blpop('nothing', 0).catch(() => undefined)),
+    ],
+    [
+      'a set of fields',
+      (pool) => pool.use((cluster) => void cluster.himport('PREPARE', 'f', 'a').catch(() => 0)),
     ],
     ['its end', (pool) => pool.use((cluster) => cluster.disconnect())],
   ] as [string, (pool: ReturnType<typeof openClusterPool>) => Promise<unknown>][])(

@@ -54,9 +54,15 @@ test('neither a blocking command nor one that belongs to a connection is a metho
   const pool = openPool(connectionTo())
   const flags = ['BLOCKING_COMMANDS', 'ENTER_SUBSCRIBER_MODE', 'EXIT_SUBSCRIBER_MODE'] as const
   const own =
-    'auth call client discard exec hello monitor multi quit reset select unwatch wait watch'
+    'auth call client discard exec hello himport monitor multi quit reset select unwatch wait watch'
   const names = [...flags.flatMap((flag) => Command.FLAGS[flag]), ...own.split(' ')]
   expect(names.filter((name) => name in pool || `${name}Buffer` in pool)).toEqual([])
+})
+
+test('a script is debugged by nobody who comes later', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  await pool.script('DEBUG', 'YES')
+  expect(await pool.eval('return 1', 0)).toBe(1)
 })
 
 test('every other command that ioredis knows is one', () => {

@@ -183,6 +183,19 @@ describe('takes back', () => {
     },
   )
 
+  test('a listener of a holder that did not subscribe itself', async () => {
+    const pool = openPool(connectionTo(), { max: 1 })
+    const heard: string[] = []
+    await pool.use((redis) => void redis.on('message', (channel) => heard.push(channel)))
+    await pool.use(async (redis) => {
+      await redis.subscribe('reset:secret')
+      const next = new Promise((resolve) => redis.once('message', resolve))
+      await observe((other) => other.publish('reset:secret', 'for the second'))
+      await next
+    })
+    expect(heard).toEqual([])
+  })
+
   test('a channel of a client with a key prefix', async () => {
     const use: Use = (redis) => Promise.all([redis.subscribe('c'), redis.ssubscribe('s')])
     expect(await after(use, { keyPrefix: 'reset:' })).toMatchObject({
@@ -224,6 +237,8 @@ describe('replaces a connection whose holder has left', () => {
     ['MONITOR', (redis) => redis.call('MONITOR')],
     ['RESET', (redis) => redis.call('RESET')],
     ['HELLO', (redis) => redis.hello(3)],
+    ['SCRIPT DEBUG', (redis) => redis.script('DEBUG', 'YES')],
+    ['HIMPORT', (redis) => caught(redis.himport('PREPARE', 'reset:fields', 'a'))],
     [
       'AUTH as another user',
       async (redis) => {

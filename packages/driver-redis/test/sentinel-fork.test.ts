@@ -2,8 +2,9 @@ import { StaleResourceError } from '@forksafe/core'
 import { type Sentinel, startSentinel } from '@forksafe/scripts/redis'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { RedisPool } from '../src/index.ts'
 import { expectSilentChild, expectSilentOn, fateOf, type Notice } from './support/forked.ts'
-import { idOf, openPool, type RedisPool } from './support/pools.ts'
+import { idOf, openPool } from './support/pools.ts'
 import { addressOf, instead, type Sentinelled, throughSentinel } from './support/sentinels.ts'
 
 // As in fork.test.ts, with a proxy before the sentinel as well.

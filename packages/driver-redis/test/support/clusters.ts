@@ -1,4 +1,4 @@
-import { createForkSafePool, type ForkSafePool, type PoolOptions } from '@forksafe/core'
+import { createForkSafePool, type PoolOptions } from '@forksafe/core'
 import { type RedisCluster, type RedisServer, startRedisCluster } from '@forksafe/scripts/redis'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import type { Cluster } from 'ioredis'
@@ -6,17 +6,15 @@ import { onTestFinished } from 'vitest'
 import {
   type RedisClusterConnection,
   redisClusterDriver,
-  type RedisMethods,
+  type RedisClusterPool,
 } from '../../src/index.ts'
 import { addressOf, instead } from './sentinels.ts'
-
-export type ClusterPool = ForkSafePool<Cluster> & RedisMethods
 
 /** A pool that is closed when the test ends. */
 export function openClusterPool(
   connection: RedisClusterConnection,
   options: Omit<PoolOptions<RedisClusterConnection>, 'connection'> = {},
-): ClusterPool {
+): RedisClusterPool {
   const pool = createForkSafePool(redisClusterDriver, { connection, ...options })
   onTestFinished(() => pool.close({ deadlineMillis: 0 }))
   return pool

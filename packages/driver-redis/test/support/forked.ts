@@ -2,7 +2,8 @@ import { inChild, type ProxyRecord, type RecordingProxy } from '@forksafe/testki
 import type { Redis } from 'ioredis'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { expect } from 'vitest'
-import { idOf, type RedisPool } from './pools.ts'
+import type { RedisPool } from '../../src/index.ts'
+import { idOf } from './pools.ts'
 
 /** How a child finds out: it calls `afterFork()`, or it calls nothing and looks at its next use. */
 export type Notice = 'hooked' | 'unhooked'

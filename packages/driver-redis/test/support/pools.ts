@@ -1,13 +1,12 @@
-import { createForkSafePool, type ForkSafePool, type PoolOptions } from '@forksafe/core'
+import { createForkSafePool, type PoolOptions } from '@forksafe/core'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import { Redis } from 'ioredis'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
-import { type RedisConnection, redisDriver, type RedisMethods } from '../../src/index.ts'
+import { type RedisConnection, redisDriver, type RedisPool } from '../../src/index.ts'
 
-export type RedisPool = ForkSafePool<Redis> & RedisMethods
 export type Transport = 'plain' | 'Unix socket' | 'TLS'
 /** As an object, for one server: what tests change of it. */
 export type Options = Exclude<RedisConnection, string | { sentinels: unknown }>
