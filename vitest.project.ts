@@ -13,6 +13,9 @@ export default defineProject({
     execArgv: ['--expose-gc', '--v8-pool-size=1', '--single-threaded'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
-    typecheck: { enabled: true, include: ['test/**/*.test-d.ts'] },
+    typecheck: {
+      enabled: process.env['FORKSAFE_TYPE_TESTS'] !== 'no',
+      include: ['test/**/*.test-d.ts'],
+    },
   },
 })

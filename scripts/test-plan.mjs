@@ -10,8 +10,12 @@ const ONCE = [
   '--exclude=**/broken-*.test.ts',
   '--exclude=**/demo.test.ts',
 ]
-/** What has more to do with the server than with Node, and takes long. */
-const AT_BOTH_ENDS = ['--exclude=**/{failure-standby,fleet,pgbouncer,stress}.test.ts']
+/** What has more to do with the server, or with the drivers' own code, than with Node, and takes long. */
+const AT_BOTH_ENDS = [
+  '--exclude=**/{conformance,drop-in-like-*,failure-*,fleet,pgbouncer*,rotation,stress}.test.ts',
+]
+/** The compiler says the same on every Node. */
+const NO_TYPES = { FORKSAFE_TYPE_TESTS: 'no' }
 
 /**
  * On which Nodes is tested, and how. The first runs everything; the last of several has the oldest peers, so that both
@@ -32,6 +36,7 @@ export function plan(all = nodes(), environment = process.env) {
       chosen: first
         ? []
         : [...EVERYWHERE, ...ONCE, ...(last ? ['--project=examples'] : AT_BOTH_ENDS)],
+      types: first ? {} : NO_TYPES,
       postgres,
       oldestPeers,
     }

@@ -17,6 +17,7 @@ test('the first Node runs everything, the last has the oldest peers, every secon
   expect(second).toEqual(third)
   expect(second).not.toContain('--project=examples')
   expect(last).toContain('--project=examples')
+  expect(planned.map(({ types }) => Object.keys(types).length)).toEqual([0, 1, 1, 1])
 })
 
 test('a Node alone runs everything, with the newest peers, and a PostgreSQL that was chosen is kept', () => {
