@@ -1,24 +1,11 @@
+import { anAbortSignal, checkOptions, oneOf, type Rule, show, wholeFrom0 } from './check.ts'
 import type { TransactionOptions } from './transaction.ts'
 
-const isolations = ['read uncommitted', 'read committed', 'repeatable read', 'serializable']
-
-const rules: Record<
-  keyof TransactionOptions,
-  { expected: string; accepts(value: unknown): boolean }
-> = {
-  isolation: {
-    expected: `one of ${isolations.map((level) => `'${level}'`).join(', ')}`,
-    accepts: (value) => isolations.includes(value as string),
-  },
-  readOnly: {
-    expected: 'true or false',
-    accepts: (value) => typeof value === 'boolean',
-  },
-  retries: {
-    expected: 'a whole number of at least 0',
-    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-  },
-  signal: { expected: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
+const rules: Record<keyof TransactionOptions, Rule> = {
+  isolation: oneOf(['read uncommitted', 'read committed', 'repeatable read', 'serializable']),
+  readOnly: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
+  retries: wholeFrom0,
+  signal: anAbortSignal,
 }
 
 /**
@@ -28,23 +15,9 @@ const rules: Record<
 export function beginOf(pool: string, work: unknown, options: TransactionOptions): string[] {
   const where = `Pool "${pool}", \`transaction\``
   if (typeof work !== 'function') {
-    throw new TypeError(`${where}: expected a function, got ${String(work)} (${typeof work}).`)
+    throw new TypeError(`${where}: expected a function, got ${show(work)}.`)
   }
-  for (const [option, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(rules, option)
-      ? rules[option as keyof TransactionOptions]
-      : undefined
-    if (rule === undefined) {
-      throw new TypeError(
-        `${where}: there is no option \`${option}\`. There are ${Object.keys(rules).join(', ')}.`,
-      )
-    }
-    if (value !== undefined && !rule.accepts(value)) {
-      throw new TypeError(
-        `${where}: expected \`${option}\` to be ${rule.expected}, got ${String(value)} (${typeof value}).`,
-      )
-    }
-  }
+  checkOptions(where, rules, options)
   const { isolation, readOnly } = options
   const access = readOnly === undefined ? '' : readOnly ? ' READ ONLY' : ' READ WRITE'
   const begin = `START TRANSACTION${access}`

@@ -1,4 +1,5 @@
 import { defineDriver } from '@forksafe/core'
+import { checkOptions, oneOf } from './check.ts'
 import { classify } from './classify.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { mysqlMethods } from './methods.ts'
@@ -16,9 +17,13 @@ export interface MysqlDriverOptions {
   readonly reset?: 'left' | 'always' | undefined
 }
 
-/** The driver, with options of its own: `createForkSafePool(mysqlDriverWith({ reset: 'always' }), { connection })`. */
-export function mysqlDriverWith({ reset }: MysqlDriverOptions): typeof mysqlDriver {
-  return reset === 'always' ? { ...mysqlDriver, reset: resetAlways } : mysqlDriver
+/**
+ * The driver, with options of its own: `createForkSafePool(mysqlDriverWith({ reset: 'always' }), { connection })`.
+ * @throws {TypeError} for a wrong or unknown option.
+ */
+export function mysqlDriverWith(options: MysqlDriverOptions): typeof mysqlDriver {
+  checkOptions('`mysqlDriverWith`', { reset: oneOf(['left', 'always']) }, options)
+  return options.reset === 'always' ? { ...mysqlDriver, reset: resetAlways } : mysqlDriver
 }
 
 /** MySQL and MariaDB through mysql2: `createForkSafePool(mysqlDriver, { connection })`. */

@@ -9,6 +9,7 @@ import type {
   RowDataPacket,
 } from 'mysql2'
 import { cancel } from './cancel.ts'
+import { anAbortSignal, checkStatement, wholeFrom0 } from './check.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
@@ -17,21 +18,29 @@ import { transact, type TransactionOptions, type TransactionWork } from './trans
 /** How to run one statement. */
 export interface QueryOptions {
   /**
-   * When it aborts, the call rejects at once with its reason, and the statement is killed on the server. The connection
-   * comes back clean.
+   * When it aborts, the call rejects at once with its `reason`, and the statement is killed on the server. The connection
+   * comes back clean, or is closed where the server could not be told. Default: none.
    */
   readonly signal?: AbortSignal | undefined
 }
 
 /** What the driver adds to the pool. */
 export interface MysqlMethods {
-  /** Runs one statement on whichever connection is free. Rejects as `acquire` does, or with the server's error. */
+  /**
+   * Runs one statement on whichever connection is free. Rejects as `acquire` does, with the server's error, or with the
+   * signal's `reason`.
+   * @throws {TypeError} for what is no statement, for a callback, and for a wrong or unknown option.
+   */
   query<R extends QueryResult = RowDataPacket[]>(
     statement: string | Statement,
     values?: QueryValues,
     options?: QueryOptions,
   ): Promise<[R, FieldPacket[]]>
-  /** The same as a prepared statement, which stays prepared on its connection for whoever executes the same text. */
+  /**
+   * The same as a prepared statement, which stays prepared on its connection for whoever executes the same text. Rejects as
+   * `acquire` does, with the server's error, or with the signal's `reason`.
+   * @throws {TypeError} for what is no statement, for a callback, and for a wrong or unknown option.
+   */
   execute<R extends QueryResult = RowDataPacket[]>(
     statement: string | Statement,
     values?: ExecuteValues,
@@ -39,7 +48,9 @@ export interface MysqlMethods {
   ): Promise<[R, FieldPacket[]]>
   /**
    * Rows, as they come, to be iterated over: `for await (const row of pool.stream(…))`. A connection is borrowed when the
-   * iteration begins, and given back when it ends; leave it early and the statement is killed on the server.
+   * iteration begins, and given back when it ends; leave it early and the statement is killed on the server. The iteration
+   * rejects as `acquire` does, with the server's error, or with the signal's `reason`.
+   * @throws {TypeError} at once, for what is no statement, for a callback, and for a wrong or unknown option.
    */
   stream<R extends RowDataPacket = RowDataPacket>(
     statement: string | Statement,
@@ -59,32 +70,47 @@ export interface MysqlMethods {
 }
 
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
-  const run = <T>(ask: (client: MysqlClient) => Promise<T>, options?: QueryOptions): Promise<T> =>
-    options?.signal === undefined
-      ? pool.use(ask)
-      : useUntilAborted(pool, options.signal, cancel, ask)
+  const where = (method: keyof MysqlMethods): string => `Pool "${pool.stats.name}", \`${method}\``
+
+  function run<T, V>(
+    method: 'query' | 'execute',
+    given: [statement: string | Statement, values?: V, options?: QueryOptions],
+    ask: (client: MysqlClient, statement: Statement, values: V | undefined) => Promise<T>,
+  ): Promise<T> {
+    const [statement, values, options] = given
+    try {
+      checkStatement(where(method), { signal: anAbortSignal }, [statement, values, options])
+    } catch (error) {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
+      return Promise.reject(error)
+    }
+    const work = (client: MysqlClient): Promise<T> => ask(client, asOptions(statement), values)
+    return options?.signal === undefined
+      ? pool.use(work)
+      : useUntilAborted(pool, options.signal, cancel, work)
+  }
 
   return {
     query: <R extends QueryResult>(
-      statement: string | Statement,
-      values?: QueryValues,
-      options?: QueryOptions,
-    ) => run((client) => client.query<R>(asOptions(statement), values), options),
+      ...given: [statement: string | Statement, values?: QueryValues, options?: QueryOptions]
+    ) => run('query', given, (client, statement, values) => client.query<R>(statement, values)),
 
     execute: <R extends QueryResult>(
-      statement: string | Statement,
-      values?: ExecuteValues,
-      options?: QueryOptions,
+      ...given: [statement: string | Statement, values?: ExecuteValues, options?: QueryOptions]
     ) =>
-      run(async (client) => {
+      run('execute', given, async (client, statement, values) => {
         try {
-          return await client.execute<R>(asOptions(statement), values)
+          return await client.execute<R>(statement, values)
         } finally {
           sessionOf(client).keepStatements()
         }
-      }, options),
+      }),
 
-    stream: (statement, values, options) => rowsOf(pool, statement, values, options),
+    stream(statement, values, options) {
+      const rules = { signal: anAbortSignal, highWaterMark: wholeFrom0 }
+      checkStatement(where('stream'), rules, [statement, values, options])
+      return rowsOf(pool, asOptions(statement), values, options)
+    },
 
     transaction: (work, options) => transact(pool, work, options),
   }

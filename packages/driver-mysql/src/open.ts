@@ -1,6 +1,7 @@
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { show } from './check.ts'
 import type { MysqlConnection } from './client.ts'
 
 /** What mysql2 hands to a stream factory: its options, parsed. */
@@ -20,15 +21,27 @@ export interface Address {
   readonly port: number
 }
 
-/** Opens a connection. When `signal` aborts it is let go of, silently. */
-export function open(
+/**
+ * Opens a connection. When `signal` aborts it is let go of, silently.
+ * @throws {TypeError} for what is no connection URI and no options.
+ */
+export async function open(
   connection: MysqlConnection,
   signal: AbortSignal,
   address?: Address,
 ): Promise<Opened> {
-  const options = typeof connection === 'string' ? { uri: connection } : connection
+  const options = optionsOf(connection)
   const make = (stream: unknown): Connection => createConnection({ ...options, stream })
   return openWith(make, options.stream, signal, address)
+}
+
+function optionsOf(connection: unknown): ConnectionOptions {
+  if (typeof connection === 'string') return { uri: connection }
+  const isObject = typeof connection === 'object' && connection !== null
+  if (isObject && !Array.isArray(connection)) return connection
+  throw new TypeError(
+    `Expected \`connection\` to be a connection URI or mysql2's connection options, got ${show(connection)}.`,
+  )
 }
 
 /** The same, of a connection that `make` makes over the given stream factory; `own` is the user's stream or factory. */

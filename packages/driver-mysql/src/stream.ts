@@ -8,16 +8,16 @@ import { sessionOf } from './session.ts'
 
 /** How to read rows one after the other. */
 export interface StreamOptions {
-  /** When it aborts, the iteration rejects with its reason, and the statement is killed on the server. */
+  /** When it aborts, the iteration rejects with its `reason`, and the statement is killed on the server. Default: none. */
   readonly signal?: AbortSignal | undefined
-  /** How many rows may wait to be read. Default: Node's, 16. */
+  /** How many rows may wait to be read. A whole number of at least 0. Default: Node's, 16. */
   readonly highWaterMark?: number | undefined
 }
 
 /** Borrows a connection for as long as its rows are read. Where they are not read to the end, the rest is not sent. */
 export async function* rowsOf<R extends RowDataPacket>(
   pool: ForkSafePool<MysqlClient>,
-  statement: string | Statement,
+  statement: Statement,
   values: QueryValues,
   { signal, highWaterMark }: StreamOptions = {},
 ): AsyncGenerator<R, void, undefined> {
@@ -30,7 +30,7 @@ export async function* rowsOf<R extends RowDataPacket>(
   // A lost connection is told of to the connection alone.
   core.on('error', fail)
   try {
-    const query = core.query(typeof statement === 'string' ? { sql: statement } : statement, values)
+    const query = core.query(statement, values)
     // Once the stream is destroyed it does not listen, and mysql2 would take an error of the server for its own.
     query.on('error', () => undefined)
     rows = query.stream(highWaterMark === undefined ? {} : { highWaterMark })

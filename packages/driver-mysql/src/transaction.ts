@@ -12,24 +12,28 @@ import { ASK, type Session, sessionOf } from './session.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
-  /** Default: the server's `transaction_isolation`. */
+  /** What it sees of others' changes. Default: the server's `transaction_isolation`. */
   readonly isolation?:
     'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable' | undefined
-  /** Default: the server's `transaction_read_only`. */
+  /** Whether it may only read. Default: the server's `transaction_read_only`. */
   readonly readOnly?: boolean | undefined
   /**
-   * How often it is tried again, from its begin, after a deadlock (1213) or a lock that was not had in time (1205), with
-   * growing pauses in between. `work` is called again then. Default 0.
+   * How often it is tried again, from its begin, after a deadlock (1213), a lock that was not had in time (1205), or a row
+   * that another transaction has changed since it was first looked at (1020). `work` is called again then, after a random
+   * pause of up to 10 ms, doubled each time up to 1,000 ms. A whole number of at least 0. Default 0.
    */
   readonly retries?: number | undefined
   /**
-   * When it aborts, `transaction` rejects at once with its reason; the statement that runs is killed on the server, and the
-   * transaction is rolled back when `work` settles.
+   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is killed on the server, and the
+   * transaction is rolled back when `work` settles. Default: none.
    */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Runs `work` in a savepoint of the transaction: what it throws rolls back to there, and the transaction goes on. */
+/**
+ * Runs `work` in a savepoint of the transaction, and gives its result. What `work` throws rolls back to there and rejects; the
+ * transaction goes on. One at a time: a second one beside it is refused, a nested one is not.
+ */
 export type Savepoint = SavepointOf<MysqlClient>
 
 /** What is done in a transaction. `savepoint` nests. */

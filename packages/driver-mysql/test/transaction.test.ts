@@ -61,10 +61,14 @@ test('a transaction begins as its options say, and the next one does not', async
 
 test.each([
   [{ isolation: 'snapshot' }, "one of 'read uncommitted', 'read committed', 'repeatable read'"],
-  [{ readOnly: 'yes' }, 'true or false, got yes (string)'],
+  [{ readOnly: 'yes' }, 'true or false, got "yes" (string)'],
   [{ retries: -1 }, 'a whole number of at least 0, got -1 (number)'],
   [{ signal: {} }, 'an AbortSignal'],
+  [{ isolation: Object.create(null) as object }, 'got an object'],
   [{ deferrable: true }, 'there is no option `deferrable`'],
+  [null, 'expected a plain object of options, got null'],
+  ['serializable', 'expected a plain object of options, got "serializable" (string)'],
+  [new AbortController().signal, 'expected a plain object of options, got an object'],
 ])('%j is refused before anything is asked of the server', async (options, message) => {
   const pool = openPool(connectionTo(), { name: 'shop' })
   const refused = pool.transaction(() => 1, options as object)
@@ -76,7 +80,7 @@ test.each([
 
 test('work that is no function is refused', async () => {
   const refused = openPool().transaction('BEGIN' as never)
-  await expect(refused).rejects.toThrow('expected a function, got BEGIN')
+  await expect(refused).rejects.toThrow('expected a function, got "BEGIN" (string)')
 })
 
 test('a savepoint keeps what it did, or rolls back to its begin, and the transaction goes on', async () => {
