@@ -59,14 +59,19 @@ export interface BasePoolOptions {
 }
 
 /** The options of a pool whose driver opens its resources from a `C`; where it can do without, so can they. */
+// `C` is what the driver's `create` says. Inferred from a wrong `connection` too, it would be widened until that fits. An
+// `infer` keeps it from that; the second branch, which is never taken, is for a `create` that leaves it open, and `& {}` has
+// TypeScript prefer what `create` says.
 export type PoolOptions<C> = BasePoolOptions &
-  (unknown extends C
-    ? { readonly connection?: unknown }
-    : [C] extends [void]
-      ? { readonly connection?: undefined }
-      : undefined extends C
-        ? Partial<Connection<C>>
-        : Connection<C>)
+  ([C] extends [infer D] ? ConnectionOption<D> : Connection<C & {}>)
+
+type ConnectionOption<C> = unknown extends C
+  ? { readonly connection?: unknown }
+  : [C] extends [void]
+    ? { readonly connection?: undefined }
+    : undefined extends C
+      ? Partial<Connection<C>>
+      : Connection<C>
 
 /** What a pool needs to know of where its resources come from. */
 interface Connection<C> {

@@ -100,8 +100,38 @@ describe('a driver that needs a connection', () => {
     expectPool(createForkSafePool(driver, { connection: () => 'db' }))
     // @ts-expect-error One that gives it later.
     expectPool(createForkSafePool(driver, { connection: async () => 'db' }))
+    // @ts-expect-error Another property beside.
+    expectPool(createForkSafePool(driver, { connection: { host: 'db', prot: 5 } }))
     // @ts-expect-error A function that wants to be told something.
     expectPool(createForkSafePool(driver, { connection: (host: string) => ({ host }) }))
+  })
+
+  test('is given what may be none only once it is none no more', () => {
+    const host: string | undefined = process.env['HOST']
+    const config = host === undefined ? undefined : { host }
+    // @ts-expect-error It may be undefined.
+    expectPool(createForkSafePool(driver, { connection: config }))
+    // @ts-expect-error It is.
+    expectPool(createForkSafePool(driver, { connection: undefined }))
+    // @ts-expect-error Or null.
+    expectPool(createForkSafePool(driver, { connection: null }))
+    // @ts-expect-error It may turn out to be.
+    expectPool(createForkSafePool(driver, { connection: () => config }))
+    // @ts-expect-error Later.
+    expectPool(createForkSafePool(driver, { connection: async () => config }))
+    if (config !== undefined) expectPool(createForkSafePool(driver, { connection: config }))
+  })
+
+  test('is given options that were made elsewhere', () => {
+    interface Own extends PoolOptions<Config> {
+      readonly verbose: boolean
+    }
+    const own: Own = { connection: { host: 'db' }, verbose: true }
+    const { verbose: _, ...options } = own
+    expectPool(createForkSafePool(driver, options))
+    const inferred = { connection: { host: 'db', port: 5 }, max: 3 }
+    expectPool(createForkSafePool(driver, inferred))
+    expectPool(createForkSafePool(driver, { ...inferred, name: 'other' }))
   })
 
   test('may accept several kinds', () => {
@@ -195,6 +225,22 @@ describe('a driver need not pass through defineDriver:', () => {
     )
     expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
     expectTypeOf(pool.query).toEqualTypeOf<(text: string) => Promise<number>>()
+  })
+
+  test('it may leave it to the options what its connection is', () => {
+    const pool = createForkSafePool(
+      {
+        name: 'inline',
+        create: async (connection, { signal }) => {
+          expectTypeOf(connection).toEqualTypeOf<{ host: string }>()
+          expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+          return new Client()
+        },
+        ...ending,
+      },
+      { connection: { host: 'db' } },
+    )
+    expectPool(pool)
   })
 
   test('it may be an object', () => {

@@ -42,5 +42,13 @@ export const isOurs = (error: unknown): string => (error instanceof PoolError ? 
 createForkSafePool(pgDriver, { connection: 'postgres://localhost', maximum: 3 })
 // @ts-expect-error -- pg takes no number
 createForkSafePool(pgDriver, { connection: 5432 })
+// @ts-expect-error -- a variable of the environment may not be there
+createForkSafePool(pgDriver, { connection: process.env['PG_URL'] })
+// @ts-expect-error -- not there either
+createForkSafePool(mysqlDriver, { connection: () => process.env['MYSQL_URL'] })
+// @ts-expect-error -- nor is this
+createForkSafePool(redisDriver, { connection: undefined })
+// @ts-expect-error -- no such property
+createForkSafePool(pgDriver, { connection: { host: 'localhost', prt: 5432 } })
 // @ts-expect-error -- a command that needs a connection of its own
 await redis.subscribe('channel')
