@@ -10,8 +10,6 @@ const meanings: Readonly<Record<string, CreateFailure>> = {
   '42601': 'fatal', // syntax_error: in `options`
   '42704': 'fatal', // undefined_object: no such setting, or role
   '53300': 'full', // too_many_connections
-  ERR_INVALID_ARG_TYPE: 'fatal', // no connection string, and no configuration
-  ERR_INVALID_URL: 'fatal', // the connection string
   ERR_SOCKET_BAD_PORT: 'fatal',
 }
 
@@ -31,6 +29,8 @@ const ofClient = /^(SASL: |The server does not support SSL connections)/
 
 /** What a failed connect means for those who wait. */
 export function classify(error: unknown): CreateFailure {
+  // What is no configuration. That of a `fetch` for a password has a cause: the network.
+  if (error instanceof TypeError && error.cause === undefined) return 'fatal'
   const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown }
   const words = typeof message === 'string' ? message : ''
   if (typeof code !== 'string') return ofClient.test(words) ? 'fatal' : 'transient'

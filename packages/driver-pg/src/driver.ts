@@ -93,11 +93,12 @@ export const pgDriver = defineDriver({
 
 function configOf(connection: unknown): ClientConfig {
   if (typeof connection === 'string') return { connectionString: connection }
-  if (typeof connection === 'object' && connection !== null) return connection
-  const error = new TypeError(
+  if (typeof connection === 'object' && connection !== null && !Array.isArray(connection)) {
+    return connection
+  }
+  throw new TypeError(
     `Expected \`connection\` to be a connection string or pg's client configuration, got ${show(connection)}.`,
   )
-  throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' })
 }
 
 /** What pg-pool uses of a client and pg does not type. */

@@ -53,21 +53,30 @@ describe('what no second try would mend rejects those who wait, at once:', () =>
     expect(failure.kind).toBe('fatal')
   })
 
-  test.each([undefined, null, 42])('a `connection` that is %s', async (connection) => {
-    const pool = openPool(connection as never, { acquireTimeoutMillis: 20_000 })
-    const error = await pool.query('SELECT 1').catch((thrown: unknown) => thrown)
-    expect(error).toBeInstanceOf(CreateError)
-    expect(error).toHaveProperty('cause.name', 'TypeError')
-    expect(error).toHaveProperty(
-      'cause.message',
-      expect.stringMatching(/^Expected `connection` to be a connection string or .*, got /),
-    )
-  })
+  test.each([undefined, null, 42, ['localhost']])(
+    'a `connection` that is %s',
+    async (connection) => {
+      const pool = openPool(connection as never, { acquireTimeoutMillis: 20_000 })
+      const error = await pool.query('SELECT 1').catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(CreateError)
+      expect(error).toHaveProperty('cause.name', 'TypeError')
+      expect(error).toHaveProperty(
+        'cause.message',
+        expect.stringMatching(/^Expected `connection` to be a connection string or .*, got /),
+      )
+    },
+  )
 
   test('a port that is none', async () => {
     const { seen } = await refused({ port: 123_456 }, 20_000)
     expect(seen).toBeInstanceOf(CreateError)
     expect(seen).toHaveProperty('cause.code', 'ERR_SOCKET_BAD_PORT')
+  })
+
+  test('a host that is none', async () => {
+    const { seen } = await refused({ host: 5 as never }, 20_000)
+    expect(seen).toBeInstanceOf(CreateError)
+    expect(seen).toHaveProperty('cause.name', 'TypeError')
   })
 
   test('no password, where one is asked for', async () => {
@@ -109,6 +118,15 @@ describe('what passes by itself is tried again:', () => {
     await last.end()
     await server.restart()
     expect((await waiting).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a password that could not be fetched', async () => {
+    // Nobody listens there.
+    const password = (): Promise<string> =>
+      fetch('http://127.0.0.1:59999').then((answer) => answer.text())
+    const { seen, failure } = await refused({ user: 'app', password })
+    expect(seen).toBeInstanceOf(AcquireTimeoutError)
+    expect(failure.kind).toBe('transient')
   })
 
   test('a server that is not there', async () => {

@@ -216,6 +216,17 @@ test.each([
   expect(() => new Pool(config as object)).toThrow(named)
 })
 
+test.each([
+  [
+    'postgres://app:secret@localhost',
+    'expected an object of options, such as { connectionString }, got a string',
+  ],
+  [5, 'got a number'],
+  [[], 'got an array'],
+])('refuses %j in place of options', (config, message) => {
+  expect(() => new Pool(config as object)).toThrow(message)
+})
+
 test('options that are changed later: how to connect counts, and times and `maxUses` stay', async () => {
   const pool = open()
   const pid = await pidOf(pool)

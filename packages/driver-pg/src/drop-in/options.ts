@@ -1,7 +1,18 @@
 import type { PoolOptions } from '@forksafe/core'
-import type { PoolOptions as DropInOptions } from 'pg'
+import type { PoolConfig, PoolOptions as DropInOptions } from 'pg'
+import { kindOf } from '../check.ts'
 
 export type { PoolOptions as DropInOptions } from 'pg'
+
+/** @throws {TypeError} for what pg-pool would stumble over. */
+export function checkConfig(config: PoolConfig | undefined): PoolConfig | undefined {
+  if (config === undefined || config === null) return undefined
+  if (typeof config === 'object' && !Array.isArray(config)) return config
+  // It may be a string with a password.
+  throw new TypeError(
+    `Pool "pg": expected an object of options, such as { connectionString }, got ${kindOf(config)}.`,
+  )
+}
 
 /** The same in core's terms. */
 export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions> {

@@ -5,7 +5,7 @@ import { dropInDriver } from './driver.ts'
 import { lend } from './lend.ts'
 import { inWordsOfPgPool, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
-import { coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
+import { checkConfig, coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy, throwUncaught } from './settle.ts'
@@ -29,7 +29,9 @@ const Inheritance = PgPool as unknown as new (config?: PoolConfig) => Inherited
 
 /**
  * `pg.Pool`, over a fork-safe pool: a program that used that changes one import. It is the same by its options, methods,
- * events and errors, and by `instanceof`. Of what pg-pool keeps in itself only the options are used: its lists stay empty.
+ * events and errors, and by `instanceof`: those of [pg-pool](https://github.com/brianc/node-postgres/tree/master/packages/pg-pool).
+ * Of what that keeps in itself only the options are used: its lists stay empty.
+ * @throws {TypeError} for options that are no object, for a time below 0, and for a size that is no number.
  */
 export const Pool = class Pool extends Inheritance {
   // Not `#private`: a pool may stand behind a proxy.
@@ -48,7 +50,7 @@ export const Pool = class Pool extends Inheritance {
   }
 
   constructor(config?: PoolConfig) {
-    super(config)
+    super(checkConfig(config))
     const { Client, log } = this
     const driver = dropInDriver({
       Client,
