@@ -4,8 +4,9 @@ import type { Client, ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
 import { checkOptions, show } from './check.ts'
 import { classify } from './classify.ts'
+import { keepListeners } from './listeners.ts'
 import { pgMethods } from './methods.ts'
-import { resetBy, rollBack } from './reset.ts'
+import { reset, resetBy } from './reset.ts'
 import { clientOn, socketOf } from './sockets.ts'
 import { noticeSpoiling } from './spoiled.ts'
 import { openStream } from './streams.ts'
@@ -17,7 +18,8 @@ export type PgConnection = string | ClientConfig
 export interface PgDriverOptions {
   /**
    * Runs on every connection that comes back, after a rollback where one is due: `DISCARD ALL`, say, or `RESET ALL`. A
-   * round trip for each use. Default: none, so that settings, temporary tables and prepared statements stay.
+   * round trip for each use. Default: none, so that what a holder did to its session outside of a transaction stays: settings,
+   * a role, temporary tables, prepared statements, advisory locks, and what it listens to.
    */
   readonly resetQuery?: string | undefined
 }
@@ -67,7 +69,7 @@ export const pgDriver = defineDriver({
     return true
   },
 
-  reset: rollBack,
+  reset,
 
   async destroy(client) {
     // It fails with the connection, and whoever left it may not listen: that would end the process.
@@ -83,6 +85,7 @@ export const pgDriver = defineDriver({
   watch(client, lost) {
     client.on('error', lost)
     client.on('end', () => lost(new Error('The connection ended.')))
+    keepListeners(client)
   },
 
   ref: (client) => untyped(client).ref(),

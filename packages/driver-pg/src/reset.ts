@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { removeHolders } from './listeners.ts'
 import { isReady } from './pending.ts'
 import { refuseSpoiled } from './spoiled.ts'
 import { leftOpen, openStream } from './streams.ts'
@@ -23,11 +24,17 @@ export function rollBack(client: Client): Promise<void> | undefined {
   return client.query('ROLLBACK').then(() => undefined)
 }
 
-/** Rolls back, and then takes away what else was left, by a statement of the user's choice. */
+/** Takes away what costs nothing, and rolls back. */
+export function reset(client: Client): Promise<void> | undefined {
+  removeHolders(client)
+  return rollBack(client)
+}
+
+/** Does the same, and then takes away what else was left, by a statement of the user's choice. */
 export function resetBy(query: string): (client: Client) => Promise<void> {
   const forgets = FORGETS_STATEMENTS.test(query)
   return async (client) => {
-    await rollBack(client)
+    await reset(client)
     await client.query(query)
     if (!forgets) return
     const { connection } = client as Client & Session

@@ -4,6 +4,7 @@ import { pgDriver, pgDriverWith } from '../src/index.ts'
 import {
   backendPid,
   connectionTo,
+  observe,
   openPool,
   openRecordedPool,
   type PgPool,
@@ -61,6 +62,59 @@ test('settings stay, unless a resetQuery takes them away', async () => {
   const before = await setting(reset)
   await reset.query("SET application_name = 'mine'")
   expect(await setting(reset)).toEqual(before)
+})
+
+test('DISCARD ALL takes away all that stays otherwise', async () => {
+  await observe('CREATE ROLE somebody')
+  onTestFinished(async () => void (await observe('DROP ROLE somebody')))
+  const left = async (pool: PgPool): Promise<unknown> => {
+    await pool.use(async (client) => {
+      await client.query("SET application_name = 'mine'")
+      await client.query('CREATE TEMP TABLE leftover (n int)')
+      await client.query('SET ROLE somebody')
+      await client.query('PREPARE leftover AS SELECT 1')
+      await client.query('SELECT pg_advisory_lock(pg_backend_pid())')
+      await client.query('LISTEN news')
+    })
+    const { rows } =
+      await pool.query(`SELECT current_setting('application_name') = 'mine' AS setting,
+      current_user = 'somebody' AS role,
+      to_regclass('leftover') IS NOT NULL AS table,
+      EXISTS (SELECT FROM pg_prepared_statements) AS prepared,
+      EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS lock,
+      EXISTS (SELECT pg_listening_channels()) AS listening`)
+    return rows[0]
+  }
+  const all = (stays: boolean): object => ({
+    setting: stays,
+    role: stays,
+    table: stays,
+    prepared: stays,
+    lock: stays,
+    listening: stays,
+  })
+  expect(await left(openPool(connectionTo(), { max: 1 }))).toEqual(all(true))
+  expect(await left(openWith('DISCARD ALL'))).toEqual(all(false))
+})
+
+test('what a holder listened by goes, and what the pool listens by stays', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const heard: unknown[] = []
+  const pid = await pool.use(async (client) => {
+    client.on('notification', ({ payload }) => heard.push(payload))
+    client.once('notice', () => heard.push('notice'))
+    client.on('error', () => heard.push('error'))
+    await client.query('LISTEN news')
+    await client.query("NOTIFY news, 'mine'")
+    return backendPid(client)
+  })
+  await pool.use(async (client) => {
+    await client.query("NOTIFY news, 'no longer mine'")
+    await client.query("DO $$ BEGIN RAISE NOTICE 'nor this'; END $$")
+  })
+  await observe('SELECT pg_terminate_backend($1)', [pid])
+  await expect.poll(() => pool.stats.size).toBe(0)
+  expect(heard).toEqual(['mine'])
 })
 
 test('a resetQuery runs after a transaction that was left open, too', async () => {
