@@ -56,6 +56,9 @@ export interface PgMethods {
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
 }
 
+/** A pool of PostgreSQL's connections: what `createForkSafePool(pgDriver, …)` gives. */
+export type PgPool = ForkSafePool<Client> & PgMethods
+
 export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
   return {
     query(textOrConfig: string | QueryConfig, values?: unknown[], options?: QueryOptions) {

@@ -1,13 +1,13 @@
-import { createForkSafePool, type ForkSafePool, type PoolOptions } from '@forksafe/core'
+import { createForkSafePool, type PoolOptions } from '@forksafe/core'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
 import { inject, onTestFinished } from 'vitest'
-import { type PgConnection, pgDriver, type PgMethods } from '../../src/index.ts'
+import { type PgConnection, pgDriver, type PgPool } from '../../src/index.ts'
 
-export type PgPool = ForkSafePool<Client> & PgMethods
+export type { PgPool }
 export type Transport = 'plain' | 'Unix socket' | 'TLS' | 'TLS 1.2' | 'TLS 1.3'
 
 const server = inject('server')
