@@ -69,6 +69,9 @@ export interface MysqlMethods {
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>
 }
 
+/** A pool of connections to MySQL or MariaDB: what `createForkSafePool(mysqlDriver, …)` gives. */
+export type MysqlPool = ForkSafePool<MysqlClient> & MysqlMethods
+
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   const where = (method: keyof MysqlMethods): string => `Pool "${pool.stats.name}", \`${method}\``
 

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import mysql, { type Connection } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { connectionTo, type MysqlPool, openPool, sessionId } from './support/pools.ts'
+import type { MysqlPool } from '../src/index.ts'
+import { connectionTo, openPool, sessionId } from './support/pools.ts'
 
 /** Aborts a statement while it runs, and waits until the pool is of use again. */
 async function abort(pool: MysqlPool, sql: string, values: unknown[] = []): Promise<void> {

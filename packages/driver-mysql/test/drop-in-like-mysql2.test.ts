@@ -266,6 +266,7 @@ describe.each(pools)('%s', (_, create) => {
     test('keeps what a statement has set, and what was prepared', async () => {
       const pool = open({ connectionLimit: 1 })
       await pool.query("SET @mine = 'yes', SESSION lock_wait_timeout = 7")
+      await pool.query('SET ROLE NONE')
       await pool.execute('SELECT ?', [1])
       const [rows] = await pool.query('SELECT @mine AS mine, @@lock_wait_timeout AS timeout')
       expect(rows).toEqual([{ mine: 'yes', timeout: 7 }])

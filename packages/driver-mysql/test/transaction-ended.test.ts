@@ -1,7 +1,12 @@
 import { type MariadbServer, startMariadb } from '@forksafe/scripts/mariadb'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type MysqlClient, RolledBackError, TransactionEndedError } from '../src/index.ts'
-import { connectionTo, type MysqlPool, observe, openPool, table } from './support/pools.ts'
+import {
+  type MysqlClient,
+  type MysqlPool,
+  RolledBackError,
+  TransactionEndedError,
+} from '../src/index.ts'
+import { connectionTo, observe, openPool, table } from './support/pools.ts'
 
 const rowsOf = (table: string): Promise<object[]> => observe(`SELECT n FROM ${table} ORDER BY n`)
 

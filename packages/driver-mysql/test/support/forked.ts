@@ -4,15 +4,8 @@ import type { ConnectionOptions } from 'mysql2'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { expect } from 'vitest'
-import type { MysqlClient, MysqlConnection } from '../../src/index.ts'
-import {
-  connectionTo,
-  type MysqlPool,
-  openPool,
-  rowOf,
-  sessionId,
-  type Transport,
-} from './pools.ts'
+import type { MysqlClient, MysqlConnection, MysqlPool } from '../../src/index.ts'
+import { connectionTo, openPool, rowOf, sessionId, type Transport } from './pools.ts'
 
 /** How a child finds out: it calls `afterFork()`, or it calls nothing and looks at its next use. */
 export type Notice = 'hooked' | 'unhooked'

@@ -1,4 +1,4 @@
-import { createForkSafePool, type ForkSafePool, type PoolOptions } from '@forksafe/core'
+import { createForkSafePool, type PoolOptions } from '@forksafe/core'
 import { type RecordingProxy, startRecordingProxy } from '@forksafe/testkit'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,14 +10,8 @@ import {
   type RowDataPacket,
 } from 'mysql2/promise'
 import { inject, onTestFinished } from 'vitest'
-import {
-  type MysqlClient,
-  type MysqlConnection,
-  mysqlDriver,
-  type MysqlMethods,
-} from '../../src/index.ts'
+import { type MysqlConnection, mysqlDriver, type MysqlPool } from '../../src/index.ts'
 
-export type MysqlPool = ForkSafePool<MysqlClient> & MysqlMethods
 export type Transport = 'plain' | 'Unix socket' | 'TLS'
 
 const server = inject('mariadb')
