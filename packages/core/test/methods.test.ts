@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createForkSafePool, type ForkSafePool, LeaseReleasedError } from '../src/index.ts'
 import {
   cancelOrEnd,
@@ -166,6 +166,43 @@ describe('a savepoint', () => {
       'Pool "fake", `savepoint`: expected the one before to have ended, got another beside it',
     )
   })
+
+  test('that still runs when its transaction ends is not committed: its resource ends', async () => {
+    const { pool, session } = openPool()
+    let end = (): void => undefined
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    let forgotten: Promise<unknown> | undefined
+    const failed = transaction(pool, async ({ ran }, savepoint) => {
+      forgotten = savepoint(() => ended)
+      await expect.poll(() => ran).toContain('SAVEPOINT forksafe_1')
+    })
+    await expect(failed).rejects.toThrow(
+      'Pool "fake", `savepoint`: expected it to have ended before what it is in: await it.',
+    )
+    expect(pool.stats).toMatchObject({ idle: 0, borrowed: 0 })
+    end()
+    await expect(forgotten).rejects.toThrow(LeaseReleasedError)
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'SAVEPOINT forksafe_1'])
+  })
+
+  test('that still runs when the one around it fails is not rolled back amid its work', async () => {
+    const { pool, session } = openPool()
+    let end = (): void => undefined
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    let forgotten: Promise<unknown> | undefined
+    const failed = transaction(pool, (_, savepoint) =>
+      savepoint(async ({ ran }, inner) => {
+        forgotten = inner(() => ended)
+        await expect.poll(() => ran).toContain('SAVEPOINT forksafe_2')
+        throw new Error('of the work')
+      }),
+    )
+    await expect(failed).rejects.toThrow('of the work')
+    end()
+    await expect(forgotten).rejects.toThrow(LeaseReleasedError)
+    expect(session.ran.slice(2)).toEqual(['SAVEPOINT forksafe_1', 'SAVEPOINT forksafe_2'])
+    expect(pool.stats).toMatchObject({ idle: 0, borrowed: 0 })
+  })
 })
 
 describe('work with a signal', () => {
@@ -238,6 +275,21 @@ describe('work with a signal', () => {
     )
     await expect(early).rejects.toThrow('enough')
     expect(told).toMatchObject({ message: 'enough' })
+  })
+
+  test('does not wait forever for what ends it: the resource ends', async () => {
+    const { pool } = openPool()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const controller = new AbortController()
+    const never = (): Promise<never> => new Promise(() => undefined)
+    const work = async (): Promise<void> => controller.abort(new Error('enough'))
+    const working = useUntilAborted(pool, controller.signal, never, work)
+    await expect(working).rejects.toThrow('enough')
+    await vi.advanceTimersByTimeAsync(19_999)
+    expect(pool.stats.borrowed).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(pool.stats).toMatchObject({ borrowed: 0, idle: 0 })
   })
 
   test('ends the resource where what runs cannot be ended', async () => {

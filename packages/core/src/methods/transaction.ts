@@ -54,11 +54,11 @@ export async function transact<R extends object, T>(
         async (resource, lease, decide) => {
           const session = new Session(name, dialect, lease)
           for (const statement of begin) await session.run(statement)
-          const result = await session.undoing(['ROLLBACK'], async () => {
+          const result = await session.undoing(['ROLLBACK'], 0, async () => {
             signal?.throwIfAborted()
             const result = await work(resource, session.savepoint(1))
             decide()
-            session.refuseLeftOpen()
+            session.refuseLeftOpen(0)
             return result
           })
           // Through the lease: a fork may have come in between, and the transaction is the parent's to end. And where the
@@ -82,6 +82,8 @@ class Session<R extends object> {
   readonly #pool: string
   readonly #dialect: TransactionDialect<R>
   readonly #lease: Lease<R>
+  /** How many savepoints are open, one in the other. */
+  #depth = 0
 
   constructor(pool: string, dialect: TransactionDialect<R>, lease: Lease<R>) {
     this.#pool = pool
@@ -96,52 +98,61 @@ class Session<R extends object> {
   /** One savepoint at a time: two at once would end each other's. */
   savepoint(depth: number): Savepoint<R> {
     const name = `forksafe_${depth}`
-    let open = false
     return async (work) => {
-      if (open) {
+      const outer = this.#depth
+      if (outer >= depth) {
         throw new Error(
           `Pool "${this.#pool}", \`savepoint\`: expected the one before to have ended, got another beside it: await it, or nest with the \`savepoint\` that it is given.`,
         )
       }
-      open = true
+      this.#depth = depth
       try {
         const undo = [`ROLLBACK TO SAVEPOINT ${name}`, `RELEASE SAVEPOINT ${name}`]
-        return await this.undoing(undo, async () => {
+        return await this.undoing(undo, depth, async () => {
           await this.run(`SAVEPOINT ${name}`)
           const result = await work(this.#lease.resource, this.savepoint(depth + 1))
-          this.refuseLeftOpen()
+          this.refuseLeftOpen(depth)
           await this.run(`RELEASE SAVEPOINT ${name}`)
           return result
         })
       } finally {
-        open = false
+        this.#depth = outer
       }
     }
   }
 
-  /** Runs `work`, and where it throws, what undoes it. */
-  async undoing<T>(undo: readonly string[], work: () => Promise<T>): Promise<T> {
+  /** Runs `work` in so many savepoints, and where it throws, what undoes it. */
+  async undoing<T>(undo: readonly string[], depth: number, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      for (const statement of undo) await this.#attempt(statement)
+      for (const statement of undo) await this.#attempt(statement, depth)
       throw error
     }
   }
 
   /** Nothing is committed behind what was left open, and nothing rolled back. */
-  refuseLeftOpen(): void {
-    const error = this.#dialect.leftOpen(this.#lease.resource, this.#pool)
+  refuseLeftOpen(depth: number): void {
+    const error = this.#leftOpen(depth)
     if (error !== undefined) throw error
+  }
+
+  #leftOpen(depth: number): Error | undefined {
+    if (this.#depth > depth) {
+      return new Error(
+        `Pool "${this.#pool}", \`savepoint\`: expected it to have ended before what it is in: await it.`,
+      )
+    }
+    return this.#dialect.leftOpen(this.#lease.resource, this.#pool)
   }
 
   /**
    * Where it fails, the transaction is gone already, with the resource or by the server's will, or it is the parent's: the
-   * first error tells more. Where it would not be answered, the resource ends.
+   * first error tells more. Where it would not be answered, or come amid other work, the resource ends.
    */
-  async #attempt(statement: string): Promise<void> {
+  async #attempt(statement: string, depth: number): Promise<void> {
     try {
-      const open = this.#dialect.leftOpen(this.#lease.resource, this.#pool)
+      const open = this.#leftOpen(depth)
       if (open === undefined) await this.run(statement)
       else this.#lease.destroy(open)
     } catch {

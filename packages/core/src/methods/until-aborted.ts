@@ -8,6 +8,9 @@ export type Work<R extends object, T> = (
   decide: () => void,
 ) => Promise<T>
 
+/** Longer than the steps of any of ours, each of which may take five seconds. */
+const CANCEL_TIMEOUT_MILLIS = 20_000
+
 /** Ends what runs on a lent resource. Once it settles, it cannot strike what comes next. */
 export type Cancel<R extends object> = (lease: Lease<R>) => Promise<void>
 
@@ -60,14 +63,25 @@ async function start<R extends object, T>(
   return work(lease.resource, lease, decide)
 }
 
-/** Where `cancel` rejects, there is no telling how long it runs: the resource ends. */
+/**
+ * Calls `cancel`. Where it rejects, or has not settled after 20 seconds, nobody knows what it will strike: the resource is
+ * destroyed.
+ */
 export async function cancelOrEnd<R extends object>(
   lease: Lease<R>,
   cancel: Cancel<R>,
 ): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const giveUp = (): void =>
+      reject(new Error(`Expected \`cancel\` to settle within ${CANCEL_TIMEOUT_MILLIS} ms.`))
+    timer = setTimeout(giveUp, CANCEL_TIMEOUT_MILLIS).unref()
+  })
   try {
-    await cancel(lease)
+    await Promise.race([cancel(lease), late])
   } catch (error) {
     lease.destroy(error as Error)
+  } finally {
+    clearTimeout(timer)
   }
 }
