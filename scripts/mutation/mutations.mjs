@@ -42,15 +42,15 @@ export const mutations = [
   // The ownership rule.
   inCore(
     'a hook that may write runs in any process',
-    'generation.ts',
-    '    if (this.abandoned) throw this.#staleError()\n    return run &&',
+    'hooks.ts',
+    '    if (this.abandoned) throw this.staleError()\n    return run &&',
     '    return run &&',
   ),
   inCore(
     'nobody looks for a change before a hook that may write',
-    'generation.ts',
-    '    this.#host.checkProcess()\n    if (this.abandoned) throw this.#staleError()\n    return run &&',
-    '    if (this.abandoned) throw this.#staleError()\n    return run &&',
+    'hooks.ts',
+    '    this.#host.checkProcess()\n    if (this.abandoned) throw this.staleError()\n    return run &&',
+    '    if (this.abandoned) throw this.staleError()\n    return run &&',
   ),
   inCore(
     'acquire looks for no change',
@@ -184,7 +184,7 @@ export const mutations = [
   inCore(
     'idle resources are trusted after a freeze',
     'lending.ts',
-    'for (const entry of this.handoff.idle) entry.trustedAtWall = -Infinity',
+    'for (const entry of this.handoff.idle.members()) entry.trustedAtWall = -Infinity',
     '',
   ),
 
@@ -221,7 +221,7 @@ export const mutations = [
   ),
   inCore(
     'a limit that passes in a child counts as a failure',
-    'generation.ts',
+    'hooks.ts',
     '      this.#host.checkProcess()\n      if (!settled',
     '      if (!settled',
   ),
@@ -234,7 +234,7 @@ export const mutations = [
   inCore(
     'a room that is taken is lent again',
     'stock.ts',
-    'return this.#options.max - this.size',
-    'return this.#options.max - this.kept',
+    'if (this.size >= this.#options.max)',
+    'if (this.kept >= this.#options.max)',
   ),
 ]

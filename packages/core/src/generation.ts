@@ -1,30 +1,17 @@
-import type { AsyncResource } from 'node:async_hooks'
 import genericPool, { type Pool } from 'generic-pool'
 import type { Clock } from './clock.ts'
-import type { Driver } from './driver.ts'
 import { Entry } from './entry.ts'
-import { StaleResourceError } from './errors.ts'
+import { Hooks, type HooksHost } from './hooks.ts'
 import { endLease } from './lease.ts'
-import { type ParsedOptions, show } from './options.ts'
-import type { DestroyReason, PoolEvents } from './surface.ts'
-import type { Telemetry } from './telemetry.ts'
-import { startTimer } from './timers.ts'
+import { show } from './options.ts'
+import type { DestroyReason } from './surface.ts'
 
 /** What a generation needs of its pool. */
-export interface GenerationHost<R extends object> {
-  readonly driver: Driver<R, unknown, object>
-  readonly options: ParsedOptions
+export interface GenerationHost<R extends object> extends HooksHost<R> {
   readonly connection: unknown
-  readonly telemetry: Telemetry
   readonly clock: Clock
-  /** The pool's own async context: a hook must not see that of whoever happened to need a resource. */
-  readonly context: AsyncResource
-  /** Which incarnation of the process the pool takes this for. */
-  readonly incarnation: number
   /** Whether the last create has failed. */
   failing(): boolean
-  /** Looks for a change of process; where there is one, every generation is abandoned when this returns. */
-  checkProcess(): void
   opened(entry: Entry<R>, durationMillis: number): void
   notOpened(entry: Entry<R>, error: unknown, durationMillis: number): void
   /** A resource died by itself. */
@@ -34,10 +21,6 @@ export interface GenerationHost<R extends object> {
   /** An entry has left its generation: there is room for another. */
   ended(entry: Entry<R>): void
 }
-
-type Outcome<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
-type Hook = PoolEvents['hookError'][0]['hook']
 
 /** The pool itself has lost interest in what a hook was doing: nobody has to be told. */
 class GivenUp extends Error {}
@@ -56,7 +39,7 @@ export class Generation<R extends object> {
   resetting = 0
   destroying = 0
   readonly #host: GenerationHost<R>
-  readonly #incarnation: number
+  readonly #hooks: Hooks<R>
   readonly #pool: Pool<Entry<R>>
   /** What generic-pool may begin to create, and has not yet. */
   readonly #reserved: Entry<R>[] = []
@@ -64,7 +47,7 @@ export class Generation<R extends object> {
   constructor(host: GenerationHost<R>, number: number) {
     this.#host = host
     this.number = number
-    this.#incarnation = host.incarnation
+    this.#hooks = new Hooks(host, number)
     this.#pool = genericPool.createPool(
       {
         // It never rejects: generic-pool would try again at once, and for ever.
@@ -79,7 +62,7 @@ export class Generation<R extends object> {
 
   /** It belongs to another process. */
   get abandoned(): boolean {
-    return this.#incarnation !== this.#host.incarnation
+    return this.#hooks.abandoned
   }
 
   /** A create is in flight that was begun because another had failed. */
@@ -108,11 +91,11 @@ export class Generation<R extends object> {
     const { driver, options } = this.#host
     entry.state = 'validating'
     this.validating++
-    this.#bounded(
+    this.#hooks.callBounded(
       entry,
       'validate',
       options.validateTimeoutMillis,
-      () => this.#call(driver.validate, entry.resource as R),
+      () => this.#hooks.call(driver.validate, entry.resource as R),
       (outcome) => {
         this.validating--
         done(outcome.ok && outcome.value !== false)
@@ -126,9 +109,9 @@ export class Generation<R extends object> {
     entry.state = 'resetting'
     let pending: void | Promise<void>
     try {
-      pending = this.#call(driver.reset, entry.resource as R)
+      pending = this.#hooks.call(driver.reset, entry.resource as R)
     } catch (error) {
-      this.#hookFailed('reset', error)
+      this.#hooks.failed('reset', error)
       return done(false)
     }
     if (pending === undefined) return done(true)
@@ -138,7 +121,7 @@ export class Generation<R extends object> {
       return done(false)
     }
     this.resetting++
-    this.#bounded(
+    this.#hooks.callBounded(
       entry,
       'reset',
       options.validateTimeoutMillis,
@@ -161,7 +144,7 @@ export class Generation<R extends object> {
 
   /** Whether a resource holds the process open. */
   hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
-    this.#guarded(hook, this.#host.driver[hook], entry.resource as R)
+    this.#hooks.callGuarded(hook, this.#host.driver[hook], entry.resource as R)
   }
 
   /** Gives up what is being opened. */
@@ -186,7 +169,7 @@ export class Generation<R extends object> {
    * there were.
    */
   abandon(): number {
-    const stale = this.#staleError()
+    const stale = this.#hooks.staleError()
     let discarded = 0
     for (const entry of this.entries) {
       entry.state = 'gone'
@@ -206,7 +189,7 @@ export class Generation<R extends object> {
     const entry = this.#reserved.shift() as Entry<R>
     entry.startedAt = this.#host.clock.now()
     const aborter = new AbortController()
-    this.#bounded(
+    this.#hooks.callBounded(
       entry,
       'create',
       this.#host.options.createTimeoutMillis,
@@ -223,10 +206,10 @@ export class Generation<R extends object> {
     const { connection, driver } = this.#host
     const target: unknown =
       typeof connection === 'function'
-        ? await this.#call(() => connection() as unknown)
+        ? await this.#hooks.call(() => connection() as unknown)
         : connection
     signal.throwIfAborted()
-    const resource: unknown = await this.#call(driver.create, target, { signal })
+    const resource: unknown = await this.#hooks.call(driver.create, target, { signal })
     if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
       throw new TypeError(
         `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
@@ -255,7 +238,7 @@ export class Generation<R extends object> {
     const jitter = 0.1 * Math.random()
     entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
     const lost = (error: Error): void => this.#host.lost(entry, error)
-    this.#guarded('watch', driver.watch, entry.resource as R, lost)
+    this.#hooks.callGuarded('watch', driver.watch, entry.resource as R, lost)
     // It may have been lost already.
     if (entry.state === 'creating') this.#host.opened(entry, now - entry.startedAt)
   }
@@ -279,11 +262,11 @@ export class Generation<R extends object> {
     const { clock, driver, options, telemetry } = this.#host
     const resource = entry.resource as R
     const started = clock.now()
-    return this.#bounded(
+    return this.#hooks.callBounded(
       entry,
       'destroy',
       options.destroyTimeoutMillis,
-      () => (entry.mute ? undefined : this.#call(driver.destroy, resource)),
+      () => (entry.mute ? undefined : this.#hooks.call(driver.destroy, resource)),
       (outcome) => {
         resolve?.()
         if (this.abandoned) return
@@ -305,83 +288,7 @@ export class Generation<R extends object> {
   }
 
   #discard(resource: R): void {
-    this.#guarded('discard', this.#host.driver.discard, resource)
+    this.#hooks.callGuarded('discard', this.#host.driver.discard, resource)
     this.#host.telemetry.discarded(this.number)
-  }
-
-  /** For the hooks that only touch this process: they must not fail, but may. */
-  #guarded<A extends unknown[]>(
-    hook: Hook,
-    run: ((...args: A) => void) | undefined,
-    ...args: A
-  ): void {
-    if (run === undefined) return
-    try {
-      const { context, driver } = this.#host
-      const result: unknown = context.runInAsyncScope(run, driver, ...args)
-      if (result instanceof Promise) result.catch((error: unknown) => this.#hookFailed(hook, error))
-    } catch (error) {
-      this.#hookFailed(hook, error)
-    }
-  }
-
-  /**
-   * Starts a hook and calls `done` once: when it settles, when its time is up, or when `entry.giveUp` is called. In the
-   * last two cases `giveUp` is called as well, and what the hook does after that is of no consequence, even a rejection.
-   */
-  #bounded<T>(
-    entry: Entry<R>,
-    hook: 'create' | 'validate' | 'reset' | 'destroy',
-    millis: number,
-    start: () => T | Promise<T>,
-    done: (outcome: Outcome<T>) => void,
-    giveUp?: (reason: Error) => void,
-  ): void {
-    let settled = false
-    const settle = (outcome: Outcome<T>): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(timer)
-      entry.giveUp = undefined
-      done(outcome)
-    }
-    const fail = (error: unknown): void => {
-      // What fails in a forked child was the parent's to try: there nothing has failed.
-      this.#host.checkProcess()
-      if (!settled && hook !== 'create') this.#hookFailed(hook, error)
-      settle({ ok: false, error })
-    }
-    const timer = startTimer(() => {
-      const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
-      entry.mute = true
-      giveUp?.(error)
-      fail(error)
-    }, millis)
-    entry.giveUp = (error) => {
-      giveUp?.(error)
-      settle({ ok: false, error })
-    }
-    // Even what throws at once ends in a turn of its own: nobody is called back in the middle of asking.
-    new Promise<T>((resolve) => resolve(start())).then((value) => settle({ ok: true, value }), fail)
-  }
-
-  /**
-   * The one place where a hook is called that may write to the server: only in the process that made the resource.
-   * @throws {StaleResourceError} in any other.
-   */
-  #call<A extends unknown[], T>(run: ((...args: A) => T) | undefined, ...args: A): T | undefined {
-    const { context, driver } = this.#host
-    this.#host.checkProcess()
-    if (this.abandoned) throw this.#staleError()
-    return run && context.runInAsyncScope(run, driver, ...args)
-  }
-
-  #staleError(): StaleResourceError {
-    return new StaleResourceError(this.#host.options.name, `generation ${this.number}`)
-  }
-
-  #hookFailed(hook: Hook, error: unknown): void {
-    if (this.abandoned && hook !== 'discard') return
-    this.#host.telemetry.emit('hookError', { generation: this.number, hook, error })
   }
 }

@@ -154,7 +154,7 @@ export class Handoff<R extends object> {
     const late: Waiter<R>[] = []
     let earliest = Infinity
     for (const { waiters } of this.#lanes) {
-      for (const waiter of waiters) {
+      for (const waiter of waiters.members()) {
         if (waiter.deadline <= now) late.push(waiter)
         else if (waiter.deadline < earliest) earliest = waiter.deadline
       }

@@ -274,7 +274,7 @@ export class Lending<R extends object> {
    * started anew. They are tried together, and not by one caller after another, each of whom could wait for every one.
    */
   #proveIdle(unlessTrustedSince: number): void {
-    for (const entry of [...this.handoff.idle]) {
+    for (const entry of this.handoff.idle.members()) {
       if (entry.state === 'idle' && entry.trustedAt < unlessTrustedSince) {
         this.#validate(entry, true)
       }
@@ -331,7 +331,7 @@ export class Lending<R extends object> {
    * monotonic clock has gone `back`, its timers would sleep for as long.
    */
   leapt(back: boolean): void {
-    for (const entry of this.handoff.idle) entry.trustedAtWall = -Infinity
+    for (const entry of this.handoff.idle.members()) entry.trustedAtWall = -Infinity
     const endTimers = back ? this.#stock.endingTimers() : undefined
     // Somebody is in the middle of something and looked at the clock.
     queueMicrotask(() => {

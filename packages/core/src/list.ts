@@ -55,8 +55,10 @@ export class LinkedList<T extends Linked<T>> {
     this.length = 0
   }
 
-  /** Members from first to last. None may be removed on the way: spread them first. */
-  *[Symbol.iterator](): Generator<T, void, undefined> {
-    for (let member = this.first; member !== undefined; member = member.next) yield member
+  /** Those that are in it now, from first to last. */
+  members(): T[] {
+    const members: T[] = []
+    for (let member = this.first; member !== undefined; member = member.next) members.push(member)
+    return members
   }
 }

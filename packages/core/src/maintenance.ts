@@ -81,7 +81,7 @@ export class Maintenance<R extends object> {
     let spare = size - destroying - options.min
     let dueAt = Infinity
     // The end of one may be that of others.
-    for (const entry of [...handoff.idle]) {
+    for (const entry of handoff.idle.members()) {
       if (entry.state !== 'idle') continue
       const idleUntil = entry.idleSince + options.idleTimeoutMillis
       const proveAt = entry.trustedAt + keepalive

@@ -59,7 +59,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     checkProcess = (pool) => pool.#watch.check()
     endIdle = (pool, reason, choose) => {
       pool.#watch.check()
-      const idle = [...pool.#lending.handoff.idle]
+      const idle = pool.#lending.handoff.idle.members()
       const chosen = new Set<unknown>(choose(idle.map(({ resource }) => resource as never)))
       for (const entry of idle) {
         // The end of one may have had another lent.

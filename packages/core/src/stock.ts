@@ -240,8 +240,8 @@ export class Stock<R extends object> {
     return kind === 'fatal' && askAgain ? 'transient' : kind
   }
 
-  #classify(error: unknown): CreateFailure {
-    const classify = (): CreateFailure => this.#driver.classify?.(error) ?? 'transient'
+  #classify(failure: unknown): CreateFailure {
+    const classify = (): CreateFailure => this.#driver.classify?.(failure) ?? 'transient'
     try {
       const kind: unknown = this.#host.context.runInAsyncScope(classify)
       if (kinds.has(kind as CreateFailure)) return kind as CreateFailure
@@ -249,11 +249,11 @@ export class Stock<R extends object> {
       throw new TypeError(
         `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal', 'full' or 'single', got ${show(kind)}.`,
       )
-    } catch (classifyError) {
+    } catch (error) {
       this.#telemetry.emit('hookError', {
         generation: this.#generation.number,
         hook: 'classify',
-        error: classifyError,
+        error,
       })
       return 'transient'
     }

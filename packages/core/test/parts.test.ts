@@ -16,7 +16,7 @@ class Member implements Linked<Member> {
 }
 
 describe('a linked list', () => {
-  const namesOf = (list: LinkedList<Member>) => [...list].map(({ name }) => name)
+  const namesOf = (list: LinkedList<Member>) => list.members().map(({ name }) => name)
 
   test('keeps its order when a member comes in front, into the middle, at the end', () => {
     const list = new LinkedList<Member>()

@@ -364,7 +364,9 @@ describe('afterFork() in the child', () => {
     const { pool } = openPool(driver)
     for (const lease of await Promise.all([pool.acquire(), pool.acquire()])) lease.release()
     let asked: Promise<Lease<FakeResource>> | undefined
-    pool.on('hookError', () => (asked ??= pool.acquire()))
+    pool.on('hookError', () => {
+      asked ??= pool.acquire()
+    })
     afterFork()
     const lease = await (asked as unknown as Promise<Lease<FakeResource>>)
     expect(lease.resource.id).toBe(3)
