@@ -4,6 +4,9 @@ export interface Rule {
   readonly accepts: (value: unknown) => boolean
 }
 
+/** What a method that runs one statement is given. */
+export type Given = readonly [statement: unknown, values: unknown, options: unknown]
+
 type Rules = Readonly<Record<string, Rule>>
 
 export const anAbortSignal: Rule = {
@@ -48,27 +51,29 @@ export function checkOptions(where: string, rules: Rules, options: unknown): voi
 }
 
 /**
- * Checks what a method that runs one statement was given.
+ * Checks what a method that runs one statement was given. Before each statement: `where` is asked only to complain.
  * @throws {TypeError} for what is no statement, for a callback, and for a wrong or unknown option.
  */
 export function checkStatement(
-  where: string,
+  where: () => string,
   rules: Rules,
-  [statement, values, options]: readonly [statement: unknown, values: unknown, options: unknown],
+  [statement, values, options]: Given,
 ): void {
-  const { sql } = Object(statement) as { readonly sql?: unknown }
-  if (typeof statement !== 'string' && typeof sql !== 'string') {
-    throw new TypeError(
-      `${where}: expected SQL, or an object with \`sql\`, got ${sql === undefined ? show(statement) : `\`sql\`: ${show(sql)}`}.`,
-    )
-  }
+  if (typeof statement !== 'string') checkSql(where, statement)
   if (typeof values === 'function' || typeof options === 'function') {
-    throw new TypeError(`${where}: expected no callback, got a function: it gives a promise.`)
+    throw new TypeError(`${where()}: expected no callback, got a function: it gives a promise.`)
   }
   if (isPlain(values) && anAbortSignal.accepts((values as { signal?: unknown }).signal)) {
-    throw new TypeError(`${where}: expected values, got options, which come after them.`)
+    throw new TypeError(`${where()}: expected values, got options, which come after them.`)
   }
-  if (options !== undefined) checkOptions(where, rules, options)
+  if (options !== undefined) checkOptions(where(), rules, options)
+}
+
+function checkSql(where: () => string, statement: unknown): void {
+  const { sql } = Object(statement) as { readonly sql?: unknown }
+  if (typeof sql === 'string') return
+  const came = sql === undefined ? show(statement) : `\`sql\`: ${show(sql)}`
+  throw new TypeError(`${where()}: expected SQL, or an object with \`sql\`, got ${came}.`)
 }
 
 /** Not an array, and not an AbortSignal, say, whose properties are no options. Also one of another realm. */

@@ -9,7 +9,7 @@ import type {
   RowDataPacket,
 } from 'mysql2'
 import { cancel } from './cancel.ts'
-import { anAbortSignal, checkStatement, wholeFrom0 } from './check.ts'
+import { anAbortSignal, checkStatement, type Given, type Rule, wholeFrom0 } from './check.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
@@ -72,8 +72,13 @@ export interface MysqlMethods {
 /** A pool of connections to MySQL or MariaDB: what `createForkSafePool(mysqlDriver, …)` gives. */
 export type MysqlPool = ForkSafePool<MysqlClient> & MysqlMethods
 
+const ofStatements = { signal: anAbortSignal }
+const ofStreams = { signal: anAbortSignal, highWaterMark: wholeFrom0 }
+
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
-  const where = (method: keyof MysqlMethods): string => `Pool "${pool.stats.name}", \`${method}\``
+  function check(method: keyof MysqlMethods, rules: Record<string, Rule>, given: Given): void {
+    checkStatement(() => `Pool "${pool.stats.name}", \`${method}\``, rules, given)
+  }
 
   function run<T, V>(
     method: 'query' | 'execute',
@@ -82,7 +87,7 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   ): Promise<T> {
     const [statement, values, options] = given
     try {
-      checkStatement(where(method), { signal: anAbortSignal }, [statement, values, options])
+      check(method, ofStatements, [statement, values, options])
     } catch (error) {
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
       return Promise.reject(error)
@@ -110,8 +115,7 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
       }),
 
     stream(statement, values, options) {
-      const rules = { signal: anAbortSignal, highWaterMark: wholeFrom0 }
-      checkStatement(where('stream'), rules, [statement, values, options])
+      check('stream', ofStreams, [statement, values, options])
       return rowsOf(pool, asOptions(statement), values, options)
     },
 
