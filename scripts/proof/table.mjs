@@ -34,7 +34,7 @@ export const changes = {
 export const moments = {
   unused: 'the pool has not been used yet',
   idle: 'a connection is idle',
-  lent: 'lent, and nothing under way on it',
+  lent: 'lent, with nothing under way',
   transaction: 'lent, in a transaction',
   query: 'lent, in the middle of a large answer',
   connecting: 'being opened: TCP connect',
