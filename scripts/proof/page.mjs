@@ -109,7 +109,7 @@ function nodesOf(change, nodes) {
 function table(proofs, nodes) {
   const columns = names(changes)
   const lines = [
-    ['when it comes', ...columns.map((change) => changes[change].title)],
+    ['at that moment', ...columns.map((change) => changes[change].title)],
     ['---', ...columns.map(() => '---')],
   ]
   for (const moment of names(moments)) {
