@@ -46,28 +46,32 @@ export interface RedisServer extends AsyncDisposable {
  */
 export function startRedis(options?: RedisOptions): Promise<RedisServer>
 
-/** How a master, its replica and their sentinel are made. */
+/** How a master, its replica and their sentinels are made. */
 export interface SentinelOptions {
-  /** What a client has to show to the sentinel; the others ask for nothing. Default: none. */
+  /** How many there are: the first calls for a vote, and with more than half of them replaces the master. Default 1. */
+  sentinels?: number
+  /** What a client has to show to a sentinel; the others ask for nothing. Default: none. */
   password?: string
   /** The master and the replica serve TLS too, each with a certificate of its own. Default false. */
   tls?: boolean
 }
 
-/** A running master, its replica, and the one sentinel that decides over both, half a second after a crash. */
+/** A running master, its replica, and the sentinels that decide over both, half a second after a crash. */
 export interface Sentinel extends AsyncDisposable {
   /** By which the sentinel knows the master. */
   readonly name: string
   /** Who was the master at first. */
   readonly master: RedisServer
   readonly replica: RedisServer
+  /** The first of the sentinels. */
   readonly sentinel: RedisServer
-  /** Stops all three. May be called again. */
+  readonly sentinels: readonly RedisServer[]
+  /** Stops all of them. May be called again. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a master, a replica that may take its place, and a sentinel that knows both, all of them private. Needs Redis 7.
+ * Starts a master, a replica that may take its place, and sentinels that know both, all of them private. Needs Redis 7.
  * @throws as {@link startRedis} does.
  */
 export function startSentinel(options?: SentinelOptions): Promise<Sentinel>

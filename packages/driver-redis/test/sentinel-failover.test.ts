@@ -27,6 +27,20 @@ test('when the master crashes, callers lose what was under way, wait, and go on 
   expect(slowest).toBeLessThan(20_000)
 })
 
+test('when one of three sentinels crashes with the master, the other two lead to the next one', async () => {
+  const { master, replica, sentinels, connection } = await startOwnSentinel({ sentinels: 3 })
+  const [first, second, third] = sentinels.map(addressOf)
+  const deadFirst = [third, second, first].filter((address) => address !== undefined)
+  const pool = openPool(
+    { ...connection, sentinels: deadFirst },
+    { max: 2, acquireTimeoutMillis: 20_000 },
+  )
+  expect(await pool.use(portOf)).toBe(master.port)
+  await Promise.all([sentinels[2]?.stopServer(), master.stopServer()])
+  await expect.poll(() => pool.use(portOf), patience).toBe(replica.port)
+  expect(await pool.set('a', 1)).toBe('OK')
+})
+
 test('when the master is demoted, a lent connection to it is lost, and the old one is left for good', async () => {
   const { name, master, replica, sentinel, connection } = await startOwnSentinel()
   const pool = openPool(connection, { max: 2, acquireTimeoutMillis: 20_000 })

@@ -10,12 +10,12 @@ import type { RedisConnection } from '../../src/index.ts'
 /** As an object, for the server that sentinels name. */
 export type Sentinelled = Extract<RedisConnection, { sentinels: unknown }>
 
-/** How to reach a server whose sentinel is this. */
-export function throughSentinel({ name, sentinel }: Sentinel): Sentinelled {
-  return { name, sentinels: [addressOf(sentinel)] }
+/** How to reach a server whose sentinels are these. */
+export function throughSentinel({ name, sentinels }: Sentinel): Sentinelled {
+  return { name, sentinels: sentinels.map(addressOf) }
 }
 
-/** A master that a test may break, its replica, their sentinel, and how to reach them. */
+/** A master that a test may break, its replica, their sentinels, and how to reach them. */
 export async function startOwnSentinel(options: SentinelOptions = {}) {
   const servers = await startSentinel(options)
   onTestFinished(() => servers.stop())
