@@ -55,7 +55,7 @@ export class QueueFullError extends PoolError {
   constructor(stats: PoolStats, maxWaitingClients: number) {
     super(
       stats.name,
-      `${numbersOf(stats)}: ${maxWaitingClients} callers may wait, and so many do already.`,
+      `${numbersOf(stats)}: nobody else may wait (\`maxWaitingClients\` is ${maxWaitingClients}).`,
     )
   }
 }

@@ -150,6 +150,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     }
     const lease = await this.acquire(options)
     try {
+      // When the lease was on its way already.
+      options?.signal?.throwIfAborted()
       return await work(lease.resource, lease)
     } finally {
       lease[Symbol.dispose]()
@@ -238,17 +240,17 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   on<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
-    this.#telemetry.events.on(event, listener)
+    this.#telemetry.listen('on', event, listener)
     return this
   }
 
   once<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
-    this.#telemetry.events.once(event, listener)
+    this.#telemetry.listen('once', event, listener)
     return this
   }
 
   off<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
-    this.#telemetry.events.off(event, listener)
+    this.#telemetry.listen('off', event, listener)
     return this
   }
 

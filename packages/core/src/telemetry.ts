@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import type { PoolEvents } from './surface.ts'
+import { show } from './options.ts'
+import type { PoolEvents, PoolListener } from './surface.ts'
 import { runApart } from './uncaught.ts'
 
 const channels = {
@@ -11,24 +12,55 @@ const channels = {
   processChange: channel('forksafe:processChange'),
 }
 
+const known: Readonly<Record<keyof PoolEvents, true>> = {
+  create: true,
+  createError: true,
+  destroy: true,
+  hookError: true,
+  leak: true,
+  processChange: true,
+  close: true,
+}
+const names = new Set<unknown>(Object.keys(known))
+
 /**
  * Tells what happens in a pool: events for whoever holds the pool, `node:diagnostics_channel` for whoever watches all
  * pools. A message of a channel is what the event's listeners are given, and the pool's name as `pool`.
  */
 export class Telemetry {
-  readonly events = new EventEmitter()
+  readonly #events = new EventEmitter()
   readonly #pool: string
 
   constructor(pool: string) {
     this.#pool = pool
   }
 
+  /** @throws {TypeError} for what is no event, and for what is no function. */
+  listen<E extends keyof PoolEvents>(
+    method: 'on' | 'once' | 'off',
+    event: E,
+    listener: PoolListener<E>,
+  ): void {
+    const where = `Pool "${this.#pool}", \`${method}\``
+    if (!names.has(event)) {
+      throw new TypeError(
+        `${where}: expected the event to be one of ${[...names].join(', ')}, got ${show(event)}.`,
+      )
+    }
+    if (typeof listener !== 'function') {
+      throw new TypeError(
+        `${where}: expected the listener to be a function, got ${show(listener)}.`,
+      )
+    }
+    this.#events[method](event, listener)
+  }
+
   emit<E extends keyof PoolEvents>(event: E, ...details: PoolEvents[E]): void {
     if (event === 'create' || event === 'destroy' || event === 'processChange') {
       this.#publish(event, details[0])
     } else if (event === 'createError') this.#publish('create', details[0])
-    if (this.events.listenerCount(event) === 0) return
-    runApart(() => this.events.emit(event, ...details))
+    if (this.#events.listenerCount(event) === 0) return
+    runApart(() => this.#events.emit(event, ...details))
   }
 
   discarded(generation: number): void {

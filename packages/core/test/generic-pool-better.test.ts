@@ -253,6 +253,17 @@ describe('a function of the factory that throws', () => {
   })
 })
 
+test.each([2 ** 31, Infinity])(
+  'an `evictionRunIntervalMillis` of %d is no run for long, and not one at each millisecond',
+  async (evictionRunIntervalMillis) => {
+    const options = { evictionRunIntervalMillis, idleTimeoutMillis: 10 }
+    const { pool } = open(own, {}, options)
+    await pool.release(await pool.acquire())
+    await pass(1_000)
+    expect(pool.available).toBe(1)
+  },
+)
+
 describe('what takes for ever', () => {
   test('as `create` keeps its place for 60 seconds, and drain() and clear() settle', async () => {
     const outcomes = await both(async (library) => {
@@ -594,17 +605,19 @@ describe('is refused', () => {
   })
 
   test('no factory, or one whose functions are none', () => {
-    expect(() => own.createPool(undefined as never)).toThrow('Expected a factory, got undefined.')
+    expect(() => own.createPool(undefined as never, { name: 'mine' } as object)).toThrow(
+      'Pool "mine": expected a factory, got undefined.',
+    )
     const factory = Object.assign(new ThingFactory(), { discard: true })
     expect(() => own.createPool(factory)).toThrow(
-      'factory.discard must be a function, got true (boolean)',
+      'factory.discard must be a function, got true (boolean) (pool "generic-pool")',
     )
   })
 
   test("a queue in the place of the pool's own", () => {
     const { DefaultEvictor, Deque, PriorityQueue } = theirs
     expect(() => new own.Pool(DefaultEvictor, Deque, PriorityQueue, new ThingFactory())).toThrow(
-      "Expected undefined in the place of Deque and of PriorityQueue, got a function: the queue is the pool's own.",
+      `Pool "generic-pool": expected undefined in the place of Deque and of PriorityQueue, got a function: the queue is the pool's own.`,
     )
   })
 })

@@ -628,6 +628,19 @@ describe('use', () => {
     expect(work).not.toHaveBeenCalled()
   })
 
+  test('does not begin its work where its signal aborts while the resource is on its way', async () => {
+    const pool = openPool(new FakeDriver(), { max: 1 })
+    const lease = await pool.acquire()
+    const controller = new AbortController()
+    const work = vi.fn<() => void>()
+    const using = errorOf(pool.use(work, { signal: controller.signal }))
+    lease.release()
+    controller.abort(new Error('enough'))
+    expect(await using).toEqual(new Error('enough'))
+    expect(work).not.toHaveBeenCalled()
+    expect(pool.stats.idle).toBe(1)
+  })
+
   test('rejects what is no function, and takes no resource for it', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { name: 'strict' })

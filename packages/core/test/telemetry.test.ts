@@ -55,6 +55,27 @@ describe('an event', () => {
     })
   })
 
+  test.each(['on', 'once', 'off'] as const)('that there is not is refused by %s()', (method) => {
+    const pool = openPool(new FakeDriver(), { name: 'orders' })
+    for (const [event, got] of [
+      ['error', '"error" (string)'],
+      ['newListener', '"newListener" (string)'],
+      ['toString', '"toString" (string)'],
+      [undefined, 'undefined'],
+    ]) {
+      expect(() => pool[method](event as never, () => undefined)).toThrow(
+        new TypeError(
+          `Pool "orders", \`${method}\`: expected the event to be one of create, createError, destroy, hookError, leak, processChange, close, got ${got}.`,
+        ),
+      )
+    }
+    expect(() => pool[method]('leak', 5 as never)).toThrow(
+      new TypeError(
+        `Pool "orders", \`${method}\`: expected the listener to be a function, got 5 (number).`,
+      ),
+    )
+  })
+
   test('is seen by once() once, and not by who took it off', async () => {
     const pool = openPool(new FakeDriver())
     const always = vi.fn<() => void>()

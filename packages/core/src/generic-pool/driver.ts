@@ -28,16 +28,17 @@ const required = ['create', 'destroy']
 const optional = ['validate', 'discard', 'reset', 'watch', 'ref', 'unref', 'classify']
 
 /** @throws {TypeError} for what is no factory, or lacks what the options ask for. */
-export function checkFactory(factory: unknown, { testOnBorrow }: Config): void {
+export function checkFactory(factory: unknown, { name, testOnBorrow }: Config): void {
   if (factory === null || factory === undefined) {
-    throw new TypeError(`Expected a factory, got ${show(factory)}.`)
+    throw new TypeError(`Pool "${name}": expected a factory, got ${show(factory)}.`)
   }
   for (const hook of [...required, ...optional]) {
     const given = (factory as Record<string, unknown>)[hook]
     if (typeof given === 'function') continue
     const isNeeded = required.includes(hook) || (hook === 'validate' && testOnBorrow)
     if (given === undefined && !isNeeded) continue
-    throw new TypeError(`factory.${hook} must be a function, got ${show(given)}`)
+    // The beginning is generic-pool's.
+    throw new TypeError(`factory.${hook} must be a function, got ${show(given)} (pool "${name}")`)
   }
 }
 

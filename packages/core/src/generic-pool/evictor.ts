@@ -1,3 +1,4 @@
+import { LONGEST_TIMER } from '../timers.ts'
 import type { Member } from './member.ts'
 import type { EvictionConfig, Evictor, PooledResource } from './surface.ts'
 
@@ -38,7 +39,7 @@ export class EvictionRuns<T> {
   }
 
   start(): void {
-    const { evictionRunIntervalMillis: millis } = this.#config
+    const millis = Math.min(this.#config.evictionRunIntervalMillis, LONGEST_TIMER)
     if (millis > 0) this.#timer ??= setInterval(this.#run, millis).unref()
   }
 

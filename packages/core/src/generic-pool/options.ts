@@ -3,6 +3,7 @@ import type { EvictionConfig, Options } from './surface.ts'
 
 /** What the pool itself goes by; the rest is core's. */
 export interface Config extends EvictionConfig {
+  readonly name: string
   readonly max: number
   readonly testOnBorrow: boolean
   readonly testOnReturn: boolean
@@ -19,6 +20,7 @@ export interface Config extends EvictionConfig {
 export function configOf(options: Options): Config {
   const max = Math.max(wholeOf(options.max, 1), 1)
   return {
+    name: nameOf(options),
     max,
     min: Math.min(wholeOf(options.min, 0), max),
     testOnBorrow: options.testOnBorrow === true,
@@ -36,10 +38,13 @@ export function configOf(options: Options): Config {
 }
 
 /** The rest, in core's terms. `min` waits for the start. */
-export function coreOptionsOf(options: Options, { max, testOnBorrow }: Config): BasePoolOptions {
+export function coreOptionsOf(
+  options: Options,
+  { name, max, testOnBorrow }: Config,
+): BasePoolOptions {
   const { maxLifetimeMillis = Infinity, maxUses, backoff, forkDetection } = options
   return {
-    name: nameOf(options),
+    name,
     max,
     maxWaitingClients: Math.max(wholeOf(options.maxWaitingClients, Infinity), 0),
     acquireTimeoutMillis: limitOf(options, 'acquireTimeoutMillis', Infinity),

@@ -48,13 +48,13 @@ export class Pool<T> extends EventEmitter {
     options?: Options | null,
   ) {
     super()
+    const config = configOf(options ?? {})
     for (const queue of [Deque, PriorityQueue]) {
       if (queue === undefined) continue
       throw new TypeError(
-        `Expected undefined in the place of Deque and of PriorityQueue, got ${show(queue)}: the queue is the pool's own.`,
+        `Pool "${config.name}": expected undefined in the place of Deque and of PriorityQueue, got ${show(queue)}: the queue is the pool's own.`,
       )
     }
-    const config = configOf(options ?? {})
     checkFactory(factory, config)
     const driver = driverOf(factory, config, {
       creates: this._creates,
