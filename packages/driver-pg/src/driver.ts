@@ -18,8 +18,8 @@ export type PgConnection = string | ClientConfig
 export interface PgDriverOptions {
   /**
    * Runs on every connection that comes back, after a rollback where one is due: `DISCARD ALL`, say, or `RESET ALL`. A
-   * round trip for each use. Default: none, so that what a holder did to its session outside of a transaction stays: settings,
-   * a role, temporary tables, prepared statements, advisory locks, and what it listens to.
+   * round trip for each use. Default: none, so that what a holder changed in its session stays: settings, a role, temporary
+   * tables, prepared statements, advisory locks, and what it listens to.
    */
   readonly resetQuery?: string | undefined
 }
