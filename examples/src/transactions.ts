@@ -21,7 +21,7 @@ export function transfer(from: string, to: string, amount: number): Promise<void
 // #endregion
 
 // #region savepoint
-/** Books what is free, and gives the seats that are not. */
+/** Books what is free, and returns the seats that are not. */
 export function book(seats: readonly number[]): Promise<number[]> {
   return pool.transaction(async (_client, savepoint) => {
     const taken: number[] = []
