@@ -1,4 +1,4 @@
-import { createForkSafePool } from '@forksafe/core'
+import { createForkSafePool, type PoolStats } from '@forksafe/core'
 import { pgDriver } from '@forksafe/driver-pg'
 import { fork } from '@forksafe/testkit'
 import { existsSync, readlinkSync, writeFileSync, writeSync } from 'node:fs'
@@ -20,7 +20,7 @@ export interface DaemonSettings {
 export interface DaemonReport {
   readonly pid: number
   readonly ppid: number
-  readonly identity: string
+  readonly identity: PoolStats['identity'] | undefined
   readonly generation: number
   /** Not told where the connection is another process's: nothing is to be written there. */
   readonly session: number | undefined

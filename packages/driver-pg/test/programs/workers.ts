@@ -1,4 +1,4 @@
-import { afterRestore, createForkSafePool } from '@forksafe/core'
+import { afterRestore, createForkSafePool, type PoolStats } from '@forksafe/core'
 import { pgDriver } from '@forksafe/driver-pg'
 import { fork } from 'node:child_process'
 import cluster from 'node:cluster'
@@ -17,7 +17,7 @@ export interface Settings {
 /** What one of the three knows of its pool. */
 export interface Report {
   sessions: number[]
-  identity: string
+  identity: PoolStats['identity'] | undefined
   generation: number
   changes: number
 }
