@@ -224,7 +224,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const { name, min, max } = this.#options
     const stock = this.#stock
     const idle = this.#lending.handoff.idle.length
-    return {
+    const stats = {
       name,
       generation: stock.generation,
       min,
@@ -235,8 +235,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       waiting: this.#lending.handoff.waiting,
       creating: stock.creating,
       destroying: stock.destroying,
-      identity: this.#watch.sourceName,
     }
+    return Object.defineProperty(stats, 'identity', { value: this.#watch.sourceName })
   }
 
   on<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {

@@ -21,8 +21,9 @@ export interface PoolStats {
   /** Resources being destroyed. */
   readonly destroying: number
   /**
-   * How this process tells that it is not the one that opened the pool: a page of memory that a fork wipes, or the
-   * pid or the parent's pid as the operating system has them now; `none` where none of them can be had.
+   * How this process notices that it is not the one that opened the pool: by a page of memory that a fork wipes, or by its
+   * pid or its parent's pid, as the operating system has them now; `none` if it has none of these. Not enumerable: two
+   * pools' numbers compare without it.
    */
-  readonly identity: 'page' | 'pid' | 'ppid' | 'none'
+  readonly identity?: 'page' | 'pid' | 'ppid' | 'none'
 }

@@ -27,7 +27,7 @@ export interface CloseOptions {
 }
 
 /** One holder's claim on one resource, good for one use. Ends with `release` or `destroy`; `using` releases it. */
-export interface Lease<R extends object> extends Disposable, AsyncDisposable {
+export interface Lease<R> extends Disposable, AsyncDisposable {
   /**
    * The resource.
    * @throws {LeaseReleasedError} once the lease was released or destroyed, or its resource was lost.

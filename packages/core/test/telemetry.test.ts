@@ -25,6 +25,23 @@ function messagesOf(channel: string, pool: string): unknown[] {
   return messages
 }
 
+test("a pool's numbers are its own: how it notices a fork can be asked for, and does not count", () => {
+  const { stats } = openPool(new FakeDriver(), { name: 'orders', max: 3 })
+  expect(stats).toStrictEqual({
+    name: 'orders',
+    generation: 1,
+    min: 0,
+    max: 3,
+    size: 0,
+    idle: 0,
+    borrowed: 0,
+    waiting: 0,
+    creating: 0,
+    destroying: 0,
+  })
+  expect(stats.identity).toBeTypeOf('string')
+})
+
 describe('an event', () => {
   test('tells of each create, and how long it took', async () => {
     const driver = new FakeDriver()

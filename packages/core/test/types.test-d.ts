@@ -147,6 +147,29 @@ test('errors tell their own kind by their code', () => {
   expectTypeOf<AcquireTimeoutError['stats']>().toEqualTypeOf<PoolStats>()
 })
 
+test('a lease can be handed on by a function that knows nothing of its resource', () => {
+  const resourceOf = <R>(lease: Lease<R>): R => lease.resource
+  expectTypeOf(resourceOf<Client>)
+    .parameter(0)
+    .toEqualTypeOf<Lease<Client>>()
+})
+
+test('a pool that a test makes up needs no more numbers than those of the pool', () => {
+  const stats: PoolStats = {
+    name: 'made up',
+    generation: 1,
+    min: 0,
+    max: 1,
+    size: 0,
+    idle: 0,
+    borrowed: 0,
+    waiting: 0,
+    creating: 0,
+    destroying: 0,
+  }
+  expectTypeOf(stats).toExtend<ForkSafePool<Client>['stats']>()
+})
+
 test('what belongs to a lease cannot be written to', () => {
   type Settable = Partial<{ resource: Client; generation: number }>
   expectTypeOf<Lease<Client>>().not.toEqualTypeOf<Lease<Client> & Settable>()
