@@ -1,4 +1,7 @@
-/** What this package throws and rejects with. `code` is stable and for programs, the message for people. */
+/**
+ * What {@link fork} rejects with, but for {@link ChildWorkError}, which stands for an error of the work. `code` is stable and
+ * for programs, the message for people.
+ */
 export abstract class TestkitError extends Error {
   abstract readonly code: string
 }

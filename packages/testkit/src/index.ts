@@ -10,7 +10,8 @@ export {
   TestkitError,
 } from './errors.ts'
 export { fork, inChild } from './fork.ts'
-export type { ForkedChild, ForkOptions } from './fork.ts'
+export type { ForkOptions } from './fork.ts'
+export type { ForkedChild } from './forked-child.ts'
 export { startRecordingProxy } from './proxy.ts'
 export type { RecordingProxy } from './proxy.ts'
 export type {

@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { deserialize } from 'node:v8'
 import { forkDepth } from './child.ts'
+import { check, checkOptions, millisFrom, oneOf, target as aTarget } from './options.ts'
+import { aConnection, aDirection, aMark, aPath } from './proxy-options.ts'
 import type {
   Direction,
   FaultScope,
@@ -26,7 +28,8 @@ const REQUEST_TIMEOUT_MILLIS = 10_000
  * ways to tell. A new connection tells by whom it was opened (`openedBy`) and who holds it (`holders`). And on inherited
  * connections: {@link mark}, let the parent do nothing but await its child, then read {@link records} since the mark.
  *
- * A forked child may ask and command it too, but not {@link stop} it.
+ * A forked child may ask and command it too, but not {@link stop} it. All that is asked of it rejects without an answer
+ * within 10 seconds, once it has stopped, and with a `TypeError` or `RangeError` for a wrong or unknown option.
  */
 export class RecordingProxy implements AsyncDisposable {
   /** Where clients connect to, unless there is a `path`; nothing but 127.0.0.1. */
@@ -59,6 +62,7 @@ export class RecordingProxy implements AsyncDisposable {
    * that mark, so with both the same mark, what happened since on the connections that a child has inherited.
    */
   async records(filter: { since?: number; openedBefore?: number } = {}): Promise<ProxyRecord[]> {
+    checkOptions('RecordingProxy.records', filter, { since: aMark, openedBefore: aMark })
     const { since = 0, openedBefore } = filter
     return (await this.#ask({ op: 'records', since, openedBefore })) as ProxyRecord[]
   }
@@ -72,46 +76,47 @@ export class RecordingProxy implements AsyncDisposable {
    * Becomes a black hole: accepts, reads and records, but passes nothing on until {@link resume}. `direction`: default
    * both.
    */
-  async hold({
-    connection,
-    direction,
-  }: FaultScope & { direction?: Direction } = {}): Promise<void> {
+  async hold(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
+    checkOptions('RecordingProxy.hold', scope, { connection: aConnection, direction: aDirection })
+    const { connection, direction } = scope
     await this.#ask({ op: 'hold', connection, direction })
   }
 
   /** Passes on what was held, and everything after. */
-  async resume({
-    connection,
-    direction,
-  }: FaultScope & { direction?: Direction } = {}): Promise<void> {
+  async resume(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
+    checkOptions('RecordingProxy.resume', scope, { connection: aConnection, direction: aDirection })
+    const { connection, direction } = scope
     await this.#ask({ op: 'resume', connection, direction })
   }
 
   /** Passes on what has been held until now, and goes on holding: one step of a conversation. */
-  async pass({
-    connection,
-    direction,
-  }: FaultScope & { direction?: Direction } = {}): Promise<void> {
+  async pass(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
+    checkOptions('RecordingProxy.pass', scope, { connection: aConnection, direction: aDirection })
+    const { connection, direction } = scope
     await this.#ask({ op: 'pass', connection, direction })
   }
 
-  /** Passes everything on that much later, both ways; 0 ends it. */
-  async delay(millis: number, { connection }: FaultScope = {}): Promise<void> {
-    if (!(millis >= 0)) {
-      throw new RangeError(`Expected \`millis\` to be at least 0, got ${millis}`)
-    }
+  /**
+   * Passes everything on `millis` milliseconds later, both ways. At least 0, which ends it; at most 2,147,483,647.
+   * @throws {RangeError} (as a rejection) for another number.
+   */
+  async delay(millis: number, scope: FaultScope = {}): Promise<void> {
+    check('RecordingProxy.delay', 'millis', millis, millisFrom(0))
+    checkOptions('RecordingProxy.delay', scope, { connection: aConnection })
+    const { connection } = scope
     await this.#ask({ op: 'delay', connection, millis })
   }
 
   /**
    * Ends the present connections on both sides, at once; what is held or delayed is lost. `how` the client learns it:
-   * by a RST, or by a FIN (`'end'`). Default `'reset'`; a Unix socket
-   * just ends.
+   * by a RST, or by a FIN (`'end'`). Default `'reset'`; a Unix socket just ends.
    */
-  async cut({
-    connection,
-    how = 'reset',
-  }: FaultScope & { how?: 'reset' | 'end' } = {}): Promise<void> {
+  async cut(scope: FaultScope & { how?: 'reset' | 'end' } = {}): Promise<void> {
+    checkOptions('RecordingProxy.cut', scope, {
+      connection: aConnection,
+      how: oneOf('reset', 'end'),
+    })
+    const { connection, how = 'reset' } = scope
     await this.#ask({ op: 'cut', connection, how })
   }
 
@@ -179,12 +184,16 @@ export class RecordingProxy implements AsyncDisposable {
  * It is a process of its own: in this one its sockets would be inherited by forked children, and read by them. It does
  * not hold this process open and ends with it.
  *
- * @throws if the process does not come up within 10 seconds.
+ * @throws {TypeError} (as a rejection) for a `target` that is none, and for a wrong or unknown option.
+ * @throws (as a rejection) if the process does not come up within 10 seconds.
  */
 export async function startRecordingProxy(
   target: ProxyTarget,
-  { path }: { path?: string } = {},
+  options: { path?: string } = {},
 ): Promise<RecordingProxy> {
+  check('startRecordingProxy', 'target', target, aTarget)
+  checkOptions('startRecordingProxy', options, { path: aPath })
+  const { path } = options
   const entry = fileURLToPath(new URL('proxy-process/main.js', import.meta.url))
   const where = path === undefined ? [] : [path]
   const child = spawn(process.execPath, [entry, JSON.stringify(target), ...where], {

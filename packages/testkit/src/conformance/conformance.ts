@@ -24,6 +24,7 @@ export interface ConformanceCheck {
 
 /** The suite for one driver, whoever runs it. */
 export interface Conformance extends AsyncDisposable {
+  /** The option `name`. */
   readonly name: string
   /** How long a check may take at the most, in milliseconds. */
   readonly timeoutMillis: number

@@ -1,7 +1,22 @@
 import type { CreateFailure, Driver } from '@forksafe/core'
+import {
+  checkOptions,
+  isFunction,
+  isRecord,
+  optional,
+  required,
+  type Rule,
+  show,
+  target,
+} from '../options.ts'
 import type { ProxyTarget } from '../proxy-protocol.ts'
 
-/** What may be missing, where there is a reason: of a driver, of its protocol, or of where it runs. */
+/**
+ * What may be missing, where there is a reason.
+ *
+ * Of a driver its hooks, `ref` with `unref`. Of its protocol `handshake`: opening a resource has the server answer, so that a
+ * server can stop half-way; and `goodbye`: a polite end writes something. Of where the suite runs `fork`: a real fork(2).
+ */
 export type Capability =
   'validate' | 'reset' | 'watch' | 'classify' | 'ref' | 'handshake' | 'goodbye' | 'fork'
 
@@ -68,15 +83,6 @@ export type AnyOptions = ConformanceOptions<object, unknown> & {
   readonly timeoutMillis: number
 }
 
-interface Rule {
-  readonly expected: string
-  readonly accepts: (value: unknown) => boolean
-  readonly required?: true
-}
-
-const isFunction = (value: unknown): boolean => typeof value === 'function'
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== ''
 
 const capabilities: Readonly<Record<Capability, true>> = {
@@ -96,20 +102,9 @@ const kinds: Readonly<Record<CreateFailure, true>> = {
   single: true,
 }
 
-const optional = (expected: string, accepts: Rule['accepts']): Rule => ({ expected, accepts })
-const required = (expected: string, accepts: Rule['accepts']): Rule => ({
-  expected,
-  accepts,
-  required: true,
-})
-
 const rules: Readonly<Record<keyof ConformanceOptions<object, unknown>, Rule>> = {
   name: optional('a string of at least one character', isText),
-  server: required(
-    '{ port } or { path }',
-    (value) =>
-      isRecord(value) && (typeof value['port'] === 'number' || typeof value['path'] === 'string'),
-  ),
+  server: target,
   connection: required('a function of the address of the proxy', isFunction),
   echo: required('a function of a resource and a text', isFunction),
   session: optional('two functions { leave, left }', (value) => {
@@ -153,22 +148,8 @@ export function parse(
 ): { driver: AnyDriver; options: AnyOptions } {
   const checked = parseDriver(driver)
   const where = `Conformance of driver "${checked.name}"`
-  if (!isRecord(options)) {
-    throw new TypeError(`${where}: expected the options to be an object, got ${show(options)}.`)
-  }
-  for (const option of Object.keys(options)) {
-    if (Object.hasOwn(rules, option)) continue
-    throw new TypeError(
-      `${where}: there is no option \`${option}\`. There are ${Object.keys(rules).join(', ')}.`,
-    )
-  }
-  for (const [option, { expected, accepts, required }] of Object.entries(rules)) {
-    const value = options[option]
-    if (value === undefined && required !== true) continue
-    if (accepts(value)) continue
-    throw new TypeError(`${where}: expected \`${option}\` to be ${expected}, got ${show(value)}.`)
-  }
-  const given = options as unknown as ConformanceOptions<object, unknown>
+  checkOptions(where, options, rules)
+  const given = options as ConformanceOptions<object, unknown>
   for (const name of ['validate', 'reset', 'watch', 'classify'] as const) {
     if (given.without?.[name] === undefined || checked[name] === undefined) continue
     throw new TypeError(
@@ -193,15 +174,4 @@ function parseDriver(driver: unknown): AnyDriver {
         : show(driver)
     }.`,
   )
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (isRecord(value)) {
-    return `{ ${Object.entries(value)
-      .map(([key, inner]) => `${key}: ${isRecord(inner) ? '{ … }' : show(inner)}`)
-      .join(', ')} }`
-  }
-  if (typeof value === 'function') return 'a function'
-  return `${String(value)} (${typeof value})`
 }
