@@ -1,49 +1,73 @@
 import type { ForkSafePool } from './surface.ts'
 
 /**
- * What a failed create means for those who wait: `transient`, worth another try; `fatal`, no try will help (a wrong
- * password, no such database); `full`, the server has no room for more, and the pool lives with what it holds; `single`,
- * whoever has waited longest is told, and the next one gets a try of its own at once.
+ * What a failed create means for those who wait:
+ *
+ * - `transient`: another attempt may succeed;
+ * - `fatal`: no attempt will, as with a wrong password or a database that does not exist. All who wait are told;
+ * - `full`: the server has no room for more, and the pool makes do with what it has;
+ * - `single`: the caller that has waited longest is told, and the next one gets an attempt of its own at once.
  */
 export type CreateFailure = 'transient' | 'fatal' | 'full' | 'single'
 
 /**
- * All that the pool knows of a kind of resource `R`, opened from a `C`, with verbs `M` that it adds to the pool.
+ * All that the pool knows of a kind of resource `R`, opened from a connection `C`, with methods `M` that it adds to the pool.
  *
- * Two verbs are never mixed up. `destroy` closes politely and may talk to the server. `discard` lets go of a resource
- * that another process goes on using: unlike `destroy`, it will not communicate with the server.
+ * Two verbs are never mixed up. `destroy` closes politely, and may talk to the server. `discard` lets go of a resource that
+ * another process goes on using. It is named after that of Rails, which, unlike `disconnect!`, "will not communicate with
+ * the server".
  */
 export interface Driver<R extends object, C = void, M extends object = object> {
-  /** The name of a pool that has no `name` option. */
+  /** The name of a pool that has no `name` option. At least one character. */
   readonly name: string
   /**
-   * Opens a resource. When `signal` aborts, lets go of what it had begun as `discard` does, for the process may not be
-   * the one that began; what it returns after that is thrown away.
+   * Opens a resource. May take `createTimeoutMillis`. If it rejects, `classify` says what that means.
+   *
+   * When `signal` aborts, the process may no longer be the one that began: the driver lets go of what it has opened so far as
+   * `discard` does. What it returns after that is discarded.
    */
   create(connection: C, context: { readonly signal: AbortSignal }): Promise<R>
-  /** Whether an idle resource still works. `false` and a rejection both end it, and another takes its place. */
+  /**
+   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false`, rejects or takes longer, the
+   * resource is destroyed, and another takes its place.
+   */
   validate?(resource: R): boolean | Promise<boolean>
-  /** Takes away what the last holder left behind. Runs at release, before anyone else gets the resource. */
+  /**
+   * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
+   * `validateTimeoutMillis`. If it rejects or takes longer, the resource is destroyed.
+   */
   reset?(resource: R): void | Promise<void>
-  /** Closes politely. Once it settles, nothing of the resource may be left open. */
+  /**
+   * Closes politely. Once it settles, nothing of the resource may be left open. May take `destroyTimeoutMillis`. If it rejects
+   * or takes longer, `discard` follows.
+   */
   destroy(resource: R): void | Promise<void>
-  /** Lets go of the process's copy: no byte, no FIN, no TLS alert; synchronous, never throws, harmless when repeated. */
+  /**
+   * Lets go of this process's copy of the resource: no byte, no FIN, no TLS alert. Must be synchronous, must not throw, and
+   * must be harmless when repeated.
+   */
   discard(resource: R): void
-  /** Calls `lost` once the resource has died by itself, lent or idle. */
+  /**
+   * Called once for each resource, as soon as it is open. The driver calls `lost` when the resource dies by itself, lent or
+   * idle. A second call of `lost` does nothing.
+   */
   watch?(resource: R, lost: (error: Error) => void): void
-  /** A lent resource holds the process open. */
+  /** Called when the resource is lent: it should keep the process alive. */
   ref?(resource: R): void
-  /** An idle one does not, where the pool's `allowExitOnIdle` says so. */
+  /** Called when the resource becomes idle, if `allowExitOnIdle` is set: it should no longer keep the process alive. */
   unref?(resource: R): void
-  /** What a rejected `create` means. Without it, or where it throws, every failure is `transient`. */
+  /** What a rejected `create` means. Without this hook, or if it throws, every failure is `transient`. */
   classify?(error: unknown): CreateFailure
-  /** Verbs that the pool gets, made of `acquire` and `use`. Called once for a pool. */
+  /**
+   * Returns the methods that the pool gets, built from `acquire` and `use`. Called once for each pool. They may be those of an
+   * instance of a class. A name that the pool already has, and the name `then`, make `createForkSafePool` throw a `TypeError`.
+   */
   methods?(pool: ForkSafePool<R>): M
 }
 
 /**
- * Returns the driver as it is: in TypeScript, it infers `R`, `C` and `M` from it. That takes a `create` that says what its
- * connection is, and comes before the hooks that are given its resource.
+ * Returns `driver` unchanged. In TypeScript, it infers `R`, `C` and `M` from it, if `create` declares the type of its
+ * connection and comes before the hooks that receive its resource.
  */
 export function defineDriver<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,

@@ -1,9 +1,9 @@
 import { inspect, types } from 'node:util'
 import type { PoolStats } from './stats.ts'
 
-/** The ancestor of every error that a pool itself raises. An error of the driver comes as its `cause`. */
+/** The base class of every error that a pool itself raises. The driver's own error is its `cause`. */
 export abstract class PoolError extends Error {
-  /** A word that stays the same when messages change: compare this one. */
+  /** Stays the same when messages change: compare this. */
   abstract readonly code: string
   /** The `name` option of the pool that raised it. */
   readonly pool: string
@@ -18,14 +18,17 @@ export abstract class PoolError extends Error {
 /** What an `acquire` was waiting for when its time was up: a resource in use, a new one, or an idle one under test. */
 export type AcquirePhase = 'waiting' | 'creating' | 'validating'
 
-/** An `acquire` got no resource within its time. The last failed create, while the server is failing, is its `cause`. */
+/**
+ * An `acquire` got no resource in time. If creates are failing, the last failure is its `cause`. The pool's numbers are in the
+ * message, as in HikariCP's.
+ */
 export class AcquireTimeoutError extends PoolError {
   readonly code = 'FORKSAFE_ACQUIRE_TIMEOUT'
   /** How long the caller waited, in milliseconds. */
   readonly waitedMillis: number
   /** What the caller was waiting for at the end. */
   readonly phase: AcquirePhase
-  /** The pool's numbers at the end, this caller counted as waiting. */
+  /** The pool's numbers at the end, counting this caller as waiting. */
   readonly stats: PoolStats
 
   /** @internal */
@@ -47,7 +50,7 @@ export class AcquireTimeoutError extends PoolError {
   }
 }
 
-/** As many callers wait already as `maxWaitingClients` allows. */
+/** `maxWaitingClients` callers are already waiting. */
 export class QueueFullError extends PoolError {
   readonly code = 'FORKSAFE_QUEUE_FULL'
 
@@ -60,7 +63,10 @@ export class QueueFullError extends PoolError {
   }
 }
 
-/** A resource could not be created. What the driver said is the `cause`. */
+/**
+ * A resource could not be created: the driver calls the failure `fatal`, or `single` and this caller is the one to be told, or
+ * `warmUp` met it. What the driver rejected with is the `cause`.
+ */
 export class CreateError extends PoolError {
   readonly code = 'FORKSAFE_CREATE_FAILED'
 
@@ -80,7 +86,7 @@ export class PoolClosedError extends PoolError {
   }
 }
 
-/** The lease has ended: it was released, destroyed, or its resource was lost (then the `cause` says how). */
+/** The lease has ended: it was released or destroyed, or its resource was lost; then the `cause` says how. */
 export class LeaseReleasedError extends PoolError {
   readonly code = 'FORKSAFE_LEASE_RELEASED'
 }

@@ -2,19 +2,19 @@
 export interface PoolStats {
   /** The `name` option. */
   readonly name: string
-  /** Counts the pool's generations from 1: a change of process and `recycle()` each begin the next. */
+  /** The pool's generations, counted from 1: a change of process and `recycle()` each begin the next. */
   readonly generation: number
   /** The least number of resources that the pool keeps open. */
   readonly min: number
   /** The most resources that may exist at once. */
   readonly max: number
-  /** All that exist and count against `max`, those being created and destroyed among them. */
+  /** All that exist and count towards `max`, including those being created or destroyed. */
   readonly size: number
-  /** Open, ready, and lent to nobody; those being validated or reset are not among them. */
+  /** Open, ready and lent to nobody; not those being validated or reset. */
   readonly idle: number
   /** Lent to a holder. */
   readonly borrowed: number
-  /** Callers of `acquire` and `use` in the queue. */
+  /** Callers of `acquire` and `use` in the queue, including those for whom a resource is coming. */
   readonly waiting: number
   /** Resources being created. */
   readonly creating: number

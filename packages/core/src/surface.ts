@@ -2,27 +2,29 @@ import type { CreateFailure } from './driver.ts'
 import type { ProcessChangeReason } from './identity.ts'
 import type { PoolStats } from './stats.ts'
 
-/** How to wait for a resource. */
+/** How to wait for a resource, and how to hold it. */
 export interface AcquireOptions {
-  /** Gives up the wait when it aborts; the rejection is the signal's `reason`. */
+  /** Ends the wait when it aborts; `acquire` then rejects with the signal's `reason`. */
   readonly signal?: AbortSignal | undefined
   /**
-   * The most that waiting, creating and validating may take together, in milliseconds. Default: the pool's
-   * `acquireTimeoutMillis`. `Infinity` waits for ever, 0 hardly at all: it takes what is idle, or what can be had at once.
+   * The most that waiting, creating and validating may take together, in milliseconds: at least 0, or `Infinity` for no
+   * limit. With 0, it takes only what is idle or can be had at once. Default: the pool's `acquireTimeoutMillis`.
    */
   readonly timeoutMillis?: number | undefined
-  /** Lower goes first, equal ones in the order they came. Any number; default 0. */
+  /** The place in the queue: lower goes first, equal ones in the order they came. Any number but `NaN`. Default 0. */
   readonly priority?: number | undefined
   /**
-   * Held for longer, in milliseconds, this lease is told of by the event `leak`; 0 never, for one that is meant to be
-   * held. Default: the pool's `leakDetectionMillis`.
+   * When this lease has been held for so many milliseconds, the pool emits `leak`. At least 0; 0 never, for a lease that is
+   * meant to be held. Default: the pool's `leakDetectionMillis`.
    */
   readonly leakDetectionMillis?: number | undefined
 }
 
 /** How to close a pool. */
 export interface CloseOptions {
-  /** How long holders and waiting callers may go on, in milliseconds. Default 30,000. */
+  /**
+   * How long holders and waiting callers may go on, in milliseconds: at least 0, or `Infinity` for no limit. Default 30,000.
+   */
   readonly deadlineMillis?: number | undefined
 }
 
@@ -30,87 +32,129 @@ export interface CloseOptions {
 export interface Lease<R> extends Disposable, AsyncDisposable {
   /**
    * The resource.
-   * @throws {LeaseReleasedError} once the lease was released or destroyed, or its resource was lost.
+   * @throws {LeaseReleasedError} when the lease was released or destroyed, or its resource was lost.
    * @throws {StaleResourceError} when this process does not own it.
    */
   readonly resource: R
-  /** The generation of the resource. */
+  /** The generation of the resource: `stats.generation` when it was opened. */
   readonly generation: number
   /**
-   * Gives the resource back. Does nothing where this process does not own it.
-   * @throws {LeaseReleasedError} when the lease has ended already; nothing changes then.
+   * Gives the resource back. Does nothing if this process does not own it.
+   * @throws {LeaseReleasedError} when the lease has already ended; nothing changes then.
    */
   release(): void
   /**
-   * Gives the resource back as broken: it is destroyed, and another may take its place. A second call does nothing, nor
-   * does the first where this process does not own the resource.
+   * Gives the resource back as broken: it is destroyed, and another may take its place. The event `destroy` passes `error` on.
+   * Does nothing on a second call, or if this process does not own the resource.
    * @throws {LeaseReleasedError} when the lease has been released: somebody else may hold the resource by now.
    */
   destroy(error?: Error): void
 }
 
-/** Why a resource ended. */
+/**
+ * Why a resource ended:
+ *
+ * - `broken`: its holder said so;
+ * - `lost`: it died by itself;
+ * - `invalid`: its validation failed;
+ * - `reset`: it could not be reset;
+ * - `idle`: it had been idle for `idleTimeoutMillis`;
+ * - `lifetime`: it had lived for `maxLifetimeMillis`;
+ * - `uses`: it had been lent `maxUses` times;
+ * - `resize`: a lowered `max` left no room for it;
+ * - `recycle`, `close`: by `recycle()` or `close()`;
+ * - `late`: it was opened after the pool had given up on its create.
+ */
 export type DestroyReason =
-  | 'broken' // its holder said so
-  | 'lost' // it died by itself
-  | 'invalid' // its validation failed
-  | 'reset' // it could not be reset
-  | 'idle' // `idleTimeoutMillis`
-  | 'lifetime' // `maxLifetimeMillis`
-  | 'uses' // `maxUses`
-  | 'resize' // more than a lowered `max`
+  | 'broken'
+  | 'lost'
+  | 'invalid'
+  | 'reset'
+  | 'idle'
+  | 'lifetime'
+  | 'uses'
+  | 'resize'
   | 'recycle'
   | 'close'
-  | 'late' // opened after its create had been given up
+  | 'late'
 
-/** The events of a pool, and what their listeners are given. */
+/** The events of a pool, and what their listeners receive. Durations are in milliseconds. */
 export interface PoolEvents {
   /** A resource was opened. */
-  create: [{ readonly generation: number; readonly durationMillis: number }]
+  create: [
+    {
+      /** The generation of the resource. */
+      readonly generation: number
+      /** How long `create` took, in milliseconds. */
+      readonly durationMillis: number
+    },
+  ]
   /** A create failed. */
   createError: [
     {
+      /** The generation that the resource would have had. */
       readonly generation: number
+      /** How long it took to fail, in milliseconds. */
       readonly durationMillis: number
+      /** What the driver rejected with. */
       readonly error: unknown
+      /** What it means, by the driver's `classify`. */
       readonly kind: CreateFailure
-      /** How many failed in a row, this one among them; 0 where somebody was told of a `single` one. */
+      /** How many have failed in a row, including this one; 0 if a caller was told of a `single` one. */
       readonly failures: number
-      /** The pause before the next try, in milliseconds. */
+      /** The pause before the next attempt, in milliseconds. */
       readonly retryMillis: number
     },
   ]
-  /** A resource was destroyed; `error` says what ended it, where an error did. */
+  /** A resource was destroyed. */
   destroy: [
     {
+      /** The generation of the resource. */
       readonly generation: number
+      /** How long `destroy` took, in milliseconds. */
       readonly durationMillis: number
+      /** Why it ended. */
       readonly reason: DestroyReason
+      /** What ended it, if an error did. */
       readonly error?: unknown
     },
   ]
-  /** A hook of the driver threw, rejected or took too long, outside of `create`. */
+  /** A hook of the driver threw, rejected or took too long. `create` has an event of its own. */
   hookError: [
     {
+      /** The generation of the resource. */
       readonly generation: number
+      /** Which hook. */
       readonly hook:
         'validate' | 'reset' | 'destroy' | 'discard' | 'watch' | 'ref' | 'unref' | 'classify'
+      /** What it threw or rejected with. */
       readonly error: unknown
     },
   ]
-  /** A lease has been held for longer than `leakDetectionMillis`; `stack` shows who acquired it. */
-  leak: [{ readonly generation: number; readonly heldMillis: number; readonly stack: string }]
+  /** A lease has been held for `leakDetectionMillis`. Emitted once for each lease. */
+  leak: [
+    {
+      /** The generation of the resource. */
+      readonly generation: number
+      /** How long it has been held so far, in milliseconds. */
+      readonly heldMillis: number
+      /** The stack of the `acquire` or `use`. */
+      readonly stack: string
+    },
+  ]
   /**
-   * The process changed: `discarded` resources were let go of, and the pool starts afresh. After a `thaw` none is let go
-   * of, and the generation goes on: idle resources are validated before they are lent.
+   * The process changed: the pool let go of its resources and starts afresh. After a `thaw`, it keeps them and the generation
+   * goes on: idle resources are validated before they are lent.
    */
   processChange: [
     {
+      /** What changed it. */
       readonly reason: ProcessChangeReason
       /** Which incarnation of the process this is, counted from 1: the same number for all its pools. */
       readonly incarnation: number
       /** The generation of the pool that has begun, or goes on. */
       readonly generation: number
+      /** How many resources were let go of. */
       readonly discarded: number
     },
   ]
@@ -118,51 +162,75 @@ export interface PoolEvents {
   close: []
 }
 
-/** Called for one event of a pool. */
+/**
+ * Called for one event of a pool. What it throws is an uncaught exception: the pool goes on, but listeners that were added
+ * later do not hear of that event.
+ */
 export type PoolListener<E extends keyof PoolEvents> = (...details: PoolEvents[E]) => void
 
 /** A pool that stays correct while the process under it changes. */
 export interface ForkSafePool<R extends object> extends AsyncDisposable {
   /**
-   * Borrows a resource until the lease is released.
-   * @throws {AcquireTimeoutError} when the time is up.
-   * @throws {QueueFullError} when `maxWaitingClients` wait already.
-   * @throws {CreateError} when no create can succeed, by the driver's word.
-   * @throws {PoolClosedError} when the pool is closing or closed.
-   * @throws {StaleResourceError} when the process changed during the wait.
+   * Borrows a resource until the lease is released. If the signal aborts first, rejects with its `reason`.
+   * @throws {TypeError} (as a rejection) for a wrong or unknown option.
+   * @throws {AcquireTimeoutError} (as a rejection) when the time is up.
+   * @throws {QueueFullError} (as a rejection) when `maxWaitingClients` callers are already waiting.
+   * @throws {CreateError} (as a rejection) when the driver calls a failed create `fatal`, or `single` for this caller.
+   * @throws {PoolClosedError} (as a rejection) when the pool is closing or closed.
+   * @throws {StaleResourceError} (as a rejection) when the process changed during the wait.
    */
   acquire(options?: AcquireOptions): Promise<Lease<R>>
   /**
-   * Borrows a resource while `work` runs, and gives it back however `work` ends: an error of `work` says nothing of the
-   * resource. Rejects as `acquire` does, or with what `work` throws.
+   * Borrows a resource while `work` runs, and gives it back however `work` ends: an error of `work` says nothing about the
+   * resource. Rejects as `acquire` does, or with what `work` throws. A signal ends the wait, not the work.
+   * @throws {TypeError} (as a rejection) when `work` is not a function.
    */
   use<T>(
     work: (resource: R, lease: Lease<R>) => T | PromiseLike<T>,
     options?: AcquireOptions,
   ): Promise<T>
   /**
-   * Opens resources until `min` are open.
-   * @throws {CreateError} when one cannot be opened, with the driver's reason as its `cause`.
+   * Opens resources until `min` are open; with a `min` of 0, there is nothing to open. If the signal aborts first, rejects
+   * with its `reason`; what has been opened stays.
+   * @throws {TypeError} (as a rejection) for a wrong or unknown option.
+   * @throws {CreateError} (as a rejection) when one cannot be opened, with the driver's reason as its `cause`.
+   * @throws {PoolClosedError} (as a rejection) when the pool is closing or closed.
+   * @throws {StaleResourceError} (as a rejection) when the process changed meanwhile.
    */
   warmUp(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
-  /** Changes the size while the pool is in use: what is lent beyond a lowered `max` ends when it comes back. */
+  /**
+   * Changes `min` and `max` while the pool is in use; what is left out stays. Beyond a lowered `max`, idle resources are
+   * destroyed at once and lent ones when they come back.
+   * @throws {TypeError} for a wrong or unknown option, or a `min` above `max`; nothing changes then.
+   */
   resize(size: { readonly min?: number | undefined; readonly max?: number | undefined }): void
   /**
-   * Begins a new generation: idle resources are destroyed, lent ones when they come back, and the next ones are opened
-   * with what `connection` says then. Rotates credentials, leaves a failed host.
+   * Begins a new generation, to rotate credentials or to leave a failed host. Idle resources are destroyed at once and lent
+   * ones when they come back; the next ones are opened with what `connection` says then. Does nothing on a closed pool.
    */
   recycle(): void
   /**
-   * Refuses new callers, serves those who wait until the deadline, then destroys what is left. Always settles, at the
-   * latest `destroyTimeoutMillis` after the deadline. Called twice it is one close.
+   * Refuses new callers, serves those who wait until the deadline, then destroys what is left. Settles at the latest
+   * `destroyTimeoutMillis` after the deadline, and does not reject because a resource would not close. A second call, with
+   * whatever options, returns the promise of the first.
+   * @throws {TypeError} (as a rejection) for a wrong or unknown option; the pool stays open then.
    */
   close(options?: CloseOptions): Promise<void>
-  /** The pool's numbers now. */
+  /** The pool's numbers at this moment. */
   readonly stats: PoolStats
-  /** Calls `listener` at each such event. */
+  /**
+   * Calls `listener` at each such event.
+   * @throws {TypeError} for an unknown event, or a listener that is not a function.
+   */
   on<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this
-  /** Calls `listener` at the next such event. */
+  /**
+   * Calls `listener` at the next such event.
+   * @throws {TypeError} as `on` does.
+   */
   once<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this
-  /** Takes `listener` off again. */
+  /**
+   * Removes `listener`.
+   * @throws {TypeError} as `on` does.
+   */
   off<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this
 }
