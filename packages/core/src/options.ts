@@ -1,64 +1,92 @@
 import type { ForkDetection } from './identity.ts'
 
-/** Times are in milliseconds; `Infinity` is no limit. */
+/** The options of every pool. Times are in milliseconds; `Infinity` is no limit. */
 export interface BasePoolOptions {
-  /** In stats, errors and telemetry. Default: the driver's name. */
+  /** In stats, errors and telemetry. At least one character. Default: the driver's name. */
   readonly name?: string | undefined
-  /** The least number of resources kept open, also after failures. Default 0. */
+  /**
+   * The least number of resources kept open, also after failures. A whole number of at least 0, and at most `max`. Default 0.
+   */
   readonly min?: number | undefined
   /**
-   * Whether `min` resources are opened before anyone asks, and again when one is lost. Default `true`. With `false`,
-   * `min` is only what `idleTimeoutMillis` and `warmUp()` go by.
+   * Whether `min` resources are opened before anyone asks, and again when one is lost. With `false`, `min` only limits what
+   * `idleTimeoutMillis` closes, and is what `warmUp()` opens. Default `true`.
    */
   readonly eager?: boolean | undefined
-  /** The most resources that may exist at once, those being destroyed among them. Default 10. */
+  /**
+   * The most resources that may exist at once, including those being destroyed. A whole number of at least 1. Default 10.
+   */
   readonly max?: number | undefined
-  /** How many callers may wait; the next is refused with `QueueFullError`. Default `Infinity`. */
+  /**
+   * How many callers may wait; the next is refused with `QueueFullError`. Those for whom a resource is already being opened,
+   * validated or reset do not count. A whole number of at least 0. Default `Infinity`.
+   */
   readonly maxWaitingClients?: number | undefined
-  /** One deadline for waiting, creating and validating. Default 30,000. */
+  /**
+   * One deadline for waiting, creating and validating. At least 0; with 0, `acquire` takes only what is idle or can
+   * be had at once. Default 30,000.
+   */
   readonly acquireTimeoutMillis?: number | undefined
-  /** The most that one `create` may take. Default 10,000. */
+  /** The most that one `create` may take. Above 0. Default 10,000. */
   readonly createTimeoutMillis?: number | undefined
-  /** The most that one `validate` or `reset` may take. Default 2,000. */
+  /** The most that one `validate` or `reset` may take. Above 0. Default 2,000. */
   readonly validateTimeoutMillis?: number | undefined
-  /** The most that one `destroy` may take; then the resource is let go of without a goodbye. Default 5,000. */
+  /** The most that one `destroy` may take; then the resource is discarded. Above 0. Default 5,000. */
   readonly destroyTimeoutMillis?: number | undefined
-  /** Idle for longer, a resource is destroyed, down to `min`. Default 60,000. */
+  /** A resource that has been idle for longer is destroyed, down to `min`. Above 0. Default 60,000. */
   readonly idleTimeoutMillis?: number | undefined
-  /** The longest life of a resource, less up to a tenth by chance, so that they do not all end at once. Default 1,800,000. */
+  /**
+   * The longest life of a resource. As in HikariCP, each lives up to a tenth less, at random, so that they do not all end at
+   * once. A borrowed resource ends when it comes back, never under its holder. Above 0. Default 1,800,000.
+   */
   readonly maxLifetimeMillis?: number | undefined
-  /** How often a resource may be lent. Default `Infinity`. */
+  /**
+   * How often a resource may be lent, for resources that grow with each use. A whole number of at least 1. Default `Infinity`.
+   */
   readonly maxUses?: number | undefined
   /**
-   * Idle for longer, by the wall clock or the monotonic one, a resource is validated before it is lent; and so is all that
-   * was idle when the pool notices a freeze. 0 validates always, `Infinity` never. Default 500.
+   * A resource that has been idle for longer, by the wall clock or the monotonic one, is validated before it is lent; so is
+   * everything that was idle when the pool notices a freeze. At least 0; 0 always validates, `Infinity` never.
+   * Default 500.
    */
   readonly validateAfterIdleMillis?: number | undefined
-  /** Validates a resource in the background each time that it has been idle for so long. Default 0: off. */
+  /**
+   * Validates a resource in the background each time it has been idle for so long, as HikariCP's keepalive does. At least 0.
+   * Default 0: off.
+   */
   readonly keepaliveMillis?: number | undefined
-  /** The pause after a failed create: random, up to `minMillis`, doubled with each failure up to `maxMillis`. */
+  /**
+   * The pause after a failed create: random, up to a ceiling that begins at `minMillis` and doubles with each failure up to
+   * `maxMillis`. This is the "full jitter" of "Exponential Backoff And Jitter", from the AWS Architecture Blog.
+   */
   readonly backoff?:
     | {
-        /** Default 50. */
+        /** A finite number above 0, at most `maxMillis`. Default 50. */
         readonly minMillis?: number | undefined
-        /** Default 5,000. */
+        /** A finite number above 0. Default 5,000. */
         readonly maxMillis?: number | undefined
       }
     | undefined
-  /** Lends the resource that has been idle for longest, instead of the one that came back last. Default `false`. */
+  /**
+   * Lends the resource that has been idle for longest, instead of the one that came back last: all are used in turn, and none
+   * becomes idle for long. Default `false`.
+   */
   readonly fifo?: boolean | undefined
-  /** A lease held for longer is told of by the event `leak`, with the stack of its acquire. Default 0: off. */
+  /**
+   * Emits `leak`, with the stack of the `acquire`, once a lease has been held for so long. After HikariCP's
+   * `leakDetectionThreshold`. At least 0. Default 0: off.
+   */
   readonly leakDetectionMillis?: number | undefined
-  /** Whether idle resources let the process end, where the driver has `unref`. Default `true`. */
+  /** Whether idle resources let the process end, if the driver has `unref`. Default `true`. */
   readonly allowExitOnIdle?: boolean | undefined
   /**
-   * `always` looks for a change of process at every use; `once` stops looking after the first change; `hooks` leaves it
-   * to `afterFork()`. Default `always`.
+   * `always` looks for a change of process at every use; `once` stops after the first change; `hooks` relies on
+   * `afterFork()`. Default `always`.
    */
   readonly forkDetection?: ForkDetection | undefined
 }
 
-/** The options of a pool whose driver opens its resources from a `C`; where it can do without, so can they. */
+/** The options of a pool whose driver opens its resources from a `C`. If the driver can do without one, so can they. */
 // `C` is what the driver's `create` says. Inferred from a wrong `connection` too, it would be widened until that fits. An
 // `infer` keeps it from that; the second branch, which is never taken, is for a `create` that leaves it open, and `& {}` has
 // TypeScript prefer what `create` says.
@@ -75,7 +103,7 @@ type ConnectionOption<C> = unknown extends C
 
 /** What a pool needs to know of where its resources come from. */
 interface Connection<C> {
-  /** What the driver's `create` is given: a value, or a function that is called before every create. */
+  /** What the driver's `create` receives: a value, or a function that returns one and is called before every create. */
   readonly connection: C | (() => C | Promise<C>)
 }
 
