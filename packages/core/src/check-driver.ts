@@ -1,4 +1,4 @@
-import { show } from './options.ts'
+import { show } from './rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
 const optionalHooks = ['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods']

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 import { Entry } from './entry.ts'
 import { Hooks, type HooksHost } from './hooks.ts'
 import { endLease } from './lease.ts'
-import { show } from './options.ts'
+import { show } from './rules.ts'
 import type { DestroyReason } from './surface.ts'
 
 /** What a generation needs of its pool. */

@@ -1,4 +1,13 @@
 import type { ForkDetection } from './identity.ts'
+import {
+  anAbortSignal,
+  checkOptions,
+  isPlainObject,
+  oneOf,
+  type Rule,
+  trueOrFalse,
+  wholeFrom,
+} from './rules.ts'
 
 /** The options of every pool. Times are in milliseconds; `Infinity` is no limit. */
 export interface BasePoolOptions {
@@ -112,18 +121,9 @@ export type ParsedOptions = {
   -readonly [K in keyof Omit<BasePoolOptions, 'backoff'>]-?: Exclude<BasePoolOptions[K], undefined>
 } & { backoff: { minMillis: number; maxMillis: number } }
 
-interface Rule {
-  readonly expected: string
-  readonly accepts: (value: unknown) => boolean
-}
-
-const atLeast = (least: number): Rule => ({
-  expected: `a whole number of at least ${least}`,
-  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least,
-})
 const limit = (least: number): Rule => ({
   expected: `a whole number of at least ${least}, or Infinity`,
-  accepts: (value) => value === Infinity || atLeast(least).accepts(value),
+  accepts: (value) => value === Infinity || wholeFrom(least).accepts(value),
 })
 const millisFrom0: Rule = {
   expected: 'a number of milliseconds of at least 0, or Infinity',
@@ -137,19 +137,16 @@ const finiteMillisAbove0: Rule = {
   expected: 'a finite number of milliseconds above 0',
   accepts: (value) => Number.isFinite(value) && (value as number) > 0,
 }
-const trueOrFalse: Rule = {
-  expected: 'true or false',
-  accepts: (value) => typeof value === 'boolean',
-}
 
-const optionRules: Record<keyof BasePoolOptions, Rule> = {
+const optionRules: Record<keyof BasePoolOptions | 'connection', Rule> = {
+  connection: { expected: 'what the driver takes', accepts: () => true },
   name: {
     expected: 'a string of at least one character',
     accepts: (value) => typeof value === 'string' && value !== '',
   },
-  min: atLeast(0),
+  min: wholeFrom(0),
   eager: trueOrFalse,
-  max: atLeast(1),
+  max: wholeFrom(1),
   maxWaitingClients: limit(0),
   acquireTimeoutMillis: millisFrom0,
   createTimeoutMillis: millisAbove0,
@@ -167,20 +164,12 @@ const optionRules: Record<keyof BasePoolOptions, Rule> = {
   fifo: trueOrFalse,
   leakDetectionMillis: millisFrom0,
   allowExitOnIdle: trueOrFalse,
-  forkDetection: {
-    expected: "'always', 'once' or 'hooks'",
-    accepts: (value) => value === 'always' || value === 'once' || value === 'hooks',
-  },
-}
-
-const signal: Rule = {
-  expected: 'an AbortSignal',
-  accepts: (value) => value instanceof AbortSignal,
+  forkDetection: oneOf(['always', 'once', 'hooks']),
 }
 
 const argumentRules = {
   acquire: {
-    signal,
+    signal: anAbortSignal,
     timeoutMillis: millisFrom0,
     leakDetectionMillis: millisFrom0,
     priority: {
@@ -188,7 +177,7 @@ const argumentRules = {
       accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
     },
   },
-  warmUp: { signal },
+  warmUp: { signal: anAbortSignal },
   resize: { min: optionRules.min, max: optionRules.max },
   close: { deadlineMillis: millisFrom0 },
 } satisfies Record<string, Record<string, Rule>>
@@ -218,16 +207,11 @@ const defaults: Omit<ParsedOptions, 'name' | 'backoff'> = {
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function parseOptions(driverName: string, options: unknown): ParsedOptions {
-  if (!isPlainObject(options)) {
-    throw new TypeError(
-      `Pool "${driverName}": expected the options to be a plain object, got ${show(options)}.`,
-    )
-  }
-  const { connection: _, ...given } = definedOf(options as object)
-  const named = optionRules.name.accepts(given['name'])
-  const name = named ? (given['name'] as string) : driverName
-  checkEach(`Pool "${name}"`, optionRules, given, ['connection'])
-  const parsed = { ...defaults, ...(given as Partial<ParsedOptions>), name }
+  const given: { readonly name?: unknown } = Object(options)
+  const name = optionRules.name.accepts(given.name) ? (given.name as string) : driverName
+  checkOptions(`Pool "${name}"`, optionRules, options)
+  const { connection: _, ...defined } = definedOf(given)
+  const parsed = { ...defaults, ...(defined as Partial<ParsedOptions>), name }
   checkSize(name, parsed)
   return { ...parsed, backoff: parseBackoff(name, parsed.backoff) }
 }
@@ -235,7 +219,7 @@ export function parseOptions(driverName: string, options: unknown): ParsedOption
 function parseBackoff(pool: string, given: object = {}): ParsedOptions['backoff'] {
   const rules = { minMillis: finiteMillisAbove0, maxMillis: finiteMillisAbove0 }
   const defined = definedOf(given)
-  checkEach(`Pool "${pool}", option \`backoff\``, rules, defined)
+  checkOptions(`Pool "${pool}", option \`backoff\``, rules, defined)
   const backoff = { minMillis: 50, maxMillis: 5_000, ...defined }
   if (backoff.minMillis <= backoff.maxMillis) return backoff
   throw new TypeError(
@@ -258,68 +242,9 @@ export function checkArguments(
   method: keyof typeof argumentRules,
   given: unknown,
 ): void {
-  if (!isPlainObject(given)) {
-    throw new TypeError(
-      `Pool "${pool}", \`${method}\`: expected a plain object of options, got ${show(given)}.`,
-    )
-  }
-  checkEach(`Pool "${pool}", \`${method}\``, argumentRules[method], definedOf(given as object))
-}
-
-function checkEach(
-  where: string,
-  rules: Record<string, Rule>,
-  given: Record<string, unknown>,
-  others: readonly string[] = [],
-): void {
-  for (const [option, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(rules, option) ? rules[option] : undefined
-    if (rule === undefined) {
-      throw new TypeError(
-        `${where}: there is no option \`${option}\` (got ${kindOf(value)} for it). ` +
-          `There are ${[...others, ...Object.keys(rules)].join(', ')}.`,
-      )
-    }
-    if (!rule.accepts(value)) {
-      throw new TypeError(
-        `${where}: expected \`${option}\` to be ${rule.expected}, got ${show(value)}.`,
-      )
-    }
-  }
+  checkOptions(`Pool "${pool}", \`${method}\``, argumentRules[method], given)
 }
 
 function definedOf(options: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-/**
- * Of any realm. What inherits properties is none: options are checked one own property after the other, but read with
- * all that they inherit.
- */
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value) as object | null
-  return (
-    prototype === Object.prototype ||
-    prototype === null ||
-    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
-  )
-}
-
-/** Tells what came, in an error message. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (value === null || value === undefined || Object(value) === value) return kindOf(value)
-  // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
-  return `${String(value)} (${typeof value})`
-}
-
-/** Tells of what kind it is, and no more: it may be a password. */
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value !== 'object') return `a ${typeof value}`
-  if (isPlainObject(value)) return 'an object'
-  const { name = 'Object' } = Object(value.constructor) as { readonly name?: string }
-  return name === 'Object' ? 'an object that inherits properties' : `an instance of ${name}`
 }

@@ -10,8 +10,8 @@ import {
   type ParsedOptions,
   parseOptions,
   type PoolOptions,
-  show,
 } from './options.ts'
+import { show } from './rules.ts'
 import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
 import { Stock } from './stock.ts'

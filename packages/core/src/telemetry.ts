@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { show } from './options.ts'
+import { show } from './rules.ts'
 import type { PoolEvents, PoolListener } from './surface.ts'
 import { runApart } from './uncaught.ts'
 

@@ -206,12 +206,12 @@ describe('options that do not fit together', () => {
   })
 
   test.each([undefined, null, 5, 'max=5'])('are refused: %s for all of them', (options) => {
-    expect(complaintAbout(options)).toContain('expected the options to be a plain object')
+    expect(complaintAbout(options)).toContain('expected a plain object of options')
   })
 
   test.each(notPlain)('are refused: %s for all of them', (options, got) => {
     expect(complaintAbout(options)).toBe(
-      `Pool "fake": expected the options to be a plain object, got ${got}.`,
+      `Pool "fake": expected a plain object of options, got ${got}.`,
     )
   })
 

@@ -1,10 +1,18 @@
-import { anAbortSignal, checkOptions, oneOf, type Rule, show, wholeFrom0 } from './check.ts'
+import {
+  anAbortSignal,
+  checkOptions,
+  oneOf,
+  type Rule,
+  show,
+  trueOrFalse,
+  wholeFrom,
+} from '@forksafe/core/methods'
 import type { TransactionOptions } from './transaction.ts'
 
 const rules: Record<keyof TransactionOptions, Rule> = {
   isolation: oneOf(['read uncommitted', 'read committed', 'repeatable read', 'serializable']),
-  readOnly: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
-  retries: wholeFrom0,
+  readOnly: trueOrFalse,
+  retries: wholeFrom(0),
   signal: anAbortSignal,
 }
 

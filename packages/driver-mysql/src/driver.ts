@@ -1,5 +1,5 @@
 import { defineDriver } from '@forksafe/core'
-import { checkOptions, oneOf } from './check.ts'
+import { checkOptions, oneOf } from '@forksafe/core/methods'
 import { classify } from './classify.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { mysqlMethods } from './methods.ts'

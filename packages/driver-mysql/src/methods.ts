@@ -1,5 +1,5 @@
 import type { ForkSafePool } from '@forksafe/core'
-import { useUntilAborted } from '@forksafe/core/methods'
+import { anAbortSignal, type Rule, useUntilAborted, wholeFrom } from '@forksafe/core/methods'
 import type {
   ExecuteValues,
   FieldPacket,
@@ -9,7 +9,7 @@ import type {
   RowDataPacket,
 } from 'mysql2'
 import { cancel } from './cancel.ts'
-import { anAbortSignal, checkStatement, type Given, type Rule, wholeFrom0 } from './check.ts'
+import { checkStatement, type Given } from './check-statement.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
@@ -73,7 +73,7 @@ export interface MysqlMethods {
 export type MysqlPool = ForkSafePool<MysqlClient> & MysqlMethods
 
 const ofStatements = { signal: anAbortSignal }
-const ofStreams = { signal: anAbortSignal, highWaterMark: wholeFrom0 }
+const ofStreams = { signal: anAbortSignal, highWaterMark: wholeFrom(0) }
 
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   function check(method: keyof MysqlMethods, rules: Record<string, Rule>, given: Given): void {

@@ -1,7 +1,7 @@
+import { show } from '@forksafe/core/methods'
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { show } from './check.ts'
 import type { MysqlConnection } from './client.ts'
 
 /** What mysql2 hands to a stream factory: its options, parsed. */

@@ -1,23 +1,19 @@
-import { anAbortSignal, checkOptions, type Rule, show } from './check.ts'
+import {
+  anAbortSignal,
+  checkOptions,
+  oneOf,
+  type Rule,
+  show,
+  trueOrFalse,
+  wholeFrom,
+} from '@forksafe/core/methods'
 import type { TransactionOptions } from './transaction.ts'
 
-const isolations = ['read uncommitted', 'read committed', 'repeatable read', 'serializable']
-const trueOrFalse: Rule = {
-  expected: 'true or false',
-  accepts: (value) => typeof value === 'boolean',
-}
-
 const rules: Record<keyof TransactionOptions, Rule> = {
-  isolation: {
-    expected: `one of ${isolations.map((level) => `'${level}'`).join(', ')}`,
-    accepts: (value) => isolations.includes(value as string),
-  },
+  isolation: oneOf(['read uncommitted', 'read committed', 'repeatable read', 'serializable']),
   readOnly: trueOrFalse,
   deferrable: trueOrFalse,
-  retries: {
-    expected: 'a whole number of at least 0',
-    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-  },
+  retries: wholeFrom(0),
   signal: anAbortSignal,
 }
 

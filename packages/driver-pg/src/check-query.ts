@@ -1,4 +1,4 @@
-import { anAbortSignal, checkOptions, kindOf, show } from './check.ts'
+import { anAbortSignal, checkOptions, kindOf, show } from '@forksafe/core/methods'
 
 /**
  * Checks what `query` was given, before anyone waits for a connection.

@@ -41,8 +41,8 @@ test.each<[string, unknown[], string]>([
   ['options in the place of values', ['SELECT 1', { signal: AbortSignal.abort() }], 'an object'],
   ['an unknown option', ['SELECT 1', [], { timeout: 5 }], 'there is no option `timeout`'],
   ['a wrong signal', ['SELECT 1', [], { signal: 5 }], 'expected `signal` to be an AbortSignal'],
-  ['no object of options', ['SELECT 1', [], null], 'expected an object of options, got null'],
-  ['an array of options', ['SELECT 1', [], []], 'expected an object of options, got an array'],
+  ['no object of options', ['SELECT 1', [], null], 'expected a plain object of options, got null'],
+  ['an array of options', ['SELECT 1', [], []], 'expected a plain object of options, got an array'],
 ])('query refuses %s, before anything is opened', async (_, given, message) => {
   const pool = openPool(connectionTo(), { name: 'shop' })
   const refused = (pool.query as (...given: unknown[]) => Promise<unknown>)(...given)

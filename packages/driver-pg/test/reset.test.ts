@@ -154,7 +154,7 @@ test.each([
   [{ resetQuery: 5 }, 'expected `resetQuery` to be a statement, got 5 (number)'],
   [{ resetQuery: ' ' }, 'expected `resetQuery` to be a statement'],
   [{ reset: 'DISCARD ALL' }, 'there is no option `reset`'],
-  [undefined, 'expected an object of options'],
+  [undefined, 'expected a plain object of options'],
 ])('pgDriverWith refuses %j', (options, message) => {
   expect(() => pgDriverWith(options as object)).toThrow(message)
 })

@@ -1,5 +1,5 @@
 import type { Driver } from '../driver.ts'
-import { show } from '../options.ts'
+import { show } from '../rules.ts'
 import { onAbort } from '../signals.ts'
 import { type Operations, within } from './operations.ts'
 import type { Config } from './options.ts'

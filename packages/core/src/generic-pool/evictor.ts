@@ -2,9 +2,12 @@ import { LONGEST_TIMER } from '../timers.ts'
 import type { Member } from './member.ts'
 import type { EvictionConfig, Evictor, PooledResource } from './surface.ts'
 
-/** Ends what has been idle for longer than `idleTimeoutMillis`, or `softIdleTimeoutMillis` while more than `min` are idle. */
+/**
+ * generic-pool's rule: what has been idle for longer than `idleTimeoutMillis` ends, and so does what has been idle for longer
+ * than `softIdleTimeoutMillis` while more than `min` are idle.
+ */
 export class DefaultEvictor implements Evictor {
-  /** Whether this one ends, where so many are idle. */
+  /** Whether this one ends, while so many are idle. */
   evict(
     { softIdleTimeoutMillis, idleTimeoutMillis, min }: EvictionConfig,
     { lastIdleTime }: PooledResource<unknown>,

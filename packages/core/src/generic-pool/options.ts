@@ -1,4 +1,5 @@
-import { type BasePoolOptions, show } from '../options.ts'
+import type { BasePoolOptions } from '../options.ts'
+import { show } from '../rules.ts'
 import type { EvictionConfig, Options } from './surface.ts'
 
 /** What the pool itself goes by; the rest is core's. */

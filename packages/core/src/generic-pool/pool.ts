@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { show } from '../options.ts'
+import { show } from '../rules.ts'
 import { checkProcess, endIdle, Pool as CorePool } from '../pool.ts'
 import type { PoolEvents } from '../surface.ts'
 import type { PoolStats } from '../stats.ts'

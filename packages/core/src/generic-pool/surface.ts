@@ -2,78 +2,85 @@ import type { CreateFailure } from '../driver.ts'
 import type { BasePoolOptions } from '../options.ts'
 
 /**
- * How resources are made and ended: generic-pool's three functions, and what a fork-safe pool can do more with. All are
- * called as methods of the factory.
+ * How resources are opened and closed: the three functions of generic-pool, and those with which a fork-safe pool can do more.
+ * All are called as methods of the factory.
  */
 export interface Factory<T> {
   /**
-   * Opens a resource. A factory that has `discard` is given a signal, which aborts when nobody wants the resource any more:
-   * then lets go of what it had begun as `discard` does.
+   * Opens a resource. May take `createTimeoutMillis`. A factory that has `discard` receives a signal, which aborts when nobody
+   * wants the resource any more: it must then let go of what it has opened so far as `discard` does.
    */
   create(context?: { readonly signal: AbortSignal }): Promise<T>
-  /** Closes a resource politely. Never called in a process that did not open it. */
+  /** Closes a resource politely. Never called in a process that did not open it. May take `destroyTimeoutMillis`. */
   destroy(client: T): Promise<void>
-  /** Whether a resource still works. `false` and a rejection both end it. */
+  /** Whether a resource still works. May take `validateTimeoutMillis`. If it says `false` or rejects, the resource ends. */
   validate?(client: T): Promise<boolean>
   /**
-   * Lets go of the process's copy of a resource that another process goes on using, as after a fork: no byte, no FIN, no TLS
-   * alert; synchronous. Also called after a `destroy` that failed. Without it an inherited resource is forgotten, no more.
+   * Lets go of this process's copy of a resource that another process goes on using, as after a fork: no byte, no FIN, no TLS
+   * alert. Must be synchronous and must not throw. Also called after a `destroy` that failed. Without it, an inherited resource
+   * is merely forgotten, and what it holds open stays open.
    */
   discard?(client: T): void
-  /** Takes away what the last holder left behind. Runs at release, before anyone else gets the resource. */
+  /**
+   * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
+   * `validateTimeoutMillis`. If it rejects, the resource ends.
+   */
   reset?(client: T): void | Promise<void>
-  /** Calls `lost` once the resource has died by itself, lent or idle. */
+  /** Called once for each resource. The factory calls `lost` when the resource dies by itself, lent or idle. */
   watch?(client: T, lost: (error: Error) => void): void
-  /** A lent resource holds the process open. */
+  /** Called when the resource is lent: it should keep the process alive. */
   ref?(client: T): void
-  /** An idle one does not. */
+  /** Called when the resource becomes idle: it should no longer keep the process alive. */
   unref?(client: T): void
-  /** What a rejected `create` means for those who wait. Without it, every failure is `transient`. */
+  /** What a rejected `create` means for those who wait. Without it, or if it throws, every failure is `transient`. */
   classify?(error: unknown): CreateFailure
 }
 
-/** generic-pool's options, and some of core's. What is none of them is passed over, as there. */
+/**
+ * generic-pool's options, and some of core's. Times are in milliseconds. They are read as generic-pool reads them: unknown options
+ * are ignored, text may be a number, and what is no number counts as the default.
+ */
 export interface Options extends Pick<
   BasePoolOptions,
   'name' | 'maxLifetimeMillis' | 'maxUses' | 'backoff' | 'forkDetection'
 > {
-  /** The most resources that may exist at once, those being destroyed among them. Default 1. */
+  /** The most resources that may exist at once, including those being destroyed. At least 1. Default 1. */
   max?: number | undefined
-  /** The least number of resources kept open, also after failures; at most `max`. Default 0. */
+  /** The least number of resources kept open, also after failures. At most `max`. Default 0. */
   min?: number | undefined
   /** How many callers may wait; the next is refused. Default: no limit. */
   maxWaitingClients?: number | undefined
-  /** Whether `validate` is asked before a resource is lent. Default `false`. */
+  /** Whether a resource is validated before it is lent. Default `false`. */
   testOnBorrow?: boolean | undefined
-  /** Whether `validate` is asked when a resource comes back. Default `false`. */
+  /** Whether a resource is validated when it comes back. Default `false`. */
   testOnReturn?: boolean | undefined
-  /** The most that an `acquire` may take. Default: no limit. */
+  /** The most that an `acquire` may take. Above 0; 0 and `Infinity` are no limit. Default: no limit. */
   acquireTimeoutMillis?: number | undefined
-  /** The most that one `create` may take. Default 60,000. */
+  /** The most that one `create` may take. Above 0. Default 60,000, also for 0. */
   createTimeoutMillis?: number | undefined
-  /** The most that one `validate` or `reset` may take. Default 10,000. */
+  /** The most that one `validate` or `reset` may take. Above 0. Default 10,000, also for 0. */
   validateTimeoutMillis?: number | undefined
-  /** The most that one `destroy` may take. Default 10,000. */
+  /** The most that one `destroy` may take. Above 0. Default 10,000, also for 0. */
   destroyTimeoutMillis?: number | undefined
   /** Lends the resource that has been idle for longest, instead of the one that came back last. Default `true`. */
   fifo?: boolean | undefined
-  /** How many priorities there are, from 0, the highest. Default 1. */
+  /** How many priorities there are, from 0, which goes first. At least 1. Default 1. */
   priorityRange?: number | undefined
-  /** Whether `min` resources are opened before `start` or the first `acquire`. Default `true`. */
+  /** Whether `min` resources are opened at once, and not only by `start` or the first `acquire`. Default `true`. */
   autostart?: boolean | undefined
-  /** How often the evictor looks at the idle resources, in milliseconds. Default 0: never. */
+  /** The time between two looks of the evictor at the idle resources. Default 0: it never looks. */
   evictionRunIntervalMillis?: number | undefined
   /** How many resources it looks at each time. Default 3. */
   numTestsPerEvictionRun?: number | undefined
-  /** Idle for longer, a resource may be evicted while more than `min` are idle. Default -1: none. */
+  /** A resource that has been idle for longer is evicted while more than `min` are idle. Default -1: none is. */
   softIdleTimeoutMillis?: number | undefined
-  /** Idle for longer, a resource is evicted. Default 30,000. */
+  /** A resource that has been idle for longer is evicted. Default 30,000. */
   idleTimeoutMillis?: number | undefined
-  /** The promises that the pool gives. Default: Node's. */
+  /** The class of the promises that the pool returns. Default: Node's. */
   Promise?: PromiseConstructorLike | undefined
 }
 
-/** What an evictor goes by. */
+/** What an evictor decides by. */
 export interface EvictionConfig {
   /** The option. */
   readonly softIdleTimeoutMillis: number
@@ -89,19 +96,19 @@ export interface PooledResource<T> {
   readonly obj: T
   /** When it was opened. */
   readonly creationTime: number
-  /** When it was lent last; `null` where it never was. */
+  /** When it was lent last; `null` if it never was. */
   readonly lastBorrowTime: number | null
-  /** When it came back last; `null` where it never did. */
+  /** When it came back last; `null` if it never did. */
   readonly lastReturnTime: number | null
-  /** Since when it is idle. */
+  /** Since when it has been idle. */
   readonly lastIdleTime: number
-  /** An evictor sees no other. */
+  /** Always this: an evictor sees idle resources only. */
   readonly state: 'IDLE'
 }
 
 /** Decides which idle resource ends. */
 export interface Evictor {
-  /** Whether this one ends, where so many are idle. */
+  /** Whether this resource ends, while so many are idle. */
   evict(
     config: EvictionConfig,
     pooledResource: PooledResource<unknown>,

@@ -1,4 +1,15 @@
-// What drivers of databases make their methods of. The pool does without.
+// What drivers of databases make their methods of. The pool does without most of it.
+export {
+  anAbortSignal,
+  checkOptions,
+  isPlainObject,
+  kindOf,
+  oneOf,
+  show,
+  trueOrFalse,
+  wholeFrom,
+} from '../rules.ts'
+export type { Rule, Rules } from '../rules.ts'
 export { transact } from './transaction.ts'
 export type {
   Savepoint,

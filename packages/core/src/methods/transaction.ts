@@ -2,41 +2,53 @@ import { setTimeout } from 'node:timers/promises'
 import type { ForkSafePool, Lease } from '../surface.ts'
 import { type Cancel, useUntilAborted } from './until-aborted.ts'
 
-/** What is done in a transaction. `savepoint` nests. */
+/** What is done in a transaction. What it throws rolls back; `savepoint` nests. */
 export type TransactionWork<R extends object, T> = (
   resource: R,
   savepoint: Savepoint<R>,
 ) => T | Promise<T>
 
-/** Runs `work` in a savepoint of the transaction: what it throws rolls back to there, and the transaction goes on. */
+/**
+ * Runs `work` in a savepoint of the transaction, and returns its result. What `work` throws rolls back to the savepoint, and the
+ * transaction goes on. Rejects while another savepoint of the same level is open. Must have ended before what it is in ends.
+ */
 export type Savepoint<R extends object> = <T>(work: TransactionWork<R, T>) => Promise<T>
 
-/** What a driver says of its transactions. */
+/** What a driver does for its transactions. */
 export interface TransactionDialect<R extends object> {
-  /** Sends a statement. */
+  /** Sends a statement. Rejects with the server's error. */
   run(resource: R, statement: string): Promise<unknown>
-  /** Ends the statement that runs. */
+  /** Ends the statement that is running. */
   readonly cancel: Cancel<R>
-  /** Why nothing that is sent would be answered, where something was left open: then the resource ends. */
+  /**
+   * Returns what `work` left open on the resource, such as a stream that nobody reads, as an error that says so in the name of
+   * `pool`. Nothing sent behind it would be answered, so the resource is destroyed. `undefined` if nothing is open.
+   */
   leftOpen(resource: R, pool: string): Error | undefined
-  /** Sends COMMIT. Rejects where that did not commit, and where it is not known. */
+  /** Sends COMMIT. Rejects if that did not commit, or if nobody knows whether it did. */
   commit(resource: R, pool: string): Promise<void>
-  /** Whether what failed by this error may succeed from its begin. */
+  /** Whether a transaction that failed with this error may succeed if it is run again from its beginning. */
   isRetried(error: unknown): boolean
 }
 
-/** How a transaction is tried. */
+/** How often a transaction is tried, and until when. */
 export interface TransactionAttempts {
-  /** How often it is tried again, with growing pauses in between. Default 0. */
+  /**
+   * How often it is tried again after an error that `isRetried` accepts. A whole number of at least 0; default 0. In between are
+   * random pauses, of at most 10 ms at first, doubled each time up to 1,000 ms.
+   */
   readonly retries?: number | undefined
-  /** Gives it up when it aborts. */
+  /** When it aborts, `transact` rejects with its `reason`, unless COMMIT is already on its way. */
   readonly signal?: AbortSignal | undefined
 }
 
 const FIRST_PAUSE_MILLIS = 10
 const LONGEST_PAUSE_MILLIS = 1_000
 
-/** Runs `work` between the statements of `begin` and COMMIT, as often as `retries` allows. What it throws rolls back. */
+/**
+ * Runs `work` on one resource, between the statements of `begin` and COMMIT, as often as `retries` allows, and returns its
+ * result. Rejects as `acquire` does, with what `work` throws after it is rolled back, or with what `commit` rejects with.
+ */
 export async function transact<R extends object, T>(
   pool: ForkSafePool<R>,
   dialect: TransactionDialect<R>,
@@ -121,7 +133,7 @@ class Session<R extends object> {
     }
   }
 
-  /** Runs `work` in so many savepoints, and where it throws, what undoes it. */
+  /** Runs `work`, which is in so many savepoints, and if it throws, what undoes it. */
   async undoing<T>(undo: readonly string[], depth: number, work: () => Promise<T>): Promise<T> {
     try {
       return await work()

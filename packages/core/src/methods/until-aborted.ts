@@ -1,7 +1,10 @@
 import { onAbort } from '../signals.ts'
 import type { ForkSafePool, Lease } from '../surface.ts'
 
-/** Work on one resource, which is given back when it settles. From `decide()` on it counts, whatever the signal says. */
+/**
+ * Work on one resource, which is given back when the promise settles. After `decide()`, the signal no longer matters: the work
+ * counts. `decide()` throws the signal's reason if that has already aborted.
+ */
 export type Work<R extends object, T> = (
   resource: R,
   lease: Lease<R>,
@@ -11,12 +14,13 @@ export type Work<R extends object, T> = (
 /** Longer than the steps of any of ours, each of which may take five seconds. */
 const CANCEL_TIMEOUT_MILLIS = 20_000
 
-/** Ends what runs on a lent resource. Once it settles, it cannot strike what comes next. */
+/** Ends what is running on a lent resource. Once it has settled, it must not strike what the next holder runs. */
 export type Cancel<R extends object> = (lease: Lease<R>) => Promise<void>
 
 /**
- * `pool.use` until `signal` aborts. Then it rejects at once with the signal's reason, `cancel` ends what runs, and the
- * resource is given back as soon as it is clean: when `work` has settled, too.
+ * Works as `pool.use` until `signal` aborts. Then it rejects at once with the signal's `reason`, `cancel` ends what is running,
+ * and the resource is given back as soon as it is clean: when both `cancel` and `work` have settled. If `cancel` rejects or has
+ * not settled after 20 seconds, the resource is destroyed. Rejects as `acquire` does, or with what `work` throws.
  */
 export async function useUntilAborted<R extends object, T>(
   pool: ForkSafePool<R>,
@@ -64,8 +68,8 @@ async function start<R extends object, T>(
 }
 
 /**
- * Calls `cancel`. Where it rejects, or has not settled after 20 seconds, nobody knows what it will strike: the resource is
- * destroyed.
+ * Calls `cancel`. If it rejects or has not settled after 20 seconds, nobody knows what it will strike, and the resource is
+ * destroyed. Does not reject.
  */
 export async function cancelOrEnd<R extends object>(
   lease: Lease<R>,

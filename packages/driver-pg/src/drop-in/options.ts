@@ -1,6 +1,6 @@
 import type { PoolOptions } from '@forksafe/core'
+import { kindOf } from '@forksafe/core/methods'
 import type { PoolConfig, PoolOptions as DropInOptions } from 'pg'
-import { kindOf } from '../check.ts'
 
 export type { PoolOptions as DropInOptions } from 'pg'
 

@@ -15,7 +15,7 @@ describe.each(['query', 'execute', 'stream'] as const)('`pool.%s` refuses at onc
     ['a callback behind values', ['SELECT 1', [], () => undefined], 'expected no callback'],
     ['options in place of values', ['SELECT 1', { signal }], 'expected values, got options'],
     ['no object of options', ['SELECT 1', [], null], 'a plain object of options, got null'],
-    ['a signal in place of options', ['SELECT 1', [], signal], 'of options, got an object'],
+    ['a signal in place of options', ['SELECT 1', [], signal], 'of options, got an instance of AbortSignal'],
     ['a signal that is none', ['SELECT 1', [], { signal: {} }], 'an AbortSignal, got an object'],
     ['an unknown option', ['SELECT 1', [], { retries: 1 }], 'there is no option `retries`'],
   ])('%s', async (_, given, message) => {
@@ -48,9 +48,9 @@ test.each<[unknown, string]>([
   [5, 'expected a plain object of options, got 5 (number)'],
   [
     { reset: 'allways' },
-    "expected `reset` to be one of 'left', 'always', got \"allways\" (string)",
+    "expected `reset` to be 'left' or 'always', got \"allways\" (string)",
   ],
-  [{ nope: 1 }, 'there is no option `nope`. There are reset.'],
+  [{ nope: 1 }, 'there is no option `nope` (got a number for it). There are reset.'],
 ])('`mysqlDriverWith(%j)` is refused', (options, message) => {
   const make = (): unknown => mysqlDriverWith(options as object)
   expect(make).toThrow(TypeError)
