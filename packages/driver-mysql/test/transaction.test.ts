@@ -60,7 +60,10 @@ test('a transaction begins as its options say, and the next one does not', async
 })
 
 test.each([
-  [{ isolation: 'snapshot' }, "'read uncommitted', 'read committed', 'repeatable read' or 'serializable'"],
+  [
+    { isolation: 'snapshot' },
+    "'read uncommitted', 'read committed', 'repeatable read' or 'serializable'",
+  ],
   [{ readOnly: 'yes' }, 'true or false, got "yes" (string)'],
   [{ retries: -1 }, 'a whole number of at least 0, got -1 (number)'],
   [{ signal: {} }, 'an AbortSignal'],
@@ -68,7 +71,10 @@ test.each([
   [{ deferrable: true }, 'there is no option `deferrable`'],
   [null, 'expected a plain object of options, got null'],
   ['serializable', 'expected a plain object of options, got "serializable" (string)'],
-  [new AbortController().signal, 'expected a plain object of options, got an instance of AbortSignal'],
+  [
+    new AbortController().signal,
+    'expected a plain object of options, got an instance of AbortSignal',
+  ],
 ])('%j is refused before anything is asked of the server', async (options, message) => {
   const pool = openPool(connectionTo(), { name: 'shop' })
   const refused = pool.transaction(() => 1, options as object)

@@ -15,7 +15,11 @@ describe.each(['query', 'execute', 'stream'] as const)('`pool.%s` refuses at onc
     ['a callback behind values', ['SELECT 1', [], () => undefined], 'expected no callback'],
     ['options in place of values', ['SELECT 1', { signal }], 'expected values, got options'],
     ['no object of options', ['SELECT 1', [], null], 'a plain object of options, got null'],
-    ['a signal in place of options', ['SELECT 1', [], signal], 'of options, got an instance of AbortSignal'],
+    [
+      'a signal in place of options',
+      ['SELECT 1', [], signal],
+      'of options, got an instance of AbortSignal',
+    ],
     ['a signal that is none', ['SELECT 1', [], { signal: {} }], 'an AbortSignal, got an object'],
     ['an unknown option', ['SELECT 1', [], { retries: 1 }], 'there is no option `retries`'],
   ])('%s', async (_, given, message) => {
@@ -46,10 +50,7 @@ test.each([0, 1, 100])('`stream` takes a `highWaterMark` of %i', async (highWate
 test.each<[unknown, string]>([
   [undefined, 'expected a plain object of options, got undefined'],
   [5, 'expected a plain object of options, got 5 (number)'],
-  [
-    { reset: 'allways' },
-    "expected `reset` to be 'left' or 'always', got \"allways\" (string)",
-  ],
+  [{ reset: 'allways' }, "expected `reset` to be 'left' or 'always', got \"allways\" (string)"],
   [{ nope: 1 }, 'there is no option `nope` (got a number for it). There are reset.'],
 ])('`mysqlDriverWith(%j)` is refused', (options, message) => {
   const make = (): unknown => mysqlDriverWith(options as object)

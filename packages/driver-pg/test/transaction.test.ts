@@ -41,7 +41,10 @@ test('a transaction begins as its options say', async () => {
 })
 
 test.each([
-  [{ isolation: 'snapshot' }, "'read uncommitted', 'read committed', 'repeatable read' or 'serializable'"],
+  [
+    { isolation: 'snapshot' },
+    "'read uncommitted', 'read committed', 'repeatable read' or 'serializable'",
+  ],
   [{ readOnly: 'yes' }, 'true or false, got "yes" (string)'],
   [{ retries: -1 }, 'a whole number of at least 0, got -1 (number)'],
   [{ isolation: Object.create(null) as object }, 'got an object'],
