@@ -30,8 +30,8 @@ import { LONGEST_TIMER, startTimer } from './timers.ts'
 const CLOSE_DEADLINE_MILLIS = 30_000
 
 /**
- * Makes a pool of what `driver` opens, with the driver's verbs on it.
- * @throws {TypeError} for a wrong driver, and for a wrong or unknown option.
+ * Returns a pool of what `driver` opens, with the driver's methods on it. If `min` is above 0, it begins to open them.
+ * @throws {TypeError} for a wrong driver, a wrong or unknown option, or a driver's method that the pool already has.
  */
 export function createForkSafePool<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,

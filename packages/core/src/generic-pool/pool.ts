@@ -13,14 +13,14 @@ import type { Member } from './member.ts'
 import type { Evictor, Factory, Options } from './surface.ts'
 
 /**
- * Makes a pool of what `factory` creates: generic-pool's, over a fork-safe one.
- * @throws {TypeError} for a wrong factory, and for an option under which nothing could succeed.
+ * Returns a pool of what `factory` creates: generic-pool's, on top of a fork-safe one.
+ * @throws {TypeError} for a wrong factory, or an option with which nothing could succeed.
  */
 export function createPool<T>(factory: Factory<T>, options?: Options | null): Pool<T> {
   return new Pool(DefaultEvictor, undefined, undefined, factory, options)
 }
 
-/** generic-pool's pool, over a fork-safe one. `createPool` makes them. */
+/** generic-pool's pool, on top of a fork-safe one. `createPool` makes them. */
 export class Pool<T> extends EventEmitter {
   // Not `#private`: a pool may stand behind a proxy.
   private readonly _config: Config
@@ -37,7 +37,7 @@ export class Pool<T> extends EventEmitter {
   private readonly _started: Promise<void>
 
   /**
-   * As in generic-pool, but for its `Deque` and `PriorityQueue`: the queue is the pool's own.
+   * As in generic-pool, except that `Deque` and `PriorityQueue` must be `undefined`: the queue is the pool's own.
    * @throws {TypeError} as `createPool` does, and for a queue.
    */
   constructor(
@@ -81,7 +81,7 @@ export class Pool<T> extends EventEmitter {
     if (config.autostart) this.start()
   }
 
-  /** Opens `min` resources, and keeps so many open. Without `autostart`, the first `acquire` does it. */
+  /** Opens `min` resources, and keeps that many open. Without `autostart`, the first `acquire` does so. */
   start(): void {
     if (this._draining || this._start === undefined) return
     this._start()
@@ -94,29 +94,29 @@ export class Pool<T> extends EventEmitter {
   }
 
   /**
-   * Borrows a resource until it is given to `release` or `destroy`. `priority` is its caller's place where there is a queue:
-   * a whole number below `priorityRange`, 0 first; what is out of range is last. Default 0.
+   * Borrows a resource until it is passed to `release` or `destroy`. `priority` is the caller's place in the queue: a whole
+   * number below `priorityRange`; 0 goes first, and what is out of range goes last. Default 0.
    *
-   * Rejects when the time is up, the queue is full, or the pool drains; and with `StaleResourceError` when the process
-   * changed during the wait.
+   * Rejects when the time is up, the queue is full or the pool drains, and with `StaleResourceError` when the process changed
+   * during the wait.
    */
   acquire(priority?: number): Promise<T> {
     return this._promise(this._lend(priority, ({ obj }) => obj))
   }
 
-  /** Gives a resource back. Rejects where it is not lent; does nothing where it is its holder's in another process. */
+  /** Gives a resource back. Rejects if it is not lent; does nothing if it is lent in the process that this one was copied from. */
   release(resource: T): Promise<void> {
     return this._promise(this._takeBack(resource, 'release'))
   }
 
-  /** Ends a resource, lent or idle. Rejects and does nothing where `release` does. */
+  /** Ends a resource, lent or idle. Otherwise, rejects or does nothing as `release` does. */
   destroy(resource: T): Promise<void> {
     return this._promise(this._takeBack(resource, 'destroy'))
   }
 
   /**
-   * Borrows a resource while `work` runs. Then it is released; after an error of `work` it is destroyed, unless the factory
-   * can `reset` it.
+   * Borrows a resource while `work` runs, then releases it. After an error of `work` the resource is destroyed, unless the
+   * factory has `reset`. Rejects as `acquire` does, or with what `work` throws.
    */
   use<U>(work: (resource: T) => U | Promise<U>, priority?: number): Promise<U> {
     return this._promise(this._use(work, priority))
@@ -129,24 +129,24 @@ export class Pool<T> extends EventEmitter {
   }
 
   /**
-   * Refuses new callers and waits for the others, until nothing is lent. While nothing is lent any more, a create that fails
-   * is told to whoever waits, and not tried again.
+   * Refuses new callers, and waits until the others are served and nothing is lent. Once nothing is lent, a create that fails
+   * rejects those who wait, and is not tried again.
    */
   drain(): Promise<void> {
     return this._promise(this._drain())
   }
 
-  /** Waits for what is being opened, then destroys what is idle, and waits for the end of it. */
+  /** Waits for what is being opened, then destroys what is idle, and waits until that has ended. */
   clear(): Promise<void> {
     return this._promise(this._clear())
   }
 
-  /** Waits until `min` resources are open. Rejects with the reason why one cannot be opened. */
+  /** Waits until `min` resources are open. If one cannot be opened, rejects with the reason. */
   ready(): Promise<void> {
     return this._promise(this._ready())
   }
 
-  /** How many more resources may be opened, those being destroyed not counted. */
+  /** How many more resources may be opened, not counting those being destroyed. */
   get spareResourceCapacity(): number {
     return this.max - this.size
   }
@@ -167,7 +167,7 @@ export class Pool<T> extends EventEmitter {
     return this._stats.borrowed
   }
 
-  /** Callers in the queue, those for whom a resource is being opened among them. */
+  /** Callers in the queue, including those for whom a resource is being opened. */
   get pending(): number {
     return this._stats.waiting
   }

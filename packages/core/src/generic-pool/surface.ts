@@ -82,11 +82,11 @@ export interface Options extends Pick<
 
 /** What an evictor decides by. */
 export interface EvictionConfig {
-  /** The option. */
+  /** The pool's `softIdleTimeoutMillis`, in milliseconds. */
   readonly softIdleTimeoutMillis: number
-  /** The option. */
+  /** The pool's `idleTimeoutMillis`, in milliseconds. */
   readonly idleTimeoutMillis: number
-  /** The option, which is at most `max`. */
+  /** The pool's `min`, which is at most its `max`. */
   readonly min: number
 }
 

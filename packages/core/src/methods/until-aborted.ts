@@ -69,7 +69,8 @@ async function start<R extends object, T>(
 
 /**
  * Calls `cancel`. If it rejects or has not settled after 20 seconds, nobody knows what it will strike, and the resource is
- * destroyed. Does not reject.
+ * destroyed.
+ * @throws {LeaseReleasedError} (as a rejection) when it would be destroyed and has been released already.
  */
 export async function cancelOrEnd<R extends object>(
   lease: Lease<R>,
