@@ -1,4 +1,4 @@
-import { oneOf, optional } from './options.ts'
+import { oneOf, optional, type Rules } from './options.ts'
 
 /** A Unix socket to listen on. */
 export const aPath = optional(
@@ -14,4 +14,8 @@ export const aConnection = optional(
   'a number of a connection, from 1',
   (value) => Number.isInteger(value) && Number(value) >= 1,
 )
-export const aDirection = oneOf('fromClient', 'fromServer')
+/** Which bytes a fault meets. */
+export const directed: Rules = {
+  connection: aConnection,
+  direction: oneOf('fromClient', 'fromServer'),
+}

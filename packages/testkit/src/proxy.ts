@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { deserialize } from 'node:v8'
 import { forkDepth } from './child.ts'
 import { check, checkOptions, millisFrom, oneOf, target as aTarget } from './options.ts'
-import { aConnection, aDirection, aMark, aPath } from './proxy-options.ts'
+import { aConnection, aMark, aPath, directed } from './proxy-options.ts'
 import type {
   Direction,
   FaultScope,
@@ -77,21 +77,21 @@ export class RecordingProxy implements AsyncDisposable {
    * both.
    */
   async hold(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
-    checkOptions('RecordingProxy.hold', scope, { connection: aConnection, direction: aDirection })
+    checkOptions('RecordingProxy.hold', scope, directed)
     const { connection, direction } = scope
     await this.#ask({ op: 'hold', connection, direction })
   }
 
   /** Passes on what was held, and everything after. */
   async resume(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
-    checkOptions('RecordingProxy.resume', scope, { connection: aConnection, direction: aDirection })
+    checkOptions('RecordingProxy.resume', scope, directed)
     const { connection, direction } = scope
     await this.#ask({ op: 'resume', connection, direction })
   }
 
   /** Passes on what has been held until now, and goes on holding: one step of a conversation. */
   async pass(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
-    checkOptions('RecordingProxy.pass', scope, { connection: aConnection, direction: aDirection })
+    checkOptions('RecordingProxy.pass', scope, directed)
     const { connection, direction } = scope
     await this.#ask({ op: 'pass', connection, direction })
   }
