@@ -78,9 +78,9 @@ export type DestroyReason =
   | 'close'
   | 'late'
 
-/** The events of a pool, and what their listeners receive. Durations are in milliseconds. */
+/** The events of a pool, and what their listeners receive. `generation` is that of the resource; times are in milliseconds. */
 export interface PoolEvents {
-  /** A resource was opened. */
+  /** A resource was opened, which took `durationMillis`. */
   create: [
     {
       /** The generation of the resource. */
@@ -89,7 +89,10 @@ export interface PoolEvents {
       readonly durationMillis: number
     },
   ]
-  /** A create failed. */
+  /**
+   * A create failed after `durationMillis`, with `error`; `kind` is what the driver's `classify` calls it. So many `failures`
+   * came in a row, and the next attempt comes after `retryMillis`.
+   */
   createError: [
     {
       /** The generation that the resource would have had. */
@@ -106,7 +109,7 @@ export interface PoolEvents {
       readonly retryMillis: number
     },
   ]
-  /** A resource was destroyed. */
+  /** A resource was destroyed, which took `durationMillis`; `reason` says why, and `error` what ended it, if an error did. */
   destroy: [
     {
       /** The generation of the resource. */
@@ -119,7 +122,7 @@ export interface PoolEvents {
       readonly error?: unknown
     },
   ]
-  /** A hook of the driver threw, rejected or took too long. `create` has an event of its own. */
+  /** A `hook` of the driver failed with `error`, or took too long. `create` has an event of its own. */
   hookError: [
     {
       /** The generation of the resource. */
@@ -131,7 +134,10 @@ export interface PoolEvents {
       readonly error: unknown
     },
   ]
-  /** A lease has been held for `leakDetectionMillis`. Emitted once for each lease. */
+  /**
+   * A lease has been held for `leakDetectionMillis`: so far for `heldMillis`, by whoever called `acquire` or `use` at `stack`.
+   * Emitted once for each lease.
+   */
   leak: [
     {
       /** The generation of the resource. */
@@ -143,8 +149,9 @@ export interface PoolEvents {
     },
   ]
   /**
-   * The process changed: the pool let go of its resources and starts afresh. After a `thaw`, it keeps them and the generation
-   * goes on: idle resources are validated before they are lent.
+   * The process changed, for this `reason`: the pool let go of its resources, of which there were `discarded`, and starts
+   * afresh with `generation`. After a `thaw`, it keeps them and the generation goes on: idle resources are validated before
+   * they are lent. `incarnation`, counted from 1, is the same for all pools of the process.
    */
   processChange: [
     {
