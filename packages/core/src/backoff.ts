@@ -1,5 +1,5 @@
 import type { CreateFailure } from './driver.ts'
-import type { ParsedOptions } from './options.ts'
+import type { ParsedOptions } from './parse-options.ts'
 import { LONGEST_TIMER } from './timers.ts'
 
 /** What the server's failing means for the next create: a pause, and then one at a time until one succeeds. */

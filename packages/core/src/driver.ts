@@ -59,8 +59,8 @@ export interface Driver<R extends object, C = void, M extends object = object> {
   /** What a rejected `create` means. Without this hook, or if it throws, every failure is `transient`. */
   classify?(error: unknown): CreateFailure
   /**
-   * Returns the methods that the pool gets, built from `acquire` and `use`. Called once for each pool. They may be those of an
-   * instance of a class. A name that the pool already has, and the name `then`, make `createForkSafePool` throw a `TypeError`.
+   * Returns the methods that the pool gets, built from `acquire` and `use`, in a plain object. Called once for each pool. A name
+   * that the pool already has, and the name `then`, make `createForkSafePool` throw a `TypeError`.
    */
   methods?(pool: ForkSafePool<R>): M
 }

@@ -1,4 +1,4 @@
-import { inspect, types } from 'node:util'
+import { inspect } from 'node:util'
 import type { PoolStats } from './stats.ts'
 
 /** The base class of every error that a pool itself raises. The driver's own error is its `cause`. */
@@ -120,25 +120,16 @@ function numbersOf(stats: PoolStats): string {
   )
 }
 
-const oneLine = { depth: 0, breakLength: Infinity }
+type Failure = AggregateError & NodeJS.ErrnoException
 
 /** What somebody else's error says, on behalf of one that must reach its caller: it never throws. */
 function messageOf(error: unknown): string {
   try {
-    if (!isError(error)) return typeof error === 'string' ? error : inspect(error, oneLine)
     // Where a host refuses at each of its addresses, Node's error has no message of its own.
-    const { errors = [] } = error as { readonly errors?: readonly unknown[] }
-    return error.message || errors.filter(isError).map(wordOf).join(', ') || wordOf(error)
+    const { message, errors = [], code, name } = Object(error) as Partial<Failure>
+    if (typeof message !== 'string') return inspect(error, { depth: 0, breakLength: Infinity })
+    return message || errors.map(messageOf).join(', ') || String(code ?? name)
   } catch {
     return 'an error that cannot be shown'
   }
-}
-
-function wordOf(error: Error): string {
-  const { message, name, code = name } = error as NodeJS.ErrnoException
-  return message || code
-}
-
-function isError(value: unknown): value is Error {
-  return types.isNativeError(value) || value instanceof Error
 }

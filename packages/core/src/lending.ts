@@ -5,7 +5,7 @@ import { AcquireTimeoutError, CreateError, type PoolClosedError, QueueFullError 
 import { Handoff, Waiter } from './handoff.ts'
 import { endLease, type Lender, PooledLease } from './lease.ts'
 import { Maintenance } from './maintenance.ts'
-import { checkArguments, type ParsedOptions } from './options.ts'
+import { checkArguments, type ParsedOptions } from './parse-options.ts'
 import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
 import type { Stock } from './stock.ts'

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { Borrower, Entry } from './entry.ts'
 import type { Handoff } from './handoff.ts'
-import type { ParsedOptions } from './options.ts'
+import type { ParsedOptions } from './parse-options.ts'
 import type { DestroyReason } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
 

@@ -4,13 +4,8 @@ import type { CreateFailure, Driver } from './driver.ts'
 import { CreateError, PoolClosedError, StaleResourceError } from './errors.ts'
 import { type IdentityWatch, type ProcessChangeReason, processIdentity } from './identity.ts'
 import { Lending } from './lending.ts'
-import {
-  checkArguments,
-  checkSize,
-  type ParsedOptions,
-  parseOptions,
-  type PoolOptions,
-} from './options.ts'
+import type { PoolOptions } from './options.ts'
+import { checkArguments, checkSize, type ParsedOptions, parseOptions } from './parse-options.ts'
 import { show } from './rules.ts'
 import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
@@ -202,18 +197,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#supply()
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     this.#watch.check()
     if (this.#closing === undefined) {
-      try {
-        checkArguments(this.#options.name, 'close', options)
-      } catch (error) {
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
-        return Promise.reject(error)
-      }
+      checkArguments(this.#options.name, 'close', options)
       this.#closing = this.#close(options)
     }
-    return this.#closing
+    await this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -264,11 +254,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       stock.open()
     }
     if (this.#state !== 'open') this.#finishClosing()
-    else if (this.#used && (this.#mayKeepMin || this.#warmUps.size > 0)) this.#keepMin()
-  }
-
-  get #mayKeepMin(): boolean {
-    return this.#options.eager && this.#options.min > 0
+    else if (this.#used && (this.#options.eager || this.#warmUps.size > 0)) this.#keepMin()
   }
 
   /** One at a time, unless somebody waits for it. */
@@ -342,6 +328,6 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   #refusal(): PoolClosedError {
-    return new PoolClosedError(this.stats, this.#state === 'closed' ? 'closed' : 'closing')
+    return new PoolClosedError(this.stats, this.#state as 'closing' | 'closed')
   }
 }

@@ -67,11 +67,8 @@ export function checkOptions(where: string, rules: Rules, options: unknown): voi
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value) as object | null
-  return (
-    prototype === Object.prototype ||
-    prototype === null ||
-    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
-  )
+  if (prototype === null || prototype === Object.prototype) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
 /** Tells what came, in an error message. */
@@ -87,7 +84,6 @@ export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   if (typeof value !== 'object') return `a ${typeof value}`
-  const { name = 'Object' } = Object(value.constructor) as { readonly name?: string }
-  if (isPlainObject(value)) return 'an object'
-  return name === 'Object' ? 'an object that inherits properties' : `an instance of ${name}`
+  const { name = 'a class' } = Object(value.constructor) as { readonly name?: string }
+  return isPlainObject(value) ? 'an object' : `an instance of ${name}`
 }

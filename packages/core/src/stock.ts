@@ -4,8 +4,8 @@ import type { Clock } from './clock.ts'
 import type { CreateFailure, Driver } from './driver.ts'
 import type { Entry, EntryState } from './entry.ts'
 import { Generation, type GenerationHost } from './generation.ts'
-import type { ParsedOptions } from './options.ts'
-import { show } from './rules.ts'
+import type { ParsedOptions } from './parse-options.ts'
+import { oneOf, show } from './rules.ts'
 import type { DestroyReason } from './surface.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -25,7 +25,7 @@ export interface StockKeeper<R extends object> {
   changed(): void
 }
 
-const kinds = new Set<CreateFailure>(['transient', 'fatal', 'full', 'single'])
+const aFailure = oneOf(['transient', 'fatal', 'full', 'single'] satisfies CreateFailure[])
 
 /** What exists: the generations of a pool, and when a new resource may be opened. */
 export class Stock<R extends object> {
@@ -245,10 +245,10 @@ export class Stock<R extends object> {
     const classify = (): CreateFailure => this.#driver.classify?.(failure) ?? 'transient'
     try {
       const kind: unknown = this.#host.context.runInAsyncScope(classify)
-      if (kinds.has(kind as CreateFailure)) return kind as CreateFailure
+      if (aFailure.accepts(kind)) return kind as CreateFailure
       if (kind instanceof Promise) kind.catch(() => undefined)
       throw new TypeError(
-        `Expected \`classify\` of driver "${this.#driver.name}" to give 'transient', 'fatal', 'full' or 'single', got ${show(kind)}.`,
+        `Expected \`classify\` of driver "${this.#driver.name}" to give ${aFailure.expected}, got ${show(kind)}.`,
       )
     } catch (error) {
       this.#telemetry.emit('hookError', {

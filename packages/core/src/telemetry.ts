@@ -12,16 +12,16 @@ const channels = {
   processChange: channel('forksafe:processChange'),
 }
 
-const known: Readonly<Record<keyof PoolEvents, true>> = {
-  create: true,
-  createError: true,
-  destroy: true,
-  hookError: true,
-  leak: true,
-  processChange: true,
-  close: true,
+/** Each event, and the channel that tells of it too. */
+const channelOf: Readonly<Record<keyof PoolEvents, keyof typeof channels | undefined>> = {
+  create: 'create',
+  createError: 'create',
+  destroy: 'destroy',
+  hookError: undefined,
+  leak: undefined,
+  processChange: 'processChange',
+  close: undefined,
 }
-const names = new Set<unknown>(Object.keys(known))
 
 /**
  * Tells what happens in a pool: events for whoever holds the pool, `node:diagnostics_channel` for whoever watches all
@@ -42,9 +42,9 @@ export class Telemetry {
     listener: PoolListener<E>,
   ): void {
     const where = `Pool "${this.#pool}", \`${method}\``
-    if (!names.has(event)) {
+    if (!Object.hasOwn(channelOf, event)) {
       throw new TypeError(
-        `${where}: expected the event to be one of ${[...names].join(', ')}, got ${show(event)}.`,
+        `${where}: expected the event to be one of ${Object.keys(channelOf).join(', ')}, got ${show(event)}.`,
       )
     }
     if (typeof listener !== 'function') {
@@ -56,9 +56,7 @@ export class Telemetry {
   }
 
   emit<E extends keyof PoolEvents>(event: E, ...details: PoolEvents[E]): void {
-    if (event === 'create' || event === 'destroy' || event === 'processChange') {
-      this.#publish(event, details[0])
-    } else if (event === 'createError') this.#publish('create', details[0])
+    this.#publish(channelOf[event], details[0])
     if (this.#events.listenerCount(event) === 0) return
     runApart(() => this.#events.emit(event, ...details))
   }
@@ -88,7 +86,8 @@ export class Telemetry {
     )
   }
 
-  #publish(name: keyof typeof channels, details: object | undefined): void {
-    if (channels[name].hasSubscribers) channels[name].publish({ pool: this.#pool, ...details })
+  #publish(name: keyof typeof channels | undefined, details: object | undefined): void {
+    const channel = name && channels[name]
+    if (channel?.hasSubscribers) channel.publish({ pool: this.#pool, ...details })
   }
 }

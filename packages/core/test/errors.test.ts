@@ -154,7 +154,7 @@ const failures: [string, unknown, string][] = [
   ],
   ['no errors at all', Object.assign(new AggregateError([]), { code: 'EX' }), 'EX'],
   ['an error of another realm', runInNewContext('new Error("elsewhere")'), 'elsewhere'],
-  ['a string', 'refused', 'refused'],
+  ['a string', 'refused', "'refused'"],
   ['nothing', undefined, 'undefined'],
   ['an object', { code: 'X' }, "{ code: 'X' }"],
   [

@@ -175,6 +175,15 @@ describe('the parent’s pid', () => {
     expect(source.changed()).toBe(false)
   })
 
+  test('of a child of a child that was adopted may be the same: only a hook asks what the pid is then', () => {
+    const { live, source } = open(500, 600)
+    live.pid = 602
+    expect(source.changed()).toBe(false)
+    expect(source.confirm?.()).toBe(true)
+    source.settle()
+    expect(source.confirm?.()).toBe(false)
+  })
+
   test('that became 1 is asked about at each look from then on', () => {
     const { live, livePid, source } = open(500, 600)
     live.ppid = 1

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { CreateError, PoolClosedError } from '../src/index.ts'
 import { FakeDriver } from './support/fake-driver.ts'
 import { acquireMany, openPool } from './support/pools.ts'
-import { errorOf, follow, pass, useFakeTime } from './support/time.ts'
+import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
@@ -74,6 +74,18 @@ describe('warmUp', () => {
     const warm = follow(pool.warmUp())
     await pass(501)
     expect(warm.outcome).toHaveProperty('error', expect.any(CreateError))
+  })
+
+  test('waits for as long as a create may take', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { min: 1, createTimeoutMillis: Infinity })
+    const warm = follow(pool.warmUp())
+    await pass(2 ** 32)
+    expect(warm.outcome.state).toBe('pending')
+    driver.settle('create')
+    await settled()
+    expect(warm.outcome.state).toBe('fulfilled')
   })
 
   test('may be tried again, and is done when the server is back', async () => {

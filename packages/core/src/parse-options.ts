@@ -1,0 +1,137 @@
+import type { BasePoolOptions } from './options.ts'
+import {
+  anAbortSignal,
+  checkOptions,
+  isPlainObject,
+  oneOf,
+  type Rule,
+  type Rules,
+  trueOrFalse,
+  wholeFrom,
+} from './rules.ts'
+
+/** Every option with its value. */
+export type ParsedOptions = {
+  -readonly [K in keyof Omit<BasePoolOptions, 'backoff'>]-?: Exclude<BasePoolOptions[K], undefined>
+} & { backoff: { minMillis: number; maxMillis: number } }
+
+interface OptionRule extends Rule {
+  /** What it is where it is left out. */
+  readonly standard: unknown
+}
+
+const option = (standard: unknown, rule: Rule): OptionRule => ({ ...rule, standard })
+const limit = (least: number): Rule => ({
+  expected: `a whole number of at least ${least}, or Infinity`,
+  accepts: (value) => value === Infinity || wholeFrom(least).accepts(value),
+})
+const millisFrom0: Rule = {
+  expected: 'a number of milliseconds of at least 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value >= 0,
+}
+const millisAbove0: Rule = {
+  expected: 'a number of milliseconds above 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value > 0,
+}
+const finiteMillisAbove0: Rule = {
+  expected: 'a finite number of milliseconds above 0',
+  accepts: (value) => Number.isFinite(value) && (value as number) > 0,
+}
+const aName: Rule = {
+  expected: 'a string of at least one character',
+  accepts: (value) => typeof value === 'string' && value !== '',
+}
+
+const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionRule>> = {
+  connection: option(undefined, { expected: 'what the driver takes', accepts: () => true }),
+  name: option(undefined, aName),
+  min: option(0, wholeFrom(0)),
+  eager: option(true, trueOrFalse),
+  max: option(10, wholeFrom(1)),
+  maxWaitingClients: option(Infinity, limit(0)),
+  acquireTimeoutMillis: option(30_000, millisFrom0),
+  createTimeoutMillis: option(10_000, millisAbove0),
+  validateTimeoutMillis: option(2_000, millisAbove0),
+  destroyTimeoutMillis: option(5_000, millisAbove0),
+  idleTimeoutMillis: option(60_000, millisAbove0),
+  maxLifetimeMillis: option(1_800_000, millisAbove0),
+  maxUses: option(Infinity, limit(1)),
+  validateAfterIdleMillis: option(500, millisFrom0),
+  keepaliveMillis: option(0, millisFrom0),
+  backoff: option({}, { expected: 'an object { minMillis?, maxMillis? }', accepts: isPlainObject }),
+  fifo: option(false, trueOrFalse),
+  leakDetectionMillis: option(0, millisFrom0),
+  allowExitOnIdle: option(true, trueOrFalse),
+  forkDetection: option('always', oneOf(['always', 'once', 'hooks'])),
+}
+
+const argumentRules = {
+  acquire: {
+    signal: anAbortSignal,
+    timeoutMillis: millisFrom0,
+    leakDetectionMillis: millisFrom0,
+    priority: {
+      expected: 'a number',
+      accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
+    },
+  },
+  warmUp: { signal: anAbortSignal },
+  resize: { min: optionRules.min, max: optionRules.max },
+  close: { deadlineMillis: millisFrom0 },
+} satisfies Record<string, Rules>
+
+/**
+ * Checks the options and fills in the defaults. What is `undefined` counts as left out.
+ * @throws {TypeError} for a wrong or unknown option.
+ */
+export function parseOptions(driverName: string, options: unknown): ParsedOptions {
+  const given = Object(options) as Record<string, unknown>
+  const name = aName.accepts(given['name']) ? (given['name'] as string) : driverName
+  checkOptions(`Pool "${name}"`, optionRules, options)
+  const values = Object.entries(optionRules).map(([key, { standard }]) => [
+    key,
+    given[key] ?? standard,
+  ])
+  const { connection: _, ...parsed } = Object.fromEntries(values) as ParsedOptions & {
+    connection: unknown
+  }
+  checkSize(name, parsed)
+  return { ...parsed, name, backoff: parseBackoff(name, parsed.backoff) }
+}
+
+function parseBackoff(
+  pool: string,
+  given: Partial<ParsedOptions['backoff']>,
+): ParsedOptions['backoff'] {
+  const rules = { minMillis: finiteMillisAbove0, maxMillis: finiteMillisAbove0 }
+  checkOptions(`Pool "${pool}", option \`backoff\``, rules, given)
+  const { minMillis = 50, maxMillis = 5_000 } = given
+  checkOrder(pool, ['backoff.minMillis', minMillis], ['backoff.maxMillis', maxMillis])
+  return { minMillis, maxMillis }
+}
+
+/** @throws {TypeError} when `min` is more than `max`. */
+export function checkSize(pool: string, { min, max }: { min: number; max: number }): void {
+  checkOrder(pool, ['min', min], ['max', max])
+}
+
+type Named = readonly [name: string, value: number]
+
+function checkOrder(pool: string, [low, least]: Named, [high, most]: Named): void {
+  if (least <= most) return
+  throw new TypeError(
+    `Pool "${pool}": expected \`${low}\` to be at most \`${high}\`, got ${least} and ${most}.`,
+  )
+}
+
+/**
+ * Checks what a method of the pool was given.
+ * @throws {TypeError} for a wrong or unknown option.
+ */
+export function checkArguments(
+  pool: string,
+  method: keyof typeof argumentRules,
+  given: unknown,
+): void {
+  checkOptions(`Pool "${pool}", \`${method}\``, argumentRules[method], given)
+}
