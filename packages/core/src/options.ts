@@ -93,6 +93,7 @@ export interface BasePoolOptions {
 export type PoolOptions<C> = BasePoolOptions &
   ([C] extends [infer D] ? ConnectionOption<D> : Connection<C & {}>)
 
+/** Which `connection` the options have: as long as the driver wants one. */
 type ConnectionOption<C> = unknown extends C
   ? { readonly connection?: unknown }
   : [C] extends [void]

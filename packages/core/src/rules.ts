@@ -2,6 +2,7 @@
 export interface Rule {
   /** The end of the sentence "expected it to be …". */
   readonly expected: string
+  /** Whether the option may be this. */
   readonly accepts: (value: unknown) => boolean
 }
 
