@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineProject } from 'vitest/config'
 import { mutation } from './scripts/mutation/plugin.mjs'
 
@@ -15,6 +16,7 @@ export default defineProject({
     hookTimeout: 120_000,
     typecheck: {
       enabled: process.env['FORKSAFE_TYPE_TESTS'] !== 'no',
+      checker: fileURLToPath(new URL('scripts/tsc.mjs', import.meta.url)),
       include: ['test/**/*.test-d.ts'],
     },
   },
