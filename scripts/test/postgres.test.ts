@@ -105,15 +105,13 @@ it('a setting that the server refuses is reported with its log, and nothing stay
 })
 
 it.each(['SIGKILL', 'SIGTERM'] as const)('a server dies with its process on %s', async (signal) => {
-  const { child, folder } = await startElsewhere()
-  const pid = pidOf(folder)
+  const { child, folder, pid } = await startElsewhere()
   child.kill(signal)
   await expectGone(pid, folder)
 })
 
 it('a server that nobody stopped does not hold its process open', async () => {
-  const { child, folder } = await startElsewhere({ stays: false })
-  const pid = pidOf(folder)
+  const { child, folder, pid } = await startElsewhere({ stays: false })
   expect(await once(child, 'exit')).toEqual([0, null])
   await expectGone(pid, folder)
 })
@@ -129,8 +127,10 @@ async function expectGone(pid: number, folder: string) {
 async function startElsewhere({ from = scripts, options = {}, stays = true } = {}) {
   const script = `
     import { startPostgres } from './postgres.mjs'
+    import { readFileSync } from 'node:fs'
     const { folder, url } = await startPostgres(${JSON.stringify(options)})
-    console.log(JSON.stringify({ folder, url }))
+    const pid = parseInt(readFileSync(folder + '/data/postmaster.pid', 'utf8'))
+    console.log(JSON.stringify({ folder, url, pid }))
     process.stdin.${stays ? 'resume' : 'destroy'}()`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     cwd: from,
@@ -139,8 +139,8 @@ async function startElsewhere({ from = scripts, options = {}, stays = true } = {
   })
   onTestFinished(() => void child.kill())
   const [line] = await once(child.stdout, 'data')
-  const { folder, url }: { folder: string; url: string } = JSON.parse(String(line))
-  return { child, folder, url }
+  const started: { folder: string; url: string; pid: number } = JSON.parse(String(line))
+  return { child, ...started }
 }
 
 it('a server whose address is given is used, and is nobody else’s to stop', async () => {

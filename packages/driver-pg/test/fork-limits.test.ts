@@ -21,7 +21,7 @@ describe('a client that was taken before the fork, and used without asking its l
     { afterFork: true, written: 0 },
   ])(
     'with afterFork() $afterFork writes on the parent’s connection $written times',
-    async (how) => {
+    async ({ afterFork, written }) => {
       const proxy = await openProxy()
       const { pool } = openWatchedPool(proxy, 'plain', { max: 1, destroyTimeoutMillis: 50 })
       const { resource: client } = await pool.acquire()
@@ -29,14 +29,17 @@ describe('a client that was taken before the fork, and used without asking its l
       // The parent is not to be told an answer that it did not ask for.
       await proxy.hold()
       const mark = await proxy.mark()
-      const outcome = await inChild(async () => {
-        const answer = outcomeOf(client.query('SELECT 1'))
-        if (!how.afterFork) await expectWritten(proxy, mark)
-        return how.afterFork ? answer : 'written'
-      }, how)
-      expect(outcome).toBe(how.afterFork ? 'Error' : 'written')
+      const outcome = await inChild(
+        async () => {
+          const answer = outcomeOf(client.query('SELECT 1'))
+          if (!afterFork) await expectWritten(proxy, mark)
+          return afterFork ? answer : 'written'
+        },
+        { afterFork },
+      )
+      expect(outcome).toBe(afterFork ? 'Error' : 'written')
       const records = await proxy.records({ since: mark, openedBefore: mark })
-      expect(fromClient(records)).toHaveLength(how.written)
+      expect(fromClient(records)).toHaveLength(written)
     },
   )
 })
