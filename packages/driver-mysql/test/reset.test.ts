@@ -1,4 +1,4 @@
-import mysql from 'mysql2'
+import mysql, { type RowDataPacket } from 'mysql2'
 import { describe, expect, test } from 'vitest'
 import { type MysqlClient, mysqlDriver, mysqlDriverWith } from '../src/index.ts'
 import {
@@ -160,27 +160,31 @@ describe('a round trip is not paid', () => {
 })
 
 describe('prepared statements', () => {
-  const prepared = "SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'"
-  const countPrepared = async () => Number((await observe<{ Value: string }>(prepared))[0]?.Value)
+  /** How many the server keeps for this session: no other's, as other tests have theirs. */
+  async function countPrepared(client: MysqlClient): Promise<number> {
+    const [rows] = await client.query<({ Value: string } & RowDataPacket)[]>(
+      "SHOW SESSION STATUS WHERE Variable_name IN ('Com_stmt_prepare', 'Com_stmt_close')",
+    )
+    const [closed = 0, prepared = 0] = rows.map(({ Value }) => Number(Value))
+    return prepared - closed
+  }
 
   test('of a holder are closed when it gives the connection back', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
-    const before = await countPrepared()
     await pool.use(async (client) => {
       await client.execute('SELECT ? AS of_the_holder', [1])
-      expect(await countPrepared()).toBe(before + 1)
+      expect(await countPrepared(client)).toBe(1)
     })
     await pool.query('SELECT 1')
-    expect(await countPrepared()).toBe(before)
+    expect(await pool.use((client) => countPrepared(client))).toBe(0)
   })
 
   test('are closed also where the holder did not wait for them', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
-    const before = await countPrepared()
     const late = await pool.use((client) => ({ answer: client.execute('SELECT ? AS late', [1]) }))
     await pool.query('SELECT 1')
     expect((await late.answer)[0]).toEqual([{ late: 1 }])
-    expect(await countPrepared()).toBe(before)
+    expect(await pool.use((client) => countPrepared(client))).toBe(0)
   })
 
   test('of `pool.execute` stay, for whoever executes the same text', async () => {
