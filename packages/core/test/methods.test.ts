@@ -37,7 +37,7 @@ const dialect: TransactionDialect<Session> = {
   run: async ({ ran }, statement) => void ran.push(statement),
   cancel: async ({ resource }) => void resource.ran.push('cancel'),
   leftOpen: ({ open }) => (open ? new Error('left open') : undefined),
-  commit: async ({ ran }) => void ran.push('COMMIT'),
+  commit: async ({ resource }) => void resource.ran.push('COMMIT'),
   isRetried: (error) => (error as Error).message === 'again',
 }
 

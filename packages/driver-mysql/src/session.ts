@@ -42,7 +42,8 @@ export class Session extends SessionState {
   readonly database: string | undefined
   readonly ignoresSpace: boolean
   readonly #core: Core
-  #guarded = false
+  /** In a transaction that is guarded: whether a statement may be sent for it. */
+  #maySend: (() => boolean) | undefined
   /** The statements that the present holder has had prepared. */
   readonly #prepared = new Set<string>()
 
@@ -107,9 +108,10 @@ export class Session extends SessionState {
 
   /**
    * Runs `work` within the transaction that has begun. Once the server has ended that, nothing more is sent, which would be
-   * done outside of it, each statement by itself: it rejects with what `refusal` gives.
+   * done outside of it, each statement by itself: it rejects with what `refusal` gives. Whether that is so is asked of the server
+   * only where `maySend` says that this process may.
    */
-  async guard<T>(refusal: () => Error, work: () => Promise<T>): Promise<T> {
+  async guard<T>(maySend: () => boolean, refusal: () => Error, work: () => Promise<T>): Promise<T> {
     const core = this.#core
     const { addCommand } = core
     const guarded = (command: Command): Command => {
@@ -119,11 +121,11 @@ export class Session extends SessionState {
       return addCommand.call(core, command)
     }
     core.addCommand = guarded
-    this.#guarded = true
+    this.#maySend = maySend
     try {
       return await work()
     } finally {
-      this.#guarded = false
+      this.#maySend = undefined
       // It is another one, where the connection was closed meanwhile.
       if (core.addCommand === guarded) core.addCommand = addCommand
     }
@@ -180,7 +182,7 @@ export class Session extends SessionState {
       ;(late ? timedOut : answered).add(command)
       this.failed(error)
       // Its holder goes on only when it is known whether there is a transaction to go on in.
-      const asks = this.#guarded && this.inDoubt && sql !== ASK && !this.ended
+      const asks = this.inDoubt && sql !== ASK && !this.ended && this.#maySend?.() === true
       if (asks) this.#core.query(ASK, tell)
       else tell()
     }

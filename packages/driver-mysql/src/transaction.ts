@@ -1,8 +1,9 @@
-import type { ForkSafePool } from '@forksafe/core'
+import type { ForkSafePool, Lease } from '@forksafe/core'
 import {
   type Savepoint as SavepointOf,
   transact as transactBy,
   type TransactionDialect,
+  type TransactionWork as TransactionWorkOf,
 } from '@forksafe/core/methods'
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
@@ -64,11 +65,13 @@ const dialect: TransactionDialect<MysqlClient> = {
     return new RolledBackError(pool, 'a stream was left open, which must be read to its end')
   },
 
-  async commit(client, pool) {
-    const session = sessionOf(client)
-    if (session.inDoubt) await client.query(ASK)
+  async commit(lease, pool) {
+    const session = sessionOf(lease.resource)
+    if (session.inDoubt) await lease.resource.query(ASK)
     // COMMIT would succeed.
     if (!session.inTransaction) throw endedError(session, pool)
+    // If it is lost by now, COMMIT is not sent, and nothing is unknown.
+    const client = lease.resource
     try {
       await client.query('COMMIT')
     } catch (error) {
@@ -95,6 +98,15 @@ function endedError({ failure }: Session, pool: string): Error {
   )
 }
 
+/** Whether the lease is good: in a forked child, whose loop may read what the parent is told, it is not. */
+function isHeld(lease: Lease<MysqlClient>): boolean {
+  try {
+    return lease.resource !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** Runs `work` between `START TRANSACTION` and `COMMIT`, as often as `retries` allows. */
 export async function transact<T>(
   pool: ForkSafePool<MysqlClient>,
@@ -103,9 +115,10 @@ export async function transact<T>(
 ): Promise<T> {
   const { name } = pool.stats
   const begin = beginOf(name, work, options)
-  const guarded: TransactionWork<T> = (client, savepoint) => {
+  const guarded: TransactionWorkOf<MysqlClient, T> = (client, savepoint, lease) => {
     const session = sessionOf(client)
     return session.guard(
+      () => isHeld(lease),
       () => endedError(session, name),
       async () => work(client, savepoint),
     )

@@ -55,14 +55,17 @@ const dialect: TransactionDialect<Client> = {
   leftOpen: (client, pool) =>
     openStream(client) === undefined ? undefined : new RolledBackError(pool, leftOpen),
 
-  async commit(client, pool) {
+  async commit(lease, pool) {
+    const client = lease.resource
     // Where the server has yet to answer, pg does not know of the transaction's end: nothing is asked, and all is answered.
     if (!isReady(client)) await client.query('')
     // COMMIT would succeed.
     if (client.getTransactionStatus() === 'I') throw new TransactionEndedError(pool)
     let command: string
+    // If it is lost by now, COMMIT is not sent, and nothing is unknown.
+    const ours = lease.resource
     try {
-      ;({ command } = await client.query('COMMIT'))
+      ;({ command } = await ours.query('COMMIT'))
     } catch (error) {
       // Then the server itself says that it did not.
       if (isOfStatement(error)) throw error

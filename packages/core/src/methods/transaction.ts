@@ -2,10 +2,11 @@ import { setTimeout } from 'node:timers/promises'
 import type { ForkSafePool, Lease } from '../surface.ts'
 import { type Cancel, useUntilAborted } from './until-aborted.ts'
 
-/** What is done in a transaction. What it throws rolls back; `savepoint` nests. */
+/** What is done in a transaction. What it throws rolls back; `savepoint` nests. `lease` is the one that it all runs on. */
 export type TransactionWork<R extends object, T> = (
   resource: R,
   savepoint: Savepoint<R>,
+  lease: Lease<R>,
 ) => T | Promise<T>
 
 /**
@@ -25,8 +26,11 @@ export interface TransactionDialect<R extends object> {
    * `pool`. Nothing sent behind it would be answered, so the resource is destroyed. `undefined` if nothing is open.
    */
   leftOpen(resource: R, pool: string): Error | undefined
-  /** Sends COMMIT. Rejects if that did not commit, or if nobody knows whether it did. */
-  commit(resource: R, pool: string): Promise<void>
+  /**
+   * Sends COMMIT. Rejects if that did not commit, or if nobody knows whether it did. Asks the lease for its resource before each
+   * statement: a fork may have come in between, and the transaction is the parent's to end.
+   */
+  commit(lease: Lease<R>, pool: string): Promise<void>
   /** Whether a transaction that failed with this error may succeed if it is run again from its beginning. */
   isRetried(error: unknown): boolean
 }
@@ -68,14 +72,12 @@ export async function transact<R extends object, T>(
           for (const statement of begin) await session.run(statement)
           const result = await session.undoing(['ROLLBACK'], 0, async () => {
             signal?.throwIfAborted()
-            const result = await work(resource, session.savepoint(1))
+            const result = await work(resource, session.savepoint(1), lease)
             decide()
             session.refuseLeftOpen(0)
             return result
           })
-          // Through the lease: a fork may have come in between, and the transaction is the parent's to end. And where the
-          // resource is lost already, COMMIT is not sent: there is nothing unknown.
-          await dialect.commit(lease.resource, name)
+          await dialect.commit(lease, name)
           return result
         },
       )
@@ -122,7 +124,7 @@ class Session<R extends object> {
         const undo = [`ROLLBACK TO SAVEPOINT ${name}`, `RELEASE SAVEPOINT ${name}`]
         return await this.undoing(undo, depth, async () => {
           await this.run(`SAVEPOINT ${name}`)
-          const result = await work(this.#lease.resource, this.savepoint(depth + 1))
+          const result = await work(this.#lease.resource, this.savepoint(depth + 1), this.#lease)
           this.refuseLeftOpen(depth)
           await this.run(`RELEASE SAVEPOINT ${name}`)
           return result
