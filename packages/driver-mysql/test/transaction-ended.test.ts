@@ -1,4 +1,7 @@
 import { type MariadbServer, startMariadb } from '@forksafe/scripts/mariadb'
+import { fork } from '@forksafe/testkit'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
   type MysqlClient,
@@ -6,7 +9,7 @@ import {
   RolledBackError,
   TransactionEndedError,
 } from '../src/index.ts'
-import { connectionTo, observe, openPool, table } from './support/pools.ts'
+import { connectionTo, observe, openPool, openRecordedPool, table } from './support/pools.ts'
 
 const rowsOf = (table: string): Promise<object[]> => observe(`SELECT n FROM ${table} ORDER BY n`)
 
@@ -170,4 +173,39 @@ describe('a transaction that its work ends itself', () => {
     ).toBeInstanceOf(TransactionEndedError)
     expect(await rowsOf(after)).toEqual([])
   })
+})
+
+test('a child that reads the answer to the parent’s statement asks nothing about it', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  const sentSince = async (mark: number) =>
+    (await proxy.records({ since: mark, openedBefore: mark })).filter(
+      (record) => 'direction' in record && record.direction === 'fromClient',
+    )
+  let written: unknown
+  const transaction = pool.transaction(async (client) => {
+    await proxy.hold({ direction: 'fromServer' })
+    const begun = await proxy.mark()
+    const failed = client.query('SELEKT').catch(() => 'read')
+    await expect.poll(() => sentSince(begun)).toHaveLength(1)
+    const mark = await proxy.mark()
+    const child = await fork(
+      async () => {
+        await proxy.resume()
+        const answer = await Promise.race([failed, sleep(2_000)])
+        await sleep(50)
+        return answer
+      },
+      { afterFork: false },
+    )
+    // The parent does nothing at all until the child has ended, which nobody can have collected then.
+    const never = new Int32Array(new SharedArrayBuffer(4))
+    while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1'))) {
+      Atomics.wait(never, 0, 0, 5)
+    }
+    expect(await child.result).toBe('read')
+    written = await sentSince(mark)
+    throw new Error('enough')
+  })
+  transaction.catch(() => undefined)
+  await expect.poll(() => written).toEqual([])
 })
