@@ -2,6 +2,7 @@ import { createForkSafePool, defineDriver } from '@forksafe/core'
 import { fork, type ForkedChild, inChild, startRecordingProxy } from '@forksafe/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { pgDriver } from '../src/index.ts'
+import { expectWritten, fromClient } from './support/forked.ts'
 import {
   backendPid,
   connectionTo,
@@ -12,6 +13,7 @@ import {
   target,
   transports,
 } from './support/pools.ts'
+import { blockUntilEnded } from './support/processes.ts'
 
 // Each state that a connection may be in is in fork-states.test.ts and fork-opening.test.ts.
 
@@ -160,4 +162,34 @@ test('the proof is no empty one: a driver that says goodbye instead is seen, and
   await inChild(() => new Promise((resolve) => setTimeout(resolve, 100)))
   expect(await proxy.records({ since: mark, openedBefore: mark })).not.toEqual([])
   await expect.poll(() => sessionsAlive([before])).toEqual([])
+})
+
+test('a child that reads what the parent waits for before its COMMIT sends none', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  let mark = 0
+  const transaction = pool.transaction(async (client) => {
+    await proxy.hold({ direction: 'fromServer' })
+    mark = await proxy.mark()
+    // Nobody waits for its answer, so that COMMIT has to.
+    client.query('SELECT 1').catch(() => undefined)
+  })
+  const settled = transaction.then(
+    () => 'committed',
+    (error: Error) => error.name,
+  )
+  await expect.poll(() => mark).toBeGreaterThan(0)
+  await expectWritten(proxy, mark)
+  const child = await fork(
+    async () => {
+      await proxy.resume()
+      return Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 2_000))])
+    },
+    { afterFork: false },
+  )
+  blockUntilEnded(child.pid)
+  expect(await child.result).toBe('StaleResourceError')
+  const sent = fromClient(await proxy.records({ since: mark, openedBefore: mark }))
+  expect(
+    sent.map((record) => (record.kind === 'data' ? String(record.bytes) : record.kind)).join(),
+  ).not.toContain('COMMIT')
 })
