@@ -74,7 +74,7 @@ test('DISCARD ALL takes away all that stays otherwise', async () => {
       await client.query('SET ROLE somebody')
       await client.query('PREPARE leftover AS SELECT 1')
       await client.query('SELECT pg_advisory_lock(pg_backend_pid())')
-      await client.query('LISTEN news')
+      await client.query('LISTEN leftover')
     })
     const { rows } =
       await pool.query(`SELECT current_setting('application_name') = 'mine' AS setting,
@@ -104,12 +104,12 @@ test('what a holder listened by goes, and what the pool listens by stays', async
     client.on('notification', ({ payload }) => heard.push(payload))
     client.once('notice', () => heard.push('notice'))
     client.on('error', () => heard.push('error'))
-    await client.query('LISTEN news')
-    await client.query("NOTIFY news, 'mine'")
+    await client.query('LISTEN own_listeners')
+    await client.query("NOTIFY own_listeners, 'mine'")
     return backendPid(client)
   })
   await pool.use(async (client) => {
-    await client.query("NOTIFY news, 'no longer mine'")
+    await client.query("NOTIFY own_listeners, 'no longer mine'")
     await client.query("DO $$ BEGIN RAISE NOTICE 'nor this'; END $$")
   })
   await observe('SELECT pg_terminate_backend($1)', [pid])
