@@ -84,10 +84,11 @@ export function loadLibc(): Libc {
     },
     fork() {
       const ranges = copyableRanges()
-      // V8 keeps its heap from being copied, page by page as it maps them: nothing may be allocated from here on.
-      for (let i = 0; i < ranges.length; i += 2) {
-        madvise(ranges[i] as number, ranges[i + 1] as number, MADV_DOFORK)
-      }
+      for (const [start, length] of ranges.slice(1)) madvise(start, length, MADV_DOFORK)
+      const [start, length] = ranges[0] as Range
+      // V8 keeps its heap from being copied, page by page as it maps them, and a page that it maps from here on is missing
+      // in the child. So its heap comes last, and nothing between the two calls allocates or gives V8 reason to compile.
+      madvise(start, length, MADV_DOFORK)
       const pid = fork()
       if (pid === 0) {
         if (uvLoopFork(loop) !== 0) exit(1)
@@ -109,24 +110,26 @@ export function loadLibc(): Libc {
   }
 }
 
+type Range = readonly [start: number, length: number]
+
 /**
- * All of the address space as pairs of start and length, without the kernel's own pages ([vvar] and its like), at which
- * madvise would give up. Unmapped holes in a range do no harm.
+ * All of the address space, without the kernel's own pages ([vvar] and its like), at which madvise would give up. They
+ * lie above V8's heap, which is in the first range. Unmapped holes in a range do no harm.
  */
-function copyableRanges(): number[] {
-  const ranges: number[] = []
+function copyableRanges(): Range[] {
+  const ranges: Range[] = []
   let start = 0
   let end = 0
   for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
     const mapping = /^([\da-f]+)-([\da-f]+) /.exec(line)
     if (mapping === null || line.endsWith('[vsyscall]')) continue
     if (line.includes('[vvar')) {
-      if (end > start) ranges.push(start, end - start)
+      if (end > start) ranges.push([start, end - start])
       start = Number.parseInt(mapping[2] as string, 16)
     }
     end = Number.parseInt(mapping[2] as string, 16)
   }
-  if (end > start) ranges.push(start, end - start)
+  if (end > start) ranges.push([start, end - start])
   return ranges
 }
 
