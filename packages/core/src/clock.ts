@@ -51,17 +51,18 @@ export class Clock {
     this.#leapt = leapt
   }
 
-  look(): void {
-    if (--this.#usesLeft > 0) {
-      if (!this.#inBurst) this.read()
-      return
-    }
-    this.#usesLeft = BURST
+  /** Returns whether it has read them. */
+  look(): boolean {
+    const isTurn = --this.#usesLeft <= 0
+    if (isTurn) this.#usesLeft = BURST
+    else if (this.#inBurst) return false
     this.read()
-    if (this.#inBurst) return
-    this.#inBurst = true
-    // It runs when no microtask is left.
-    process.nextTick(this.#endBurst)
+    if (isTurn && !this.#inBurst) {
+      this.#inBurst = true
+      // It runs when no microtask is left.
+      process.nextTick(this.#endBurst)
+    }
+    return true
   }
 
   read(): void {

@@ -10,6 +10,15 @@ import type { ForkSafePool } from './surface.ts'
  */
 export type CreateFailure = 'transient' | 'fatal' | 'full' | 'single'
 
+/** What `reset` is given beside the resource. */
+export interface ResetContext {
+  /**
+   * Looks for a change of process.
+   * @throws {StaleResourceError} where there was one: another process goes on using the resource.
+   */
+  checkProcess(): void
+}
+
 /**
  * All that the pool knows of a kind of resource `R`, opened from a connection `C`, with methods `M` that it adds to the pool.
  *
@@ -34,9 +43,10 @@ export interface Driver<R extends object, C = void, M extends object = object> {
   validate?(resource: R): boolean | Promise<boolean>
   /**
    * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
-   * `validateTimeoutMillis`. If it rejects or takes longer, the resource is destroyed.
+   * `validateTimeoutMillis`. If it rejects or takes longer, the resource is destroyed. One that writes more than once calls
+   * `context.checkProcess()` before each write but the first: the process may have forked since.
    */
-  reset?(resource: R): void | Promise<void>
+  reset?(resource: R, context?: ResetContext): void | Promise<void>
   /**
    * Closes politely. Once it settles, nothing of the resource may be left open. May take `destroyTimeoutMillis`. If it rejects
    * or takes longer, `discard` follows.

@@ -1,5 +1,6 @@
 import genericPool, { type Pool } from 'generic-pool'
 import type { Clock } from './clock.ts'
+import type { ResetContext } from './driver.ts'
 import { Entry } from './entry.ts'
 import { Hooks, type HooksHost } from './hooks.ts'
 import { endLease } from './lease.ts'
@@ -40,6 +41,7 @@ export class Generation<R extends object> {
   destroying = 0
   readonly #host: GenerationHost<R>
   readonly #hooks: Hooks<R>
+  readonly #steps: ResetContext = { checkProcess: () => this.#hooks.call() }
   readonly #pool: Pool<Entry<R>>
   /** What generic-pool may begin to create, and has not yet. */
   readonly #reserved: Entry<R>[] = []
@@ -109,7 +111,7 @@ export class Generation<R extends object> {
     entry.state = 'resetting'
     let pending: void | Promise<void>
     try {
-      pending = this.#hooks.call(driver.reset, entry.resource as R)
+      pending = this.#hooks.call(driver.reset, entry.resource as R, this.#steps)
     } catch (error) {
       this.#hooks.failed('reset', error)
       return done(false)
@@ -150,7 +152,7 @@ export class Generation<R extends object> {
   /** Gives up what is being opened. */
   cancelCreates(): void {
     for (const entry of this.entries) {
-      if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it any more.'))
+      if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it.'))
     }
   }
 
@@ -159,7 +161,7 @@ export class Generation<R extends object> {
     const inFlight = [...this.entries].map((entry) => ({ entry, giveUp: entry.giveUp }))
     return () => {
       for (const { entry, giveUp } of inFlight) {
-        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('The clock that timed it has gone back.'))
+        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('Its clock has gone back.'))
       }
     }
   }

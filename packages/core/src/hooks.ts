@@ -45,7 +45,7 @@ export class Hooks<R extends object> {
    * The one place where a hook is called that may write to the server: only in the process that made the resource.
    * @throws {StaleResourceError} in any other.
    */
-  call<A extends unknown[], T>(run: ((...args: A) => T) | undefined, ...args: A): T | undefined {
+  call<A extends unknown[], T>(run?: (...args: A) => T, ...args: A): T | undefined {
     const { context, driver } = this.#host
     this.#host.checkProcess()
     if (this.abandoned) throw this.staleError()
@@ -89,7 +89,7 @@ export class Hooks<R extends object> {
       done(outcome)
     }
     const fail = (error: unknown): void => {
-      // What fails in a forked child was the parent's to try: there nothing has failed.
+      // What fails in a forked child was the parent's to try: there nothing has failed, as nothing has succeeded.
       this.#host.checkProcess()
       if (!settled && hook !== 'create') this.failed(hook, error)
       settle({ ok: false, error })
@@ -105,7 +105,10 @@ export class Hooks<R extends object> {
       settle({ ok: false, error })
     }
     // Even what throws at once ends in a turn of its own: nobody is called back in the middle of asking.
-    new Promise<T>((resolve) => resolve(start())).then((value) => settle({ ok: true, value }), fail)
+    new Promise<T>((resolve) => resolve(start())).then((value) => {
+      this.#host.checkProcess()
+      settle({ ok: true, value })
+    }, fail)
   }
 
   staleError(): StaleResourceError {

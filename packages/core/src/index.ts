@@ -1,5 +1,5 @@
 export { defineDriver } from './driver.ts'
-export type { CreateFailure, Driver } from './driver.ts'
+export type { CreateFailure, Driver, ResetContext } from './driver.ts'
 export {
   AcquireTimeoutError,
   CreateError,

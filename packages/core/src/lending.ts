@@ -157,12 +157,7 @@ export class Lending<R extends object> {
 
   #watchLeak(entry: Entry<R>, borrower: Borrower): void {
     entry.lentAt = this.#clock.now()
-    this.#expect(entry.lentAt + borrower.leakMillis)
-  }
-
-  /** Has upkeep look then, at the latest, unless the pool closes. */
-  #expect(at: number): void {
-    if (this.#host.isOpen()) this.#maintenance.expect(at)
+    this.#maintenance.expect(entry.lentAt + borrower.leakMillis)
   }
 
   #refuseHopeless(): void {
@@ -203,7 +198,14 @@ export class Lending<R extends object> {
     if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
     else if (entry.generation.retired) this.end(entry, 'recycle')
     else if (this.#resets) this.#reset(entry)
+    else if (this.handoff.waiting > 0) this.#handOver(entry)
     else this.offer(entry)
+  }
+
+  /** Whoever waits may have begun to in another process; where uses come in a burst, that is noticed at the next one. */
+  #handOver(entry: Entry<R>): void {
+    if (this.#clock.look()) this.#host.checkProcess()
+    if (entry.state === 'lent') this.offer(entry)
   }
 
   #reset(entry: Entry<R>): void {
@@ -220,7 +222,6 @@ export class Lending<R extends object> {
   /** Passes a resource to the next holder, or lays it down as idle. */
   offer(entry: Entry<R>): void {
     if (entry.generation.retired) return this.end(entry, 'recycle')
-    // An earlier look will do: those who wait have looked.
     if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
     const waiter = this.handoff.next()
@@ -296,7 +297,8 @@ export class Lending<R extends object> {
     this.#host.checkProcess()
     if (entry.state === 'destroying' || entry.state === 'gone') return
     // A server that accepts and then hangs up is failing, too.
-    if (entry.uses === 0 && !entry.generation.retired) {
+    const isNew = this.#clock.now() - entry.startedAt < this.#options.createTimeoutMillis
+    if (isNew && entry.uses === 0 && !entry.generation.retired) {
       this.#stock.backoff.failed(error, 'transient')
     }
     this.endUnderHolder(entry, 'lost', error)
@@ -321,7 +323,7 @@ export class Lending<R extends object> {
   resized(): void {
     this.#shrinking = true
     // There may be more to spare than before.
-    this.#expect(0)
+    this.#maintenance.expect(0)
     const { idle } = this.handoff
     while (idle.first !== undefined && this.#exceeds()) this.end(idle.first, 'resize')
   }
@@ -349,17 +351,17 @@ export class Lending<R extends object> {
     while (idle.first !== undefined) this.end(idle.first, reason)
   }
 
-  /** No more upkeep. */
+  /** No more timers. */
   stop(): void {
     this.#maintenance.stop()
+    this.handoff.stop()
   }
 
   /** What is idle belongs to another process, and so does whoever waits. */
   abandon(error: () => Error): void {
-    this.#maintenance.stop()
+    this.stop()
     this.#clock.reset()
     this.handoff.idle.clear()
-    this.handoff.stop()
     this.handoff.rejectAll(error)
   }
 }

@@ -275,7 +275,6 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   async #close({ deadlineMillis = CLOSE_DEADLINE_MILLIS }: CloseOptions): Promise<void> {
     this.#state = 'closing'
-    this.#lending.stop()
     for (const { reject } of this.#warmUps) reject(this.#refusal())
     let timer = startTimer(() => {
       this.#closeNow()
@@ -288,7 +287,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     })
     this.#state = 'closed'
     clearTimeout(timer)
-    this.#lending.handoff.stop()
+    this.#lending.stop()
     this.#stock.backoff.reset()
     this.#telemetry.emit('close')
   }

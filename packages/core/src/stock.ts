@@ -144,8 +144,6 @@ export class Stock<R extends object> {
     failed?: () => void,
   ): void {
     if (entry.state !== from) return
-    this.#keeper.checkProcess()
-    if (entry.state !== from) return
     if (good) return this.#keeper.ready(entry)
     this.destroy(entry, otherwise)
     failed?.()
@@ -204,7 +202,8 @@ export class Stock<R extends object> {
   }
 
   #opened(entry: Entry<R>, durationMillis: number): void {
-    this.backoff.reset()
+    // One that was begun before the failure says nothing of what comes after it.
+    if (entry.probe) this.backoff.reset()
     this.#keeper.ready(entry)
     this.#telemetry.emit('create', { generation: entry.generation.number, durationMillis })
     // The server answers again: there may be more to open than this one.

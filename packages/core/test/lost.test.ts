@@ -6,7 +6,23 @@ import { follow, microtasks, pass, settled, useFakeTime } from './support/time.t
 
 useFakeTime()
 
+const LONG = { minMillis: 1e9, maxMillis: 1e9 }
+
 describe('a resource that dies by itself', () => {
+  test('soon, and was of no use to anyone, is as a failed create; later it is none', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { min: 1, createTimeoutMillis: 1_000, backoff: LONG })
+    await pool.warmUp()
+    await pass(1_000)
+    driver.resource(1).lose()
+    await settled()
+    expect(driver.open.map(({ id }) => id)).toEqual([2])
+    await pass(900)
+    driver.resource(2).lose()
+    await settled()
+    expect(driver.open).toEqual([])
+  })
+
   test('is never lent again when it was idle', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)

@@ -457,6 +457,28 @@ describe('a server that is full', () => {
   })
 })
 
+describe('a create that was begun before another failed', () => {
+  test('and succeeds after it ends no pause: the server may still be full', async () => {
+    const driver = new FakeDriver({ hooks: ['watch', 'classify'] })
+    driver.failureKind = 'full'
+    driver.plans.create = { afterMillis: 20, outcome: 'pass' }
+    const pool = openPool(driver, { max: 3, backoff: { minMillis: 1_000, maxMillis: 1_000 } })
+    const failures = failuresOf(pool)
+    const first = pool.acquire()
+    driver.plans.create = 'reject'
+    follow(pool.acquire())
+    follow(pool.acquire())
+
+    await pass(900)
+
+    expect(await idOf(first)).toBe(1)
+    expect(failures).toHaveLength(2)
+    expect(driver.count('create')).toBe(3)
+    await pass(100)
+    expect(driver.count('create')).toBe(4)
+  })
+})
+
 describe('a create that is given up', () => {
   test('and opens all the same is destroyed, told of as late, and never lent', async () => {
     const driver = new FakeDriver({ heedsAbort: false })

@@ -9,6 +9,7 @@ import {
   type Lease,
   LeaseReleasedError,
   type PoolEvents,
+  type ResetContext,
   StaleResourceError,
 } from '../src/index.ts'
 import { Pool } from '../src/pool.ts'
@@ -676,6 +677,70 @@ describe('where no hook is called, detection at use', () => {
     for (const resource of driver.resources) expectDiscardedOnce(resource)
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0 })
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is made at a release that would serve a waiter of the parent', async () => {
+    const process = new FakeProcess()
+    const driver = new FakeDriver()
+    const pool = process.pool(driver, { max: 1 })
+    const inherited = await pool.acquire()
+    const waiter = errorOf(pool.acquire())
+
+    process.fork()
+    inherited.release()
+
+    expect(await waiter).toBeInstanceOf(StaleResourceError)
+    expectDiscardedOnce(driver.resource(1))
+  })
+
+  test('is made where a destroy ends, which was not of the child', async () => {
+    const process = new FakeProcess()
+    const driver = new FakeDriver()
+    driver.plans.destroy = 'hang'
+    const pool = process.pool(driver)
+    const told: unknown[] = []
+    pool.on('destroy', (details) => told.push(details))
+    const inherited = await pool.acquire()
+    inherited.destroy()
+
+    process.fork()
+    driver.settle('destroy')
+    await settled()
+
+    expect(told).toEqual([])
+    expect(driver.resource(1).discards).toBe(1)
+    expect(pool.stats).toMatchObject({ size: 0, destroying: 0 })
+  })
+
+  test('is made between the steps of a reset that asks for it', async () => {
+    const process = new FakeProcess()
+    const driver = new FakeDriver({ hooks: ['reset'] })
+    const steps: string[] = []
+    let answered!: () => void
+    const answer = new Promise<void>((resolve) => (answered = resolve))
+    const pool = process.pool(
+      Object.assign(driver, {
+        async reset(_: FakeResource, context?: ResetContext) {
+          steps.push('ROLLBACK')
+          context?.checkProcess()
+          await answer
+          context?.checkProcess()
+          steps.push('DISCARD ALL')
+        },
+      }),
+    )
+    const errors: unknown[] = []
+    pool.on('hookError', (details) => errors.push(details))
+    const inherited = await pool.acquire()
+    inherited.release()
+
+    process.fork()
+    answered()
+    await settled()
+
+    expect(steps).toEqual(['ROLLBACK'])
+    expect(errors).toEqual([])
+    expectDiscardedOnce(driver.resource(1))
   })
 
   test('keeps the numbers right when a keepalive is what finds out', async () => {

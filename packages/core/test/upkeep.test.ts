@@ -116,6 +116,24 @@ describe('the life of a resource', () => {
     expect(driver.open.map(({ id }) => id)).toEqual([2])
   })
 
+  test.each(['with', 'without'])(
+    'ends also where it passes from hand to hand, by a driver %s a reset',
+    async (reset) => {
+      const driver = new FakeDriver({ hooks: reset === 'with' ? ['reset'] : [] })
+      const pool = openPool(driver, { max: 1, maxLifetimeMillis: 1_000 })
+      const served = Promise.all(
+        Array.from({ length: 40 }, () =>
+          pool.use(async ({ id }) => {
+            await new Promise((resolve) => setTimeout(resolve, 50))
+            return id
+          }),
+        ),
+      )
+      await pass(2_100)
+      expect(new Set(await served)).toEqual(new Set([1, 2]))
+    },
+  )
+
   test('ends at its release where it is lent, and never under its holder', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     const pool = openPool(driver, { maxLifetimeMillis: 10_000 })
@@ -329,6 +347,19 @@ describe('a leak', () => {
     return leaks
   }
   const forgetful = (pool: FakePool) => pool.acquire()
+
+  test('is told of also while the pool closes, which may be what it waits for', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 5_000 })
+    const leaks = leaksOf(pool)
+    await forgetful(pool)
+    const closed = follow(pool.close({ deadlineMillis: 10_000 }))
+    await pass(6_500)
+    expect(leaks).toHaveLength(1)
+    expect(closed.outcome.state).toBe('pending')
+    await pass(4_000)
+    expect(closed.outcome.state).toBe('fulfilled')
+    expect(vi.getTimerCount()).toBe(0)
+  })
 
   test('is told of once, with the stack of the acquire', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 5_000 })

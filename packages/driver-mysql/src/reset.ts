@@ -1,3 +1,4 @@
+import type { ResetContext } from '@forksafe/core'
 import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
 import { type Session, sessionOf } from './session.ts'
@@ -7,18 +8,21 @@ import { type Session, sessionOf } from './session.ts'
  * transaction a ROLLBACK, any other a reset of the whole session.
  * @throws where that cannot be taken away.
  */
-export function reset(client: MysqlClient): Promise<void> | undefined {
+export function reset(client: MysqlClient, context?: ResetContext): Promise<void> | undefined {
   const session = sessionOf(client)
   refuseUnusable(session)
-  if (session.busy) return answered(client, session)
+  if (session.busy) return answered(client, session, context)
   session.closeStatements()
-  return session.clean ? undefined : undo(client, session)
+  return session.clean ? undefined : undo(client, session, context)
 }
 
 /** The same, of a session that may be less clean than it looks. */
-export function resetAlways(client: MysqlClient): Promise<void> | undefined {
+export function resetAlways(
+  client: MysqlClient,
+  context?: ResetContext,
+): Promise<void> | undefined {
   sessionOf(client).left = true
-  return reset(client)
+  return reset(client, context)
 }
 
 /** @throws where nobody else can use the connection any more. */
@@ -30,16 +34,21 @@ export function refuseUnusable(session: Session): void {
 }
 
 /** What is still being answered may be what begins something. */
-async function answered(client: MysqlClient, session: Session): Promise<void> {
+async function answered(
+  client: MysqlClient,
+  session: Session,
+  context?: ResetContext,
+): Promise<void> {
   await client.ping()
+  context?.checkProcess()
   session.closeStatements()
-  if (!session.clean) await undo(client, session)
+  if (!session.clean) await undo(client, session, context)
 }
 
-async function undo(client: MysqlClient, session: Session): Promise<void> {
+async function undo(client: MysqlClient, session: Session, context?: ResetContext): Promise<void> {
   const { beyondReset } = session
   if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
-  if (session.left || session.announced) return resetSession(client, session)
+  if (session.left || session.announced) return resetSession(client, session, context)
   await client.query('ROLLBACK')
   session.restored()
 }
@@ -52,13 +61,19 @@ const IGNORE_SPACE_AGAIN = "sql_mode = CONCAT_WS(',', 'IGNORE_SPACE', @@sql_mode
  * since. What the one does and the other does not, is restored: the database, the mode that ignores spaces, and on MySQL the
  * character set.
  */
-async function resetSession(client: MysqlClient, session: Session): Promise<void> {
+async function resetSession(
+  client: MysqlClient,
+  session: Session,
+  context?: ResetContext,
+): Promise<void> {
   const { elsewhere, charsetNumber, database, ignoresSpace } = session
   await client.reset()
+  context?.checkProcess()
   const names = `SET NAMES ${namesOf(charsetNumber)}`
   await client.query(ignoresSpace ? `${names}, ${IGNORE_SPACE_AGAIN}` : names)
   if (elsewhere) {
     if (database === undefined) throw new Error('The last holder left the session in a database.')
+    context?.checkProcess()
     await client.query(`USE ${client.escapeId(database)}`)
   }
   session.restored()

@@ -1,5 +1,6 @@
 import { createForkSafePool, defineDriver } from '@forksafe/core'
 import { fork, type ForkedChild, inChild } from '@forksafe/testkit'
+import type { Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { mysqlDriver } from '../src/index.ts'
 import {
@@ -100,6 +101,36 @@ test.each(['commits', 'rolls back'])(
     expect(await settled).toBe(end === 'commits' ? undefined : 'changed my mind')
   },
 )
+
+test('a child that is answered in the middle of a reset notices, and goes no step further', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  const lease = await pool.acquire()
+  const client = lease.resource
+  await client.query('SET @left = 1')
+  const { stream } = client.connection as unknown as { stream: Socket }
+  // The child alone is to read.
+  stream.pause()
+  const mark = await proxy.mark()
+  lease.release()
+  const written = async () => {
+    const records = await proxy.records({ since: mark, openedBefore: mark })
+    return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
+  }
+  await expect.poll(written).toHaveLength(1)
+  const found = await inChild(
+    async () => {
+      const noticed = new Promise((resolve) => pool.once('processChange', () => resolve('noticed')))
+      stream.resume()
+      return Promise.race([
+        noticed,
+        new Promise((resolve) => setTimeout(resolve, 500, 'saw nothing')),
+      ])
+    },
+    { afterFork: false },
+  )
+  expect(found).toBe('noticed')
+  expect(await written()).toHaveLength(1)
+})
 
 test('the proof is no empty one: mysql2’s own `destroy()` is seen, and ends the parent’s session', async () => {
   const { proxy, stop } = await startProxy('plain')

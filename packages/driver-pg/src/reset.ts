@@ -1,3 +1,4 @@
+import type { ResetContext } from '@forksafe/core'
 import type { Client } from 'pg'
 import { removeHolders } from './listeners.ts'
 import { isReady } from './pending.ts'
@@ -31,10 +32,11 @@ export function reset(client: Client): Promise<void> | undefined {
 }
 
 /** Does the same, and then takes away what else was left, by a statement of the user's choice. */
-export function resetBy(query: string): (client: Client) => Promise<void> {
+export function resetBy(query: string): (client: Client, context?: ResetContext) => Promise<void> {
   const forgets = FORGETS_STATEMENTS.test(query)
-  return async (client) => {
+  return async (client, context) => {
     await reset(client)
+    context?.checkProcess()
     await client.query(query)
     if (!forgets) return
     const { connection } = client as Client & Session

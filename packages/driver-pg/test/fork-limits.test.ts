@@ -1,5 +1,6 @@
 import { fork, inChild } from '@forksafe/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { pgDriverWith } from '../src/index.ts'
 import { expectWritten, fromClient, openWatchedPool, outcomeOf } from './support/forked.ts'
 import { backendPid, role, startProxy } from './support/pools.ts'
 import { blockUntilEnded } from './support/processes.ts'
@@ -75,6 +76,30 @@ describe('a child that never uses the pool', () => {
       )
     },
   )
+
+  test('and is answered in the middle of a reset notices, and goes no step further', async () => {
+    const proxy = await openProxy()
+    const driver = pgDriverWith({ resetQuery: 'DISCARD ALL' })
+    const { pool } = openWatchedPool(proxy, 'plain', { max: 1 }, { driver })
+    const lease = await pool.acquire()
+    await lease.resource.query('BEGIN')
+    await proxy.hold({ direction: 'fromServer' })
+    const mark = await proxy.mark()
+    lease.release()
+    await expectWritten(proxy, mark)
+    const child = await fork(
+      async () => {
+        const change = new Promise((resolve) => pool.once('processChange', resolve))
+        await proxy.resume()
+        return Promise.race([change.then(() => 'noticed'), later(nothing.description)])
+      },
+      { afterFork: false },
+    )
+    blockUntilEnded(child.pid)
+    expect(await child.result).toBe('noticed')
+    const records = await proxy.records({ since: mark, openedBefore: mark })
+    expect(fromClient(records)).toHaveLength(1)
+  })
 
   test.skipIf(role === undefined).each([
     { afterFork: false, goesOn: true },

@@ -74,9 +74,9 @@ export const redisClusterDriver = defineDriver({
     return true
   },
 
-  reset(cluster) {
+  reset(cluster, context) {
     if (cluster.status !== 'ready') throw new Error('The last holder has ended the cluster.')
-    return resetCluster(cluster, nodesOf(cluster))
+    return resetCluster(cluster, nodesOf(cluster), context)
   },
 
   /** With a goodbye to each node where there is hope of an answer. */

@@ -89,9 +89,9 @@ export const redisDriver = defineDriver({
     return true
   },
 
-  reset(client) {
+  reset(client, context) {
     if (!connectorOf(client).writable) throw new Error('The last holder has ended the connection.')
-    return reset(client, sessionOf(client))
+    return reset(client, sessionOf(client), context)
   },
 
   /** With a goodbye, where there is hope of an answer. */

@@ -1,3 +1,4 @@
+import type { ResetContext } from '@forksafe/core'
 import type { Cluster, Redis } from 'ioredis'
 import { cannotReset } from './beyond-reset.ts'
 import { sendNow, untilSent } from './held-back.ts'
@@ -20,37 +21,54 @@ const HEARD = [
  * are still to come: the server answers in order.
  * @throws where that cannot be taken away, or nothing would be answered in time.
  */
-export function reset(client: Redis, session: Session): Promise<void> | undefined {
+export function reset(
+  client: Redis,
+  session: Session,
+  context?: ResetContext,
+): Promise<void> | undefined {
   if (client.autoPipelineQueueSize > 0) {
-    return untilSent(client, [client]).then(() => reset(client, session))
+    return untilSent(client, [client]).then(() => {
+      context?.checkProcess()
+      return reset(client, session, context)
+    })
   }
   refuseBlocking(client)
   stopListening(client)
-  return session.clean ? undefined : undo(client, session)
+  return session.clean ? undefined : undo(client, session, context)
 }
 
 /**
  * The same on each node of a cluster.
  * @throws as {@link reset} does, and for a subscription: its connection is another one.
  */
-export function resetCluster(cluster: Cluster, nodes: Nodes): Promise<void> | undefined {
+export function resetCluster(
+  cluster: Cluster,
+  nodes: Nodes,
+  context?: ResetContext,
+): Promise<void> | undefined {
   if (nodes.beyondReset !== undefined) throw cannotReset(`\`${nodes.beyondReset}\``)
   if (cluster.autoPipelineQueueSize > 0) {
-    return untilSent(cluster, [...nodes.sessions.keys()]).then(() => resetCluster(cluster, nodes))
+    return untilSent(cluster, [...nodes.sessions.keys()]).then(() => {
+      context?.checkProcess()
+      return resetCluster(cluster, nodes, context)
+    })
   }
   stopListening(cluster)
   const resets: Promise<void>[] = []
   for (const [node, session] of nodes.sessions) {
-    const pending = reset(node, session)
+    const pending = reset(node, session, context)
     if (pending !== undefined) resets.push(pending)
   }
   return resets.length === 0 ? undefined : Promise.all(resets).then(() => undefined)
 }
 
-async function undo(client: Redis, session: Session): Promise<void> {
+async function undo(client: Redis, session: Session, context?: ResetContext): Promise<void> {
   failBeyondReset(session)
   // An EXEC that nobody waited for may be what ends it.
-  if (client.commandQueue.length > 0) await sendNow(client, 'ping')
+  if (client.commandQueue.length > 0) {
+    await sendNow(client, 'ping')
+    context?.checkProcess()
+  }
   failBeyondReset(session)
   const answers: Promise<unknown>[] = []
   if (session.inMulti) answers.push(sendNow(client, 'discard'))

@@ -45,9 +45,9 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
       return true
     },
 
-    reset({ client }) {
+    reset({ client }, context) {
       refuseUnusable(sessionOf(client))
-      return undo(client)
+      return undo(client, context)
     },
 
     async destroy(pooled) {
