@@ -216,8 +216,26 @@ export const mutations = [
   inCore(
     'the timer of the queue outlives the queue’s process',
     'lending.ts',
-    '    this.handoff.stop()\n    this.handoff.rejectAll(error)',
-    '    this.handoff.rejectAll(error)',
+    '    this.#maintenance.stop()\n    this.handoff.stop()',
+    '    this.#maintenance.stop()',
+  ),
+  inCore(
+    'a release serves a waiter of the parent in a child',
+    'lending.ts',
+    'if (this.#clock.look()) this.#host.checkProcess()',
+    'this.#clock.look()',
+  ),
+  inCore(
+    'a reset takes its next step in a child',
+    'generation.ts',
+    '{ checkProcess: () => this.#hooks.call() }',
+    '{ checkProcess: () => undefined }',
+  ),
+  inCore(
+    'a hook that succeeds in a child counts as a success',
+    'hooks.ts',
+    '      this.#host.checkProcess()\n      settle({',
+    '      settle({',
   ),
   inCore(
     'a limit that passes in a child counts as a failure',
