@@ -33,17 +33,17 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    * Opens a resource. May take `createTimeoutMillis`. If it rejects, `classify` says what that means.
    *
    * When `signal` aborts, the process may no longer be the one that began: the driver lets go of what it has opened so far as
-   * `discard` does. What it returns after that is discarded.
+   * `discard` does. What it returns after that is destroyed, or discarded if the process has changed.
    */
   create(connection: C, context: { readonly signal: AbortSignal }): Promise<R>
   /**
-   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false`, rejects or takes longer, the
-   * resource is destroyed, and another takes its place.
+   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false` or rejects, the
+   * resource is destroyed; if it takes longer, it is discarded, without a goodbye. Another takes its place.
    */
   validate?(resource: R): boolean | Promise<boolean>
   /**
    * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
-   * `validateTimeoutMillis`. If it rejects or takes longer, the resource is destroyed. One that writes more than once calls
+   * `validateTimeoutMillis`. If it rejects, the resource is destroyed; if it takes longer, it is discarded, without a goodbye. One that writes more than once calls
    * `context.checkProcess()` before each write but the first: the process may have forked since.
    */
   reset?(resource: R, context?: ResetContext): void | Promise<void>

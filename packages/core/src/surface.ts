@@ -39,8 +39,9 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
   /** The generation of the resource: `stats.generation` when it was opened. */
   readonly generation: number
   /**
-   * Gives the resource back. Does nothing if this process does not own it.
-   * @throws {LeaseReleasedError} when the lease has already ended; nothing changes then.
+   * Gives the resource back. Does nothing if this process does not own it, nor at the first call after the resource was lost or
+   * the pool has closed.
+   * @throws {LeaseReleasedError} when the lease was released or destroyed before; nothing changes then.
    */
   release(): void
   /**

@@ -3,6 +3,7 @@
  * for programs, the message for people.
  */
 export abstract class TestkitError extends Error {
+  /** Stable, for programs: `ERR_FORK_UNSUPPORTED`, `ERR_CHILD_EXIT` and so on. */
   abstract readonly code: string
 }
 
