@@ -37,14 +37,15 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    */
   create(connection: C, context: { readonly signal: AbortSignal }): Promise<R>
   /**
-   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false` or rejects, the
-   * resource is destroyed; if it takes longer, it is discarded, without a goodbye. Another takes its place.
+   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false` or rejects, the resource is
+   * destroyed; if it takes longer, it is discarded, without a goodbye. Another takes its place.
    */
   validate?(resource: R): boolean | Promise<boolean>
   /**
    * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
-   * `validateTimeoutMillis`. If it rejects, the resource is destroyed; if it takes longer, it is discarded, without a goodbye. One that writes more than once calls
-   * `context.checkProcess()` before each write but the first: the process may have forked since.
+   * `validateTimeoutMillis`. If it rejects, the resource is destroyed; if it takes longer, it is discarded, without a goodbye.
+   * One that writes more than once calls `context.checkProcess()` before each write but the first: the process may have
+   * forked since.
    */
   reset?(resource: R, context?: ResetContext): void | Promise<void>
   /**

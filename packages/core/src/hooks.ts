@@ -89,7 +89,7 @@ export class Hooks<R extends object> {
       done(outcome)
     }
     const fail = (error: unknown): void => {
-      // What fails in a forked child was the parent's to try: there nothing has failed, as nothing has succeeded.
+      // What ends in a forked child was the parent's to try: there nothing has failed, and below nothing has succeeded.
       this.#host.checkProcess()
       if (!settled && hook !== 'create') this.failed(hook, error)
       settle({ ok: false, error })
