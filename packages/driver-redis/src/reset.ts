@@ -27,10 +27,7 @@ export function reset(
   context?: ResetContext,
 ): Promise<void> | undefined {
   if (client.autoPipelineQueueSize > 0) {
-    return untilSent(client, [client]).then(() => {
-      context?.checkProcess()
-      return reset(client, session, context)
-    })
+    return untilSent(client, [client], context).then(() => reset(client, session, context))
   }
   refuseBlocking(client)
   stopListening(client)
@@ -48,10 +45,9 @@ export function resetCluster(
 ): Promise<void> | undefined {
   if (nodes.beyondReset !== undefined) throw cannotReset(`\`${nodes.beyondReset}\``)
   if (cluster.autoPipelineQueueSize > 0) {
-    return untilSent(cluster, [...nodes.sessions.keys()]).then(() => {
-      context?.checkProcess()
-      return resetCluster(cluster, nodes, context)
-    })
+    return untilSent(cluster, [...nodes.sessions.keys()], context).then(() =>
+      resetCluster(cluster, nodes, context),
+    )
   }
   stopListening(cluster)
   const resets: Promise<void>[] = []

@@ -5,6 +5,7 @@ import { redisDriver } from '../src/index.ts'
 import {
   expectSilentChild,
   expectWritten,
+  fromClient,
   type Notice,
   outcomeOf,
   type Watched,
@@ -155,6 +156,40 @@ describe.each(transports)('over %s', (transport) => {
       lease.release()
     })
   })
+})
+
+test('a child that is answered in the middle of a reset notices, and goes no step further', async () => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  const lease = await pool.acquire()
+  const client = lease.resource
+  await client.watch('watched')
+  // The child alone is to read.
+  client.stream.pause()
+  const mark = await proxy.mark()
+  const written = async () => {
+    const records = await proxy.records({ since: mark, openedBefore: mark })
+    return fromClient(records).map((record) =>
+      record.kind === 'data' ? String(record.bytes) : record.kind,
+    )
+  }
+  // What has no answer yet has the reset begin with a PING; the UNWATCH is its next step.
+  client.get('watched').catch(() => undefined)
+  lease.release()
+  await expect.poll(async () => (await written()).join('')).toContain('ping')
+  const before = await written()
+  const found = await inChild(
+    async () => {
+      const noticed = new Promise((resolve) => pool.once('processChange', () => resolve('noticed')))
+      client.stream.resume()
+      return Promise.race([
+        noticed,
+        new Promise((resolve) => setTimeout(resolve, 500, 'saw nothing')),
+      ])
+    },
+    { afterFork: false },
+  )
+  expect(found).toBe('noticed')
+  expect(await written()).toEqual(before)
 })
 
 test('the proof is no empty one: what ioredis calls disconnecting is seen, and harms the parent', async () => {

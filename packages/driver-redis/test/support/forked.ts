@@ -105,7 +105,7 @@ export function fateOf(promise: Promise<unknown>): Promise<string> {
 }
 
 /** Everything but what the server sends: bytes, FINs, RSTs. */
-function fromClient(records: ProxyRecord[]): ProxyRecord[] {
+export function fromClient(records: ProxyRecord[]): ProxyRecord[] {
   return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
 }
 
