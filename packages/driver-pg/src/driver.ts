@@ -10,6 +10,7 @@ import { reset, resetBy } from './reset.ts'
 import { clientOn, socketOf } from './sockets.ts'
 import { noticeSpoiling } from './spoiled.ts'
 import { openStream } from './streams.ts'
+import { noticeStrings } from './strings.ts'
 
 /** What `connection` may be: a connection string, or pg's own client configuration. */
 export type PgConnection = string | ClientConfig
@@ -50,6 +51,7 @@ export const pgDriver = defineDriver({
     // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
     client.on('error', () => undefined)
     noticeSpoiling(client)
+    noticeStrings(client)
     const letGo = (): void => void socket.destroy()
     signal.addEventListener('abort', letGo, { once: true })
     try {

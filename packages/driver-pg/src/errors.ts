@@ -1,8 +1,8 @@
 import { PoolError } from '@forksafe/core'
 
 /**
- * The connection was lost while a transaction was being committed: the server may have committed it, or not, and only
- * it can tell. What ended the connection is the `cause`. Never retried.
+ * The connection was lost during COMMIT, or during a statement of `work` that may have committed: only the server can tell
+ * whether it did. The error that ended the connection is the `cause`. Never retried.
  */
 export class CommitUnknownError extends PoolError {
   readonly code = 'FORKSAFE_PG_COMMIT_UNKNOWN'
@@ -19,8 +19,8 @@ export class CommitUnknownError extends PoolError {
 CommitUnknownError.prototype.name = 'CommitUnknownError'
 
 /**
- * `work` has ended, and yet its transaction could not be committed: it had gone on after a failed statement, or left a
- * cursor or a COPY open.
+ * `work` ended without an error, but its transaction could not be committed: `work` went on after a failed statement, left a
+ * cursor or a COPY open, or went on after its connection was lost.
  */
 export class RolledBackError extends PoolError {
   readonly code = 'FORKSAFE_PG_ROLLED_BACK'
@@ -33,17 +33,18 @@ export class RolledBackError extends PoolError {
 RolledBackError.prototype.name = 'RolledBackError'
 
 /**
- * `work` has ended its transaction itself, by a COMMIT or a ROLLBACK. What it did after that was committed statement by
- * statement.
+ * `work` ended its transaction itself, by a COMMIT or a ROLLBACK of its own: a part of it may be committed. What `work` left
+ * open after that is rolled back. The `cause` is what `work` threw, or the signal's reason. Never retried.
  */
 export class TransactionEndedError extends PoolError {
   readonly code = 'FORKSAFE_PG_TRANSACTION_ENDED'
 
   /** @internal */
-  constructor(pool: string) {
+  constructor(pool: string, options?: ErrorOptions) {
     super(
       pool,
       `Pool "${pool}": the transaction had ended before its work did, by a COMMIT or ROLLBACK of its own. What came after that was not part of it.`,
+      options,
     )
   }
 }

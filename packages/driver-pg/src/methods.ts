@@ -48,9 +48,9 @@ export interface PgMethods {
   /**
    * Runs `work` on one connection between `BEGIN` and `COMMIT`, and gives its result. What `work` throws rolls back. Rejects as
    * `acquire` does, with what `work` throws, or with the signal's `reason`.
-   * @throws {RolledBackError} when `work` went on after a failed statement, or left a cursor or a COPY open.
-   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
-   * @throws {TransactionEndedError} when `work` had ended the transaction itself.
+   * @throws {RolledBackError} when `work` went on after a failed statement or a lost connection, or left a cursor or a COPY open.
+   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`, or during a COMMIT of `work`.
+   * @throws {TransactionEndedError} when `work` ended the transaction itself, also if it threw or its signal aborted: the `cause`.
    * @throws {TypeError} for a wrong or unknown option, and for work that is no function.
    */
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>

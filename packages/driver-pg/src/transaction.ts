@@ -7,14 +7,9 @@ import {
 import type { Client } from 'pg'
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
-import {
-  CommitUnknownError,
-  isOfStatement,
-  RolledBackError,
-  TransactionEndedError,
-} from './errors.ts'
-import { isReady } from './pending.ts'
+import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
 import { leftOpen, openStream } from './streams.ts'
+import { watch } from './watch.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
@@ -34,8 +29,9 @@ export interface TransactionOptions {
    */
   readonly retries?: number | undefined
   /**
-   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is cancelled on the server,
-   * and the transaction is rolled back when `work` settles.
+   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is cancelled on the server, further
+   * statements of `work` are not sent and reject with the `reason`, and the transaction is rolled back when `work` settles. Default:
+   * none.
    */
   readonly signal?: AbortSignal | undefined
 }
@@ -46,23 +42,27 @@ export type Savepoint = SavepointOf<Client>
 /** What is done in a transaction. `savepoint` nests. */
 export type TransactionWork<T> = (client: Client, savepoint: Savepoint) => T | Promise<T>
 
+/** Parts of a client that pg does not type. */
+interface Ends {
+  readonly _queryable?: boolean
+  readonly _ending?: boolean
+}
+
 const RETRIED = new Set(['40001', '40P01'])
 
 const dialect: TransactionDialect<Client> = {
   run: (client, statement) => client.query(statement),
   cancel,
 
-  leftOpen: (client, pool) =>
-    openStream(client) === undefined ? undefined : new RolledBackError(pool, leftOpen),
+  leftOpen(client, pool) {
+    if (openStream(client) !== undefined) return new RolledBackError(pool, leftOpen)
+    if (isUsable(client)) return undefined
+    return new RolledBackError(pool, 'its connection was lost before COMMIT')
+  },
 
   async commit(lease, pool) {
-    const client = lease.resource
-    // Where the server has yet to answer, pg does not know of the transaction's end: nothing is asked, and all is answered.
-    if (!isReady(client)) await client.query('')
-    // COMMIT would succeed.
-    if (client.getTransactionStatus() === 'I') throw new TransactionEndedError(pool)
     let command: string
-    // If it is lost by now, COMMIT is not sent, and nothing is unknown.
+    // If the lease has ended by now, COMMIT is not sent, and the outcome is known.
     const ours = lease.resource
     try {
       ;({ command } = await ours.query('COMMIT'))
@@ -76,6 +76,13 @@ const dialect: TransactionDialect<Client> = {
   },
 
   isRetried: (error) => RETRIED.has(String((error as { readonly code?: unknown } | null)?.code)),
+  watch: (lease, pool) => watch(lease.resource, pool),
+}
+
+/** Whether pg would still send a query. */
+function isUsable(client: Client): boolean {
+  const { _queryable, _ending } = client as Client & Ends
+  return _queryable !== false && _ending !== true
 }
 
 /** Runs `work` between `BEGIN` and `COMMIT`, as often as `retries` allows. */

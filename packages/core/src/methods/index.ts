@@ -15,6 +15,7 @@ export type {
   Savepoint,
   TransactionAttempts,
   TransactionDialect,
+  TransactionWatch,
   TransactionWork,
 } from './transaction.ts'
 export { cancelOrEnd, useUntilAborted } from './until-aborted.ts'
