@@ -15,8 +15,30 @@ export interface Command extends EventEmitter {
   readonly query?: string
   readonly values?: unknown
   /** Of a prepared statement that is executed, once it is prepared. */
-  readonly statement?: object | undefined
+  readonly statement?: { readonly query?: string } | undefined
   stream: (options?: object) => Readable
+  /** In milliseconds, and its timer once the statement has been sent. */
+  readonly timeout?: number
+  readonly queryTimeout?: NodeJS.Timeout | null
+  /** What the next packet is given to: one of those below, or another one. */
+  readonly next: unknown
+  readonly resultsetHeader?: unknown
+  readonly infileOk?: unknown
+  readonly row?: unknown
+  readonly pingResponse?: unknown
+  readonly resetConnectionResponse?: unknown
+  /** A file that is sent to the server, and why it, or a row, could not be read. */
+  readonly _localStream?: Readable | null
+  readonly _localStreamError?: unknown
+}
+
+/** A message of the server. */
+export interface Packet {
+  readonly buffer: Buffer
+  offset: number
+  readonly end: number
+  eofStatusFlags(): number
+  asError(encoding: string): ServerError
 }
 
 interface Statements {
@@ -35,11 +57,15 @@ export interface Core {
   changeUser: (...args: unknown[]) => unknown
   /** All that is sent to the server passes here; once the connection is closed it is another function. */
   addCommand: (command: Command) => Command
+  /** Takes what the server sends, and without a packet starts a command. */
+  handlePacket: (packet?: Packet) => void
+  readonly clientEncoding: string
+  readonly _handshakePacket: { readonly statusFlags: number }
   readonly stream: Duplex & { ref?(): void; unref?(): void }
   readonly config: { readonly clientFlags: number }
-  readonly _command?: Command | null
+  _command?: Command | null
   /** Those after it. */
-  readonly _commands: { readonly length: number; toArray(): Command[] }
+  readonly _commands: { readonly length: number; toArray(): Command[]; clear(): void }
   readonly _paused: boolean
   readonly _closing?: boolean
   readonly _fatalError: object | null
@@ -75,6 +101,8 @@ export function refuse(command: Command, error: Error): Command {
   process.nextTick(() => {
     if (command.onResult !== undefined) command.onResult(error)
     else if (command.listenerCount('error') > 0) command.emit('error', error)
+    // mysql2's pool releases its connection then.
+    command.emit('end')
   })
   return command
 }

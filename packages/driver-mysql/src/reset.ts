@@ -27,7 +27,8 @@ export function resetAlways(
 
 /** @throws where nobody else can use the connection any more. */
 export function refuseUnusable(session: Session): void {
-  if (session.ended) throw new Error('The last holder has ended the connection.')
+  if (session.failing !== undefined) throw session.failing
+  if (session.ended) throw new Error('The connection has ended.')
   if (session.anotherUser) throw new Error('The last holder left the session as another user.')
   if (session.overdue) throw new Error('A statement works on after its `timeout`.')
   if (session.streaming) throw new Error('The last holder left a stream open: read it to its end.')
@@ -48,7 +49,9 @@ async function answered(
 async function undo(client: MysqlClient, session: Session, context?: ResetContext): Promise<void> {
   const { beyondReset } = session
   if (beyondReset !== undefined) throw new Error(`The last holder left the session ${beyondReset}.`)
-  if (session.left || session.announced) return resetSession(client, session, context)
+  const { left, announced, autocommits, ownAutocommit } = session
+  if (left || announced || autocommits !== ownAutocommit)
+    return resetSession(client, session, context)
   await client.query('ROLLBACK')
   session.restored()
 }

@@ -1,20 +1,20 @@
 import { errorMonitor } from 'node:events'
 import type { Duplex, Readable } from 'node:stream'
+import { type AnswerListener, watchAnswers } from './answers.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { type Command, type Core, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
 import { SessionState } from './session-state.ts'
-import { bringsSql } from './statements.ts'
+import { bringsSql, type Effect, effectOf } from './statements.ts'
 
 const IGNORES_SPACE = 256 // CLIENT_IGNORE_SPACE
 /** Does nothing. Its answer tells whether there is a transaction. */
 export const ASK = 'DO 0'
-/** mysql2 waits no longer, and the server works on. */
-const TIMED_OUT = 'PROTOCOL_SEQUENCE_TIMEOUT'
 
+/** Those whose answer has come, whether their caller has it or not. */
 const answered = new WeakSet<Command>()
-/** Those whose caller has had an error in place of their answer, which is yet to come. */
-const timedOut = new WeakSet<Command>()
+/** By the text that was given for them, before values were filled in. */
+const effects = new WeakMap<Command, Effect>()
 const streams = new WeakMap<Command, Readable>()
 const sessions = new WeakMap<MysqlClient, Session>()
 
@@ -33,7 +33,7 @@ export function sessionOf(client: MysqlClient): Session {
  * What the holders of a connection have left in its session. It is known from the statements that pass, and from the
  * server's word on its transaction where it sends one, so that a clean session costs no round trip.
  */
-export class Session extends SessionState {
+export class Session extends SessionState implements AnswerListener {
   readonly socket: Duplex
   /** How to reach the server again. */
   readonly target: MysqlConnection
@@ -46,9 +46,13 @@ export class Session extends SessionState {
   #maySend: (() => boolean) | undefined
   /** The statements that the present holder has had prepared. */
   readonly #prepared = new Set<string>()
+  /** Why the session is in an unknown state, if it is: nothing more is sent on the connection, nor read. */
+  failing: Error | undefined
+  /** In a transaction that is guarded: a caller was not given an answer, because its `timeout` was over. */
+  #unheard = false
 
   constructor({ core, socket }: Opened, target: MysqlConnection) {
-    super()
+    super(untyped(core)._handshakePacket.statusFlags)
     this.socket = socket
     this.target = target
     this.charsetNumber = core.config.charsetNumber
@@ -56,6 +60,11 @@ export class Session extends SessionState {
     this.#core = untyped(core)
     this.ignoresSpace = (this.#core.config.clientFlags & IGNORES_SPACE) !== 0
     this.#observe()
+    watchAnswers(this.#core, this)
+  }
+
+  get broken(): boolean {
+    return this.failing !== undefined
   }
 
   /** A statement has no answer yet. One that is just telling its answer has. */
@@ -79,13 +88,48 @@ export class Session extends SessionState {
   /** It works on a statement whose caller has given up waiting, by mysql2's `timeout`. */
   get overdue(): boolean {
     const { _command } = this.#core
-    return this.busy && timedOut.has(_command as Command)
+    return this.busy && isTimedOut(_command as Command)
   }
 
   /** It takes no statements any more. */
   get ended(): boolean {
     const { _closing, _fatalError, _protocolError } = this.#core
-    return _closing === true || _fatalError !== null || _protocolError !== null
+    return (
+      this.broken ||
+      this.socket.destroyed ||
+      _closing === true ||
+      _fatalError !== null ||
+      _protocolError !== null
+    )
+  }
+
+  /** Why nothing more may be sent in a transaction that is guarded, as the end of a sentence. */
+  get unusable(): string | undefined {
+    if (this.ended) return 'its connection takes no more statements'
+    if (this.overdue || this.#unheard) return 'a statement took longer than its `timeout`'
+    return undefined
+  }
+
+  answered(command: Command, failed: boolean): void {
+    answered.add(command)
+    if (isTimedOut(command)) this.#unheard = true
+    // What a holder executes that was prepared by hand is not watched.
+    const effect = effects.get(command) ?? effectOf(command.statement?.query ?? '')
+    if (failed) this.failed(effect)
+    else this.succeeded(effect)
+  }
+
+  broke(command: Command, cause: unknown): void {
+    const why = 'The connection takes no more statements: an answer was not read to its end.'
+    const error = Object.assign(new Error(why, { cause }), { fatal: true })
+    this.failing = error
+    clearTimeout(command.queryTimeout ?? undefined)
+    const core = this.#core
+    const waiting = [core._command, ...core._commands.toArray()]
+    core._command = null
+    core._commands.clear()
+    core.addCommand = (command) => refuse(command, error)
+    for (const next of waiting) if (next && next !== command) refuse(next, error)
   }
 
   /** What is prepared now is the pool's own, and of use to whoever executes the same text. */
@@ -115,13 +159,14 @@ export class Session extends SessionState {
     const core = this.#core
     const { addCommand } = core
     const guarded = (command: Command): Command => {
-      if (!this.inTransaction) return refuse(command, refusal())
+      if (!this.inTransaction || this.unusable !== undefined) return refuse(command, refusal())
       // Nobody watches what its holder has prepared by himself.
       if (command.statement !== undefined) this.inDoubt = true
       return addCommand.call(core, command)
     }
     core.addCommand = guarded
     this.#maySend = maySend
+    this.#unheard = false
     try {
       return await work()
     } finally {
@@ -158,12 +203,10 @@ export class Session extends SessionState {
   #watch(statement: string | { sql: string }, command: Command): Command {
     const text = typeof statement === 'string' ? statement : statement.sql
     const sql = bringsSql(command.values) ? (command.sql ?? text) : text
-    const effect = this.sends(sql)
-    command.once('end', () => answered.add(command))
+    effects.set(command, this.sends(sql))
     const { onResult } = command
     if (onResult === undefined) {
-      command.on(errorMonitor, (error: unknown) => this.failed(error))
-      command.on('result', (result: unknown) => this.answered(effect, result))
+      command.on(errorMonitor, (error: unknown) => this.failedWith(error))
       const { stream } = command
       command.stream = (options) => {
         const rows = stream.call(command, options)
@@ -174,13 +217,8 @@ export class Session extends SessionState {
     }
     command.onResult = (error, result, ...more) => {
       const tell = (): void => onResult.call(command, error, result, ...more)
-      if (!error) {
-        this.answered(effect, result)
-        return tell()
-      }
-      const late = (error as { readonly code?: unknown }).code === TIMED_OUT
-      ;(late ? timedOut : answered).add(command)
-      this.failed(error)
+      if (!error) return tell()
+      this.failedWith(error)
       // Its holder goes on only when it is known whether there is a transaction to go on in.
       const asks = this.inDoubt && sql !== ASK && !this.ended && this.#maySend?.() === true
       if (asks) this.#core.query(ASK, tell)
@@ -188,6 +226,11 @@ export class Session extends SessionState {
     }
     return command
   }
+}
+
+/** Its caller had an error in place of the answer. */
+function isTimedOut({ timeout, queryTimeout }: Command): boolean {
+  return Boolean(timeout) && !queryTimeout
 }
 
 /** One that was destroyed lets the rest of its answer pass. */

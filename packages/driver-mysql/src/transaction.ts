@@ -59,9 +59,9 @@ const dialect: TransactionDialect<MysqlClient> = {
   cancel,
 
   leftOpen(client, pool) {
-    const { streaming, overdue } = sessionOf(client)
-    if (overdue) return new RolledBackError(pool, 'a statement works on after its `timeout`')
-    if (!streaming) return undefined
+    const session = sessionOf(client)
+    if (session.unusable !== undefined) return unusableError(session, pool)
+    if (!session.streaming) return undefined
     return new RolledBackError(pool, 'a stream was left open, which must be read to its end')
   },
 
@@ -88,8 +88,14 @@ const dialect: TransactionDialect<MysqlClient> = {
   },
 }
 
+function unusableError({ unusable = '', failing }: Session, pool: string): Error {
+  return new RolledBackError(pool, unusable, failing && { cause: failing })
+}
+
 /** What the transaction ended by, before its COMMIT. */
-function endedError({ failure }: Session, pool: string): Error {
+function endedError(session: Session, pool: string): Error {
+  if (session.unusable !== undefined) return unusableError(session, pool)
+  const { failure } = session
   if (failure === undefined) return new TransactionEndedError(pool)
   return new RolledBackError(
     pool,

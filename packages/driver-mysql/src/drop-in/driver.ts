@@ -1,4 +1,4 @@
-import type { Driver } from '@forksafe/core'
+import type { Driver, ResetContext } from '@forksafe/core'
 import type { MysqlClient } from '../client.ts'
 import { mysqlDriver } from '../driver.ts'
 import { openWith } from '../open.ts'
@@ -63,7 +63,9 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
       }
       // Whoever ends it by himself has the first word.
       await Promise.resolve()
-      if (session.busy && (session.ended || !(pool._closed || pooled.takesNoMore))) socket.destroy()
+      if (session.broken) socket.destroy()
+      else if (session.busy && (session.ended || !(pool._closed || pooled.takesNoMore)))
+        socket.destroy()
       else if (session.ended) hangUp()
       else if (!pooled.takesNoMore) connection._realEnd(hangUp)
       await closed
@@ -86,9 +88,23 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
   }
 }
 
-/** Of what a holder leaves behind, mysql2 takes away nothing; here, a transaction. */
-function rollBack(client: MysqlClient): Promise<void> | undefined {
+/** Of what a holder leaves behind, mysql2 takes away nothing; here, a transaction, and `autocommit` that was switched. */
+function rollBack(client: MysqlClient, context?: ResetContext): Promise<void> | undefined {
   const session = sessionOf(client)
   session.keepStatements()
-  return session.inTransaction ? client.rollback() : undefined
+  if (session.mayBeInTransaction) return endTransaction(client, context)
+  return restoreAutocommit(client)
+}
+
+async function endTransaction(client: MysqlClient, context?: ResetContext): Promise<void> {
+  await client.rollback()
+  // Not before: to switch it on commits.
+  context?.checkProcess()
+  await restoreAutocommit(client)
+}
+
+function restoreAutocommit(client: MysqlClient): Promise<void> | undefined {
+  const { autocommits, ownAutocommit } = sessionOf(client)
+  if (autocommits === ownAutocommit) return undefined
+  return client.query(`SET autocommit = ${ownAutocommit ? 1 : 0}`).then(() => undefined)
 }
