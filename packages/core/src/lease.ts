@@ -17,12 +17,25 @@ export type LeaseEnd = 'released' | 'destroyed' | 'lost' | 'close' | 'stale'
 /** Ends a lease over its holder's head. Known to the pool alone. */
 export let endLease: <R extends object>(lease: PooledLease<R>, end: LeaseEnd, cause?: Error) => void
 
+/**
+ * Returns a resource that does not answer: the pool discards it without a goodbye. Does nothing if the lease has ended. A lease of
+ * another make is destroyed.
+ */
+export let discardLease: <R extends object>(lease: Lease<R>, error: Error) => void
+
 export class PooledLease<R extends object> implements Lease<R> {
   static {
     endLease = (lease, end, cause) => {
       lease.#entry = undefined
       lease.#end = end
       lease.#cause = cause
+    }
+    discardLease = (lease, error) => {
+      if (!(#entry in lease)) return lease.destroy(error)
+      lease.#lender.checkProcess()
+      if (lease.#entry === undefined) return
+      lease.#entry.mute = true
+      lease.destroy(error)
     }
   }
 

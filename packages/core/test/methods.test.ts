@@ -1,5 +1,10 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createForkSafePool, type ForkSafePool, LeaseReleasedError } from '../src/index.ts'
+import {
+  createForkSafePool,
+  type ForkSafePool,
+  type Lease,
+  LeaseReleasedError,
+} from '../src/index.ts'
 import {
   cancelOrEnd,
   transact,
@@ -7,6 +12,7 @@ import {
   type TransactionDialect,
   type TransactionWork,
   useUntilAborted,
+  type Work,
 } from '../src/methods/index.ts'
 
 // What the drivers of databases have in common. That it holds on real servers is tested there.
@@ -18,19 +24,20 @@ interface Session {
   open: boolean
 }
 
-function openPool(): { pool: ForkSafePool<Session>; session: Session } {
+function openPool(): { pool: ForkSafePool<Session>; session: Session; ended: string[] } {
   const session: Session = { ran: [], open: false }
+  const ended: string[] = []
   const pool = createForkSafePool(
     {
       name: 'fake',
       create: async () => session,
-      destroy: () => undefined,
-      discard: () => undefined,
+      destroy: () => void ended.push('destroyed'),
+      discard: () => void ended.push('discarded'),
     },
     { max: 1 },
   )
   onTestFinished(() => pool.close({ deadlineMillis: 0 }))
-  return { pool, session }
+  return { pool, session, ended }
 }
 
 const dialect: TransactionDialect<Session> = {
@@ -277,26 +284,84 @@ describe('work with a signal', () => {
     expect(told).toMatchObject({ message: 'enough' })
   })
 
-  test('does not wait forever for what ends it: the resource ends', async () => {
-    const { pool } = openPool()
+  describe.each([
+    ['`cancel`', () => new Promise<never>(() => undefined), async () => undefined],
+    ['the work', cancel, () => new Promise<never>(() => undefined)],
+  ])('that aborts while %s never settles', (_, cancel, work) => {
+    test('discards the resource after 3 seconds, without a goodbye', async () => {
+      const { pool, ended } = openPool()
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      onTestFinished(() => void vi.useRealTimers())
+      const controller = new AbortController()
+      let used: Lease<Session> | undefined
+      const working = useUntilAborted(pool, controller.signal, cancel, (_, lease) => {
+        used = lease
+        controller.abort(new Error('enough'))
+        return work()
+      })
+      await expect(working).rejects.toThrow('enough')
+      await vi.advanceTimersByTimeAsync(2_999)
+      expect(pool.stats.borrowed).toBe(1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(pool.stats).toMatchObject({ borrowed: 0, idle: 0, size: 0 })
+      expect(ended).toEqual(['discarded'])
+      expect(() => used?.resource).toThrow(LeaseReleasedError)
+    })
+  })
+
+  test('discards the resource 3 seconds after an abort that came after `decide`, if the work does not settle', async () => {
+    const { pool, ended } = openPool()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const controller = new AbortController()
-    const never = (): Promise<never> => new Promise(() => undefined)
-    const work = async (): Promise<void> => controller.abort(new Error('enough'))
-    const working = useUntilAborted(pool, controller.signal, never, work)
-    await expect(working).rejects.toThrow('enough')
-    await vi.advanceTimersByTimeAsync(19_999)
+    let fail: (error: Error) => void = () => undefined
+    const work: Work<Session, void> = (_resource, _lease, decide) => {
+      decide()
+      controller.abort(new Error('enough'))
+      return new Promise((_, reject) => (fail = reject))
+    }
+    const working = useUntilAborted(pool, controller.signal, cancel, work)
+    working.catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(2_999)
     expect(pool.stats.borrowed).toBe(1)
     await vi.advanceTimersByTimeAsync(1)
-    expect(pool.stats).toMatchObject({ borrowed: 0, idle: 0 })
+    expect(pool.stats).toMatchObject({ borrowed: 0, idle: 0, size: 0 })
+    expect(ended).toEqual(['discarded'])
+    fail(new Error('unknown'))
+    await expect(working).rejects.toThrow('unknown')
   })
 
-  test('ends the resource where what runs cannot be ended', async () => {
-    const { pool } = openPool()
+  test('leaves a resource alone that its holder has ended in the meantime', async () => {
+    const { pool, ended } = openPool()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const controller = new AbortController()
+    const working = useUntilAborted(pool, controller.signal, cancel, (_, lease) => {
+      lease.release()
+      controller.abort(new Error('enough'))
+      return new Promise<never>(() => undefined)
+    })
+    await expect(working).rejects.toThrow('enough')
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(pool.stats).toMatchObject({ borrowed: 0, idle: 1 })
+    expect(ended).toEqual([])
+  })
+
+  test('discards the resource if what runs cannot be ended', async () => {
+    const { pool, ended } = openPool()
     const lease = await pool.acquire()
     await cancelOrEnd(lease, () => Promise.reject(new Error('no answer')))
     expect(() => lease.release()).toThrow(LeaseReleasedError)
     expect(pool.stats.borrowed).toBe(0)
+    await expect.poll(() => ended).toEqual(['discarded'])
+  })
+
+  test('destroys the resource through a lease of another make', async () => {
+    const { pool, ended } = openPool()
+    const lease = await pool.acquire()
+    const destroy = (error?: Error): void => lease.destroy(error)
+    const another = { destroy } as Lease<Session>
+    await cancelOrEnd(another, () => Promise.reject(new Error('no answer')))
+    await expect.poll(() => ended).toEqual(['destroyed'])
   })
 })

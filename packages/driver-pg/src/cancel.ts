@@ -6,7 +6,10 @@ import { type Client, Connection } from 'pg'
 import { streamsOf } from './sockets.ts'
 import type { Wire } from './wire.ts'
 
-/** The longest that a server may take to answer, before the connection is given up instead. */
+/**
+ * How long the server may take to answer. Longer than the pool waits: a request that is late for the pool may still end the
+ * statement on the server.
+ */
 const CANCEL_TIMEOUT_MILLIS = 5_000
 
 /** What pg knows of a session and does not type. */

@@ -15,8 +15,8 @@ import { transact, type TransactionOptions, type TransactionWork } from './trans
 /** How to run one statement. */
 export interface QueryOptions {
   /**
-   * When it aborts, `query` rejects at once with its `reason`, and the statement is cancelled on the server. The connection
-   * comes back clean.
+   * When it aborts, `query` rejects at once with its `reason`, and the statement is cancelled on the server. If that has not
+   * ended within 3 seconds, the connection is closed without a goodbye.
    */
   readonly signal?: AbortSignal | undefined
 }

@@ -1,9 +1,10 @@
+import { discardLease } from '../lease.ts'
 import { onAbort } from '../signals.ts'
 import type { ForkSafePool, Lease } from '../surface.ts'
 
 /**
- * Work on one resource, which is given back when the promise settles. After `decide()`, the signal no longer matters: the work
- * counts. `decide()` throws the signal's reason if that has already aborted.
+ * Work on one resource, which is given back when the promise settles. After `decide()`, the outcome is that of the work, even if
+ * the signal aborts. `decide()` throws the signal's reason if that has already aborted.
  */
 export type Work<R extends object, T> = (
   resource: R,
@@ -11,16 +12,17 @@ export type Work<R extends object, T> = (
   decide: () => void,
 ) => Promise<T>
 
-/** Longer than the steps of any of ours, each of which may take five seconds. */
-const CANCEL_TIMEOUT_MILLIS = 20_000
+/** How long after an abort the resource is discarded, unless it has come back by then. */
+const DISCARD_AFTER_MILLIS = 3_000
 
 /** Ends what is running on a lent resource. Once it has settled, it must not strike what the next holder runs. */
 export type Cancel<R extends object> = (lease: Lease<R>) => Promise<void>
 
 /**
  * Works as `pool.use` until `signal` aborts. Then it rejects at once with the signal's `reason`, `cancel` ends what is running,
- * and the resource is given back as soon as it is clean: when both `cancel` and `work` have settled. If `cancel` rejects or has
- * not settled after 20 seconds, the resource is destroyed. Rejects as `acquire` does, or with what `work` throws.
+ * and the resource is given back as soon as it is clean: when both `cancel` and `work` have settled. If `cancel` rejects, or one of
+ * them has not settled 3 seconds after the abort, the resource is discarded without a goodbye, and its lease ends. After
+ * `decide()`, an abort rejects and cancels nothing, but the 3 seconds apply. Rejects as `acquire` does, or with what `work` throws.
  */
 export async function useUntilAborted<R extends object, T>(
   pool: ForkSafePool<R>,
@@ -28,36 +30,41 @@ export async function useUntilAborted<R extends object, T>(
   cancel: Cancel<R>,
   work: Work<R, T>,
 ): Promise<T> {
-  if (signal === undefined) return pool.use((resource, lease) => work(resource, lease, decided))
+  if (signal === undefined) return pool.use((resource, lease) => work(resource, lease, noDecision))
   const lease = await pool.acquire({ signal })
   if (signal.aborted) {
     // When the lease was on its way already.
     lease.release()
     throw signal.reason
   }
+  let decided = false
   let cancelled: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
   let stopListening!: () => void
   const aborted = new Promise<never>((_, reject) => {
     stopListening = onAbort(signal, () => {
+      timer = setTimeout(() => discardLease(lease, tooLate('`work`')), DISCARD_AFTER_MILLIS).unref()
+      if (decided) return
       cancelled = cancelOrEnd(lease, cancel)
       reject(signal.reason as Error)
     })
   })
   const running = start(work, lease, () => {
     signal.throwIfAborted()
-    stopListening()
+    decided = true
   })
   void running
-    .catch(() => undefined) // Told to the caller, who may have gone.
+    .catch(() => undefined) // The caller gets this error, unless the abort came first.
     .then(() => cancelled)
     .then(() => {
       stopListening()
+      clearTimeout(timer)
       lease[Symbol.dispose]()
     })
   return Promise.race([running, aborted])
 }
 
-function decided(): void {}
+function noDecision(): void {}
 
 async function start<R extends object, T>(
   work: Work<R, T>,
@@ -68,9 +75,8 @@ async function start<R extends object, T>(
 }
 
 /**
- * Calls `cancel`. If it rejects or has not settled after 20 seconds, nobody knows what it will strike, and the resource is
- * destroyed.
- * @throws {LeaseReleasedError} (as a rejection) when it would be destroyed and has been released already.
+ * Calls `cancel`. If it rejects or has not settled after 3 seconds, nobody knows what it will strike, and the resource is
+ * discarded without a goodbye, which would not be answered either. Never rejects.
  */
 export async function cancelOrEnd<R extends object>(
   lease: Lease<R>,
@@ -78,15 +84,17 @@ export async function cancelOrEnd<R extends object>(
 ): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const giveUp = (): void =>
-      reject(new Error(`Expected \`cancel\` to settle within ${CANCEL_TIMEOUT_MILLIS} ms.`))
-    timer = setTimeout(giveUp, CANCEL_TIMEOUT_MILLIS).unref()
+    timer = setTimeout(() => reject(tooLate('`cancel`')), DISCARD_AFTER_MILLIS).unref()
   })
   try {
     await Promise.race([cancel(lease), late])
   } catch (error) {
-    lease.destroy(error as Error)
+    discardLease(lease, error as Error)
   } finally {
     clearTimeout(timer)
   }
+}
+
+function tooLate(what: string): Error {
+  return new Error(`Expected ${what} to settle within ${DISCARD_AFTER_MILLIS} ms of the abort.`)
 }
