@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Most of a test is waiting for a server or a child. More would want more of the servers than they have.
-    maxWorkers: 2,
+    // Tests mostly wait for a server or a child. More workers would need more connections than the servers have.
+    maxWorkers: 3,
     projects: ['packages/*', 'scripts', 'examples', 'libraries', 'docs'],
     // `npm run coverage`. Core alone: what forks cannot be measured.
     coverage: {

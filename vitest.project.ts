@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { defineProject } from 'vitest/config'
 import { mutation } from './scripts/mutation/plugin.mjs'
 
@@ -14,10 +13,5 @@ export default defineProject({
     execArgv: ['--expose-gc', '--v8-pool-size=1', '--single-threaded'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
-    typecheck: {
-      enabled: process.env['FORKSAFE_TYPE_TESTS'] !== 'no',
-      checker: fileURLToPath(new URL('scripts/tsc.mjs', import.meta.url)),
-      include: ['test/**/*.test-d.ts'],
-    },
   },
 })

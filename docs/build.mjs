@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'vitepress'
 import { writeApi } from './build/api.mjs'
 import { writeBenchmarks } from './build/benchmarks.mjs'
+import { writeProcessChanges } from './build/process-changes.mjs'
 import { writeReference } from './build/reference.mjs'
 
 const docs = fileURLToPath(new URL('.', import.meta.url))
@@ -16,4 +17,5 @@ rmSync('api', { recursive: true, force: true })
 rmSync('generated', { recursive: true, force: true })
 await writeReference(docs, await writeApi(docs))
 writeBenchmarks(docs)
+await writeProcessChanges(docs)
 await build(docs)

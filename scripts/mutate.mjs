@@ -35,14 +35,10 @@ process.exitCode = survivors.length === 0 && chosen.length > 0 ? 0 : 1
  */
 async function passes(tests, mutation) {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-  const child = spawn(
-    process.execPath,
-    [vitest, 'run', '--bail=1', '--typecheck.enabled=false', ...tests],
-    {
-      cwd: root,
-      env: { ...environment(), ...(mutation && { FORKSAFE_MUTATION: mutation }) },
-      stdio: 'ignore',
-    },
-  )
+  const child = spawn(process.execPath, [vitest, 'run', '--bail=1', ...tests], {
+    cwd: root,
+    env: { ...environment(), ...(mutation && { FORKSAFE_MUTATION: mutation }) },
+    stdio: 'ignore',
+  })
   return (await outcome(child)) === undefined
 }

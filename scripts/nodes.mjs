@@ -7,21 +7,28 @@ import { npmPackage } from './tools.mjs'
 export const SUPPORTED = ['20', '22', '24', '26']
 
 /**
- * The Nodes to test on: the one at hand first, then the other supported ones, or those of FORKSAFE_NODES.
+ * The Nodes to test on: the current one, or those that FORKSAFE_NODES names. `all` means the current one and every other
+ * supported line.
  * @returns {{ name: string, major: string, find: () => Promise<string> }[]} `find` returns the path of its executable
  */
 export function nodes(choice = process.env['FORKSAFE_NODES']) {
   const [here = ''] = process.versions.node.split('.')
-  const majors = choice ? choice.split(',').map((major) => major.trim()) : [here, ...SUPPORTED]
-  const wrong = majors.find((major) => !/^\d+$/.test(major))
-  if (wrong !== undefined) {
-    throw new Error(`Expected FORKSAFE_NODES to be a list like 20,22, got \`${choice}\``)
-  }
-  return [...new Set(majors)].map((major) =>
+  return majorsOf(choice || here, here).map((major) =>
     major === here
       ? { name: process.versions.node, major, find: () => Promise.resolve(process.execPath) }
       : { name: major, major, find: () => fetchNode(major) },
   )
+}
+
+/**
+ * @param {string} choice
+ * @param {string} here
+ */
+function majorsOf(choice, here) {
+  const majors =
+    choice === 'all' ? [here, ...SUPPORTED] : choice.split(',').map((major) => major.trim())
+  if (majors.every((major) => /^\d+$/.test(major))) return [...new Set(majors)]
+  throw new Error(`Expected FORKSAFE_NODES to be all or a list like 20,22, got \`${choice}\``)
 }
 
 /** @param {string} major */

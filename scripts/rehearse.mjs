@@ -1,5 +1,5 @@
 // @ts-check
-// `npm run rehearse`: releases the packages into a registry on this machine, and is then their first user.
+// `npm run rehearse`: releases the packages into a registry on this machine, then uses them as a stranger would.
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -11,6 +11,7 @@ import { expectInstalled, withNpm, withPnpm } from './rehearsal/install.mjs'
 import { snippet } from './rehearsal/readme.mjs'
 import { startRegistry } from './rehearsal/registry.mjs'
 import { release } from './rehearsal/release.mjs'
+import { tryTemplate } from './rehearsal/template.mjs'
 import { compile, errorsOf, typescripts } from './rehearsal/typescript.mjs'
 import { environment, root, run } from './tools.mjs'
 
@@ -39,6 +40,9 @@ try {
   await stage('loaded on each Node', loadEverywhere)
   await stage('compiled by each TypeScript', compileEverywhere)
   await stage('ran the quick start on each Node', startQuickly)
+  await stage('built and tested a copy of the driver template', () =>
+    tryTemplate(join(folder, 'template'), url),
+  )
 } finally {
   await registry?.stop()
   rmSync(folder, { recursive: true })

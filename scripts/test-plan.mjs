@@ -1,26 +1,46 @@
 // @ts-check
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { nodes } from './nodes.mjs'
+import { root } from './tools.mjs'
 
-/** On every Node. The scripts are for the one at hand, the site for none. */
-const EVERYWHERE = ['core', 'driver-*', 'testkit', 'libraries'].map((name) => `--project=${name}`)
-/** Browsers are slow to start, sentinels to decide, and what is broken on one Node is broken on all. */
+const packages = readdirSync(join(root, 'packages'))
+const project = (/** @type {string} */ name) => `--project=${name}`
+
+/**
+ * Everything, in the parts in which the first Node runs it. Core's tests measure its coverage. The tests of the site come
+ * last: they need the built site.
+ * @type {{ name: string, args: string[] }[]}
+ */
+const EVERYTHING = [
+  { name: 'core', args: [project('core'), '--coverage'] },
+  {
+    name: 'all but core and the site',
+    args: [...packages.filter((name) => name !== 'core'), 'libraries', 'scripts', 'examples'].map(
+      project,
+    ),
+  },
+  { name: 'the site', args: [project('docs')] },
+]
+
+/** The projects that run on every Node. The scripts serve the current Node, and the site serves none. */
+const EVERYWHERE = [...packages, 'libraries'].map(project)
+/** Slow, and the same on every Node: browsers, elections of sentinels and clusters, drivers that are broken on purpose. */
 const ONCE = [
   '--exclude=**/pages.test.ts',
   '--exclude=**/{cluster,sentinel}-failover.test.ts',
   '--exclude=**/broken-*.test.ts',
   '--exclude=**/demo.test.ts',
 ]
-/** What has more to do with the server, or with the drivers' own code, than with Node, and takes long. */
+/** Slow, and about the server or the driver more than about Node: runs on the first Node and on the last. */
 const AT_BOTH_ENDS = [
   '--exclude=**/{conformance,drop-in-like-*,failure-*,fleet,pgbouncer*,rotation,stress}.test.ts',
 ]
-/** The compiler says the same on every Node. */
-const NO_TYPES = { FORKSAFE_TYPE_TESTS: 'no' }
 
 /**
- * On which Nodes is tested, and how. The first runs everything; the last of several has the oldest peers, so that both
- * ends of their ranges are tested; every second one has the embedded PostgreSQL, so that both that one and this
- * machine's are, unless one is chosen.
+ * The test runs, in order. The first Node runs everything. The last of several has the oldest peers, so that both ends of
+ * their ranges are tested. Every second one has the embedded PostgreSQL, so that both that one and this machine's are
+ * tested, unless one is chosen.
  */
 export function plan(all = nodes(), environment = process.env) {
   const ofOne = environment['FORKSAFE_PG_URL'] || environment['FORKSAFE_PG_SOURCE']
@@ -30,15 +50,39 @@ export function plan(all = nodes(), environment = process.env) {
     const postgres = index % 2 === 1 && !ofOne ? 'embedded' : undefined
     const oldestPeers = last && !first
     const how = [postgres && `${postgres} PostgreSQL`, oldestPeers && 'the oldest peers']
+    const most = [...EVERYWHERE, ...ONCE, ...(last ? [project('examples')] : AT_BOTH_ENDS)]
     return {
       ...node,
       title: [`test on Node ${node.name}`, ...how.filter(Boolean)].join(', '),
-      chosen: first
-        ? []
-        : [...EVERYWHERE, ...ONCE, ...(last ? ['--project=examples'] : AT_BOTH_ENDS)],
-      types: first ? {} : NO_TYPES,
+      parts: first ? EVERYTHING : [{ name: '', args: most }],
       postgres,
       oldestPeers,
     }
   })
+}
+
+/**
+ * What a run over these Nodes leaves out, and why, a line each.
+ * @param {string[]} majors
+ * @param {string[]} supported
+ * @returns {string[]}
+ */
+export function leftOut(majors, supported) {
+  const others = supported.filter((major) => !majors.includes(major))
+  const all = 'FORKSAFE_NODES=all, as in .ci/run, includes'
+  const lines = []
+  if (others.length > 0) {
+    lines.push(
+      `Node ${others.join(', ')}, and that each process change is proved there: ${all} them`,
+    )
+  }
+  if (majors.length === 1) {
+    lines.push(`the oldest peers and the rehearsal of a release: ${all} them`)
+  } else {
+    const [first, ...rest] = majors
+    lines.push(
+      `on Node ${rest.join(', ')}: what is slow and does not depend on Node (scripts/test-plan.mjs); Node ${first} runs it`,
+    )
+  }
+  return lines
 }

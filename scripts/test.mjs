@@ -1,74 +1,98 @@
 // @ts-check
-// `npm test`: everything there is to check, on every Node there is to check it on.
-//   npm test -- --project core           arguments after -- go to vitest
-//   FORKSAFE_NODES=20,22 npm test        on these Nodes instead of 20, 22, 24 and 26
+// `npm test`: every check and every test, on the current Node.
+//   npm test -- --project core           only these tests: what follows -- goes to vitest
+//   FORKSAFE_NODES=all npm test          on every supported Node, as .ci/run does; or a list, such as 20,22
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
 import { SUPPORTED } from './nodes.mjs'
 import { installWithOldestPeers } from './oldest-peers.mjs'
-import { prove } from './proof/page.mjs'
+import { prove } from './proof/prove.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
-import { plan } from './test-plan.mjs'
-import { environment, outcome, root, run } from './tools.mjs'
+import { leftOut, plan } from './test-plan.mjs'
+import { environment, giveWay, outcome, root, run } from './tools.mjs'
 
 const total = { passed: 0, failed: 0 }
 /** @type {string[]} */
 const verdicts = []
-/** What vitest wrote, by line of Node. @type {Record<string, string | undefined>} */
+/** @type {string[]} */
+const skipped = []
+/** What vitest reported, by line of Node. @type {Record<string, string[]>} */
 const reports = {}
 /** Arguments for vitest. */
 const given = process.argv.slice(2).filter((arg, index) => index > 0 || arg !== '--')
 
 try {
   checkNode()
-  if (await step('install', install)) {
-    await step('build', build)
-    // Most of them want one processor.
-    await Promise.all([checkSources(), checkProducts()])
-    for (const { title, major, find, chosen, types, postgres, oldestPeers } of plan()) {
-      await step(title, async () => {
-        const args = given.length > 0 ? given : chosen
-        const variables = { ...(postgres && { FORKSAFE_PG_SOURCE: postgres }), ...types }
-        const testIn = async (/** @type {string} */ folder) =>
-          await test(await find(), args, folder, variables)
-        const { count, report } = await (oldestPeers ? withOldestPeers(testIn) : testIn(root))
-        reports[major] = report
-        return count
-      })
-    }
-    // What is tested last is what a user installs.
-    if (given.length === 0) await step('rehearsal', () => script('rehearse.mjs'))
-    // A page is made of a whole run, on every line of Node.
-    if (given.length === 0 && SUPPORTED.every((major) => reports[major] !== undefined)) {
-      await step('proof', async () => proof())
+  if ((await step('install', install)) && (await step('build', build))) {
+    const planned = plan()
+    const majors = planned.map(({ major }) => major)
+    if (given.length > 0) {
+      for (const node of planned) await testOn({ ...node, parts: [{ name: '', args: given }] })
+      skipped.push('everything but these tests: vitest got arguments')
+    } else {
+      const [first, ...others] = planned
+      const site = step('site', buildSite)
+      // The tests mostly wait: the checks use what they leave of the processors.
+      await Promise.all([first && testOn(first, site), checkSources(), site.then(checkPackages)])
+      for (const node of others) await testOn(node)
+      // Test last what a user installs.
+      if (others.length > 0) await step('rehearsal', () => script('rehearse.mjs'))
+      await step('proofs', proofs)
+      skipped.push(...leftOut(majors, SUPPORTED))
     }
   }
 } catch (error) {
   fail(error)
 }
 console.log(`\n${verdicts.join('\n')}\n`)
-console.log(`${total.passed} passed, ${total.failed} failed`)
+for (const line of skipped) console.log(`skipped: ${line}`)
+console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
 async function checkSources() {
   await step('lint', () => run('Linting', tool('oxlint/bin/oxlint', '--deny-warnings')))
-  await step('dead code', () => run('Looking for it', tool('knip/bin/knip.js')))
-  await step('format', () => run('Checking', tool('prettier/bin/prettier.cjs', '--check', '.')))
-  await step('typecheck', async () => run('Type checking', await turbo('typecheck')))
+  await step('dead code', () => run('Looking for dead code', tool('knip/bin/knip.js')))
+  await step('typecheck', async () =>
+    run('Type checking', { ...(await turbo('typecheck')), nice: true }),
+  )
+  const prettier = tool('prettier/bin/prettier.cjs', '--check', '.')
+  await step('format', () => run('Checking the format', prettier))
 }
 
-async function checkProducts() {
+async function checkPackages() {
   await step('api', () => script('api.mjs', '--check'))
   await step('packages', () => script('check-packages.mjs'))
-  await step('site', () => {
-    const args = [join(root, 'docs/build.mjs')]
-    return run('Building the site', { command: process.execPath, args, env: environment() })
-  })
-  const coverage = tool('vitest/vitest.mjs', 'run', '--project', 'core', '--coverage')
-  await step('coverage', () => run('Measuring', coverage))
+}
+
+async function buildSite() {
+  const args = [join(root, 'docs/build.mjs')]
+  const command = { command: process.execPath, args, env: environment(), nice: true }
+  await run('Building the site', command)
+}
+
+/**
+ * @param {ReturnType<typeof plan>[number]} node
+ * @param {Promise<unknown>} [site] is built
+ */
+async function testOn({ title, major, find, parts, postgres, oldestPeers }, site) {
+  const variables = postgres === undefined ? {} : { FORKSAFE_PG_SOURCE: postgres }
+  /** @param {string} folder */
+  const testIn = async (folder) => {
+    for (const { name, args } of parts) {
+      if (name === 'the site') await site
+      await step(name === '' ? title : `${title}: ${name}`, async () => {
+        const { count, report } = await test(await find(), args, folder, variables)
+        if (report !== undefined) (reports[major] ??= []).push(report)
+        for (const line of count.skipped) skipped.push(`on Node ${major}: ${line}`)
+        return count
+      })
+    }
+  }
+  if (!oldestPeers) return await testIn(root)
+  await withOldestPeers(testIn)
 }
 
 /**
@@ -106,18 +130,16 @@ function fail(error) {
  */
 function tool(script, ...args) {
   const path = join(root, 'node_modules', script)
-  return { command: process.execPath, args: [path, ...args], env: environment() }
+  return { command: process.execPath, args: [path, ...args], env: environment(), nice: true }
 }
 
-/**
- * @template T
- * @param {(folder: string) => Promise<T>} work
- */
+/** @param {(folder: string) => Promise<void>} work */
 async function withOldestPeers(work) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'forksafe-oldest-')))
   try {
-    await installWithOldestPeers(folder)
-    return await work(folder)
+    if (await step('install the oldest peers', () => installWithOldestPeers(folder))) {
+      await work(folder)
+    }
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -135,6 +157,7 @@ async function script(name, ...args) {
     env: environment(),
     stdio: ['ignore', 'inherit', 'inherit'],
   })
+  giveWay(child)
   const failure = await outcome(child)
   if (failure !== undefined) throw new Error(`scripts/${name} failed, ${failure}`)
 }
@@ -173,17 +196,9 @@ async function test(node, given, folder, variables) {
   }
 }
 
-/** Puts what the tests have shown into the page on process changes; in CI it must be there already. */
-function proof() {
-  const path = join(root, 'docs/process-changes.md')
-  const committed = readFileSync(path, 'utf8')
-  const inOrder = SUPPORTED.map((major) => [major, reports[major] ?? ''])
-  const { page, problems } = prove(committed, Object.fromEntries(inOrder))
-  if (page !== committed && process.env['CI']) {
-    problems.push(
-      'docs/process-changes.md does not say what the tests show: run `npm test`, and commit it',
-    )
-  } else if (page !== committed) writeFileSync(path, page)
+/** Every cell of the table of process changes must have a passing test, on each of these Nodes. */
+async function proofs() {
+  const problems = prove(reports)
   for (const problem of problems) console.error(problem)
   return { passed: 0, failed: problems.length }
 }

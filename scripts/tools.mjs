@@ -2,10 +2,11 @@
 // Nothing may be installed yet when this runs: Node's own modules only.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string }} Command */
+/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string, nice?: boolean }} Command `nice`: gives way to others */
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -58,9 +59,10 @@ export function environment(...path) {
  * @param {string} what
  * @param {Command} command
  */
-export async function run(what, { command, args, env, cwd = root }) {
+export async function run(what, { command, args, env, cwd = root, nice = false }) {
   const slow = setTimeout(() => console.error(`${what} …`), SAY_SO_AFTER_MILLIS)
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  if (nice) giveWay(child)
   /** @type {Buffer[]} */
   const output = []
   child.stdout.on('data', (chunk) => output.push(chunk))
@@ -83,4 +85,9 @@ export function outcome(child) {
       resolve(code === 0 ? undefined : (signal ?? `exit code ${code}`))
     })
   })
+}
+
+/** @param {import('node:child_process').ChildProcess} child */
+export function giveWay({ pid }) {
+  if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW)
 }

@@ -6,7 +6,7 @@ const report = (...files: { status: string; tests: string[] }[]) =>
     testResults: files.map(({ status, tests }) => ({
       name: 'a.test.ts',
       status,
-      assertionResults: tests.map((each) => ({ status: each })),
+      assertionResults: tests.map((each) => ({ status: each, fullName: `is ${each}` })),
     })),
   })
 
@@ -17,6 +17,14 @@ describe('the closing line of npm test', () => {
       { status: 'failed', tests: ['passed', 'failed'] },
     )
     expect(countTests(text, 'exit code 1')).toMatchObject({ passed: 3, failed: 1 })
+  })
+
+  it('names what was skipped, a line for each file', () => {
+    const text = report(
+      { status: 'passed', tests: ['passed', 'skipped', 'skipped'] },
+      { status: 'passed', tests: ['passed'] },
+    )
+    expect(countTests(text, undefined).skipped).toEqual(['a.test.ts: "is skipped" and 1 more'])
   })
 
   it('counts a file that could not be loaded as a failure', () => {

@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { proves } from '../proof.mjs'
-import { prove } from '../proof/page.mjs'
+import { page } from '../proof/page.mjs'
+import { prove } from '../proof/prove.mjs'
 import { cells, changes, moments } from '../proof/table.mjs'
-
-const page = [
-  'Before.\n',
-  '<!-- proof: made by `npm test`, not by hand -->\n<!-- prettier-ignore-start -->\n',
-  'What an older run showed.\n',
-  '<!-- prettier-ignore-end -->\n<!-- end of proof -->\n',
-  'After.\n',
-].join('')
 
 const claimed = Object.keys(changes).flatMap((change) =>
   Object.keys(moments)
@@ -18,46 +11,53 @@ const claimed = Object.keys(changes).flatMap((change) =>
 )
 
 /** As vitest's JSON reporter writes it: one test that proves each cell, unless told otherwise. */
-function report(statusOf: (cell: string) => string | undefined = () => 'passed'): string {
+function report(statusOf: (cell: string) => string | undefined = () => 'passed'): string[] {
   const assertionResults = claimed.flatMap((cell) => {
     const status = statusOf(cell)
-    return status === undefined
-      ? []
-      : [{ fullName: `shows ${cell}`, status, meta: { proves: [cell] } }]
+    return status === undefined ? [] : [{ status, meta: { proves: [cell] } }]
   })
-  const name = new URL('../../packages/driver-pg/test/some.test.ts', import.meta.url).pathname
-  return JSON.stringify({ testResults: [{ name, assertionResults }] })
+  return [JSON.stringify({ testResults: [{ assertionResults }] })]
 }
 
-describe('the table of process changes', () => {
-  test('claims a cell that a passing test proves, with a link to the test, and keeps the rest of the page', () => {
-    const made = prove(page, { 22: report(), 24: report() })
-    expect(made.problems).toEqual([])
-    expect(made.page).toContain('[stays idle, same session](#parent-idle)')
-    expect(made.page).toContain('[shows parent/idle](../packages/driver-pg/test/some.test.ts)')
-    expect(made.page).toMatch(/^Before\.\n[^]*After\.\n$/)
-    expect(made.page).not.toContain('older run')
-    expect(prove(made.page, { 22: report(), 24: report() })).toEqual(made)
+describe('the check that each process change is proved', () => {
+  test('accepts a passing test for each cell, on each line of Node', () => {
+    expect(prove({ 22: report(), 24: report() })).toEqual([])
   })
 
   test.each([
     ['fails', 'failed'],
     ['is skipped', 'skipped'],
-    ['is not there', undefined],
-  ])('claims nothing where the test %s on one line of Node', (_, status) => {
+    ['is missing', undefined],
+  ])('rejects a cell whose test %s on one line of Node', (_, status) => {
     const missing = report((cell) => (cell === 'hooked/query' ? status : 'passed'))
-    const made = prove(page, { 22: report(), 24: missing })
-    expect(made.problems).toEqual(['hooked/query is not proved on Node 24'])
-    expect(made.page).toContain('**not proved**')
+    expect(prove({ 22: report(), 24: missing })).toEqual(['hooked/query is not proved on Node 24'])
   })
 
-  test('asks for no proof where a line of Node cannot have the change, and says why', () => {
-    const made = prove(page, {
-      20: report((cell) => (cell.startsWith('snapshot/') ? 'skipped' : 'passed')),
-      22: report(),
-    })
-    expect(made.problems).toEqual([])
-    expect(made.page).toContain('On Node 22. Node 20 cannot load pg while it builds a snapshot.')
+  test('rejects a cell with a passing and a failing test, also from two runs on one Node', () => {
+    const failing = report((cell) => (cell === 'parent/idle' ? 'failed' : undefined))
+    expect(prove({ 24: [...report(), ...failing] })).toEqual([
+      'parent/idle is not proved on Node 24',
+    ])
+  })
+
+  test('asks for no proof on a line of Node that cannot have the change', () => {
+    const skipped = report((cell) => (cell.startsWith('snapshot/') ? 'skipped' : 'passed'))
+    expect(prove({ 20: skipped, 22: report() })).toEqual([])
+  })
+})
+
+describe('the table of process changes', () => {
+  test('has for each cell a link to the tests that prove it', () => {
+    const file = 'packages/driver-pg/test/some.test.ts'
+    const proofs = claimed.map((cell) => ({ file, title: `shows ${cell}`, proves: [cell] }))
+    const made = page(proofs, ['20', '22'], '..')
+    expect(made).toContain('[stays idle, same session](#parent-idle)')
+    expect(made).toContain('[shows parent/idle](../packages/driver-pg/test/some.test.ts)')
+    expect(made).toContain('On Node 22. Node 20 cannot load pg while it builds a snapshot.')
+  })
+
+  test('cannot be made if a cell has no test', () => {
+    expect(() => page([], ['22'], '..')).toThrow('No test proves parent/unused')
   })
 
   test('knows its cells: a test can prove no other', () => {

@@ -1,6 +1,7 @@
+import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { oldestOf } from '../oldest-peers.mjs'
-import { plan } from '../test-plan.mjs'
+import { leftOut, plan } from '../test-plan.mjs'
 
 const node = (major: string) => ({ name: major, major, find: async () => major })
 
@@ -12,18 +13,31 @@ test('the first Node runs everything, the last has the oldest peers, every secon
     'test on Node 24',
     'test on Node 26, embedded PostgreSQL, the oldest peers',
   ])
-  const [first, second, third, last] = planned.map(({ chosen }) => chosen)
-  expect(first).toEqual([])
+  const [first, second, third, last] = planned.map(({ parts }) => parts.flatMap(({ args }) => args))
+  const projects = (args: string[] = []) => args.filter((arg) => arg.startsWith('--project='))
+  const folders = readdirSync(new URL('../../packages', import.meta.url))
+  const everything = [...folders, 'scripts', 'examples', 'libraries', 'docs']
+  expect(projects(first).sort()).toEqual(everything.map((name) => `--project=${name}`).sort())
+  expect(first?.some((arg) => arg.startsWith('--exclude'))).toBe(false)
   expect(second).toEqual(third)
   expect(second).not.toContain('--project=examples')
   expect(last).toContain('--project=examples')
-  expect(planned.map(({ types }) => Object.keys(types).length)).toEqual([0, 1, 1, 1])
 })
 
 test('a Node alone runs everything, with the newest peers, and a PostgreSQL that was chosen is kept', () => {
-  expect(plan([node('24')], {})).toMatchObject([{ chosen: [], oldestPeers: false }])
+  const [first] = plan(['20', '22'].map(node), {})
+  expect(plan([node('24')], {})).toMatchObject([{ parts: first?.parts, oldestPeers: false }])
   const chosen = plan(['20', '22'].map(node), { FORKSAFE_PG_SOURCE: 'machine' })
   expect(chosen.map(({ postgres }) => postgres)).toEqual([undefined, undefined])
+})
+
+test('the end of a run says what it left out, and how to run that', () => {
+  const supported = ['20', '22', '24', '26']
+  expect(leftOut(['22'], supported)).toEqual([
+    expect.stringMatching(/^Node 20, 24, 26, .*FORKSAFE_NODES=all/),
+    expect.stringMatching(/^the oldest peers and the rehearsal .*FORKSAFE_NODES=all/),
+  ])
+  expect(leftOut(supported, supported)).toEqual([expect.stringMatching(/^on Node 22, 24, 26: /)])
 })
 
 test('the oldest of a peer is where its range begins', () => {
