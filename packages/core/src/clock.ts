@@ -12,6 +12,11 @@ export const machineClocks: Clocks = {
   wall: () => Date.now(),
 }
 
+/** A moment by the pool's time. */
+export interface Moment {
+  at: number
+}
+
 /**
  * So much time missing is a freeze. Long enough that garbage collection and a busy event loop are seldom taken for one,
  * and shorter than any limit after which a server or a router drops a connection.
@@ -36,10 +41,13 @@ export class Clock {
   #inBurst = false
   #reading = -Infinity
   #offset = 0
+  /** The moment of the uses since the last reading. */
+  #unread: Moment | undefined
   readonly #clocks: Clocks
   readonly #leapt: (back: boolean) => void
   readonly #endBurst = (): void => {
     this.#inBurst = false
+    if (this.#unread !== undefined) this.read()
   }
 
   /**
@@ -65,6 +73,16 @@ export class Clock {
     return true
   }
 
+  /**
+   * Returns the moment of this use. If the clocks are not read for it, it rises to the next reading, so that a deadline counted
+   * from it is never early.
+   */
+  moment(): Moment {
+    // A small integer needs no memory of its own.
+    if (this.look()) return { at: Math.ceil(this.monotonic) }
+    return (this.#unread ??= { at: Math.ceil(this.monotonic) })
+  }
+
   read(): void {
     const reading = this.#clocks.monotonic()
     const wall = this.#clocks.wall()
@@ -75,6 +93,10 @@ export class Clock {
     const back = passed < 0
     if (back) this.#offset += Math.max(0, passedByWall) - passed
     this.monotonic = reading + this.#offset
+    if (this.#unread !== undefined) {
+      this.#unread.at = Math.ceil(this.monotonic)
+      this.#unread = undefined
+    }
     const late = this.monotonic - this.alarmAt > FREEZE_MILLIS
     // The timer itself is still to come.
     if (late) this.alarmAt = Infinity
@@ -96,5 +118,6 @@ export class Clock {
     this.#inBurst = false
     this.#reading = -Infinity
     this.#offset = 0
+    this.#unread = undefined
   }
 }

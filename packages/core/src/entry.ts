@@ -35,8 +35,10 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** When it was last known to work, or a moment before, by each clock. */
   trustedAt = 0
   trustedAtWall = 0
-  /** It is being validated for its own sake, and goes back to where it was idle. */
-  keptAlive = false
+  /** How often the event loop was known to have polled when it became idle. */
+  polls = 0
+  /** The test after which it goes back to where it was idle, if nobody takes it. */
+  test: 'keepalive' | 'poll' | undefined = undefined
   /** To whom it is lent, and since when by the monotonic clock; kept for leak detection alone. */
   lentTo: Borrower | undefined = undefined
   lentAt = 0
@@ -44,6 +46,10 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   mute = false
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
+  /** When the hook in flight, or the last one, was called, by the monotonic clock. */
+  calledAt = 0
+  /** The hook in flight has outlived a caller who waited for it: nobody counts on it any more. */
+  overdue = false
   /** Ends the wait for the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
 

@@ -1,5 +1,4 @@
 import genericPool, { type Pool } from 'generic-pool'
-import type { Clock } from './clock.ts'
 import type { ResetContext } from './driver.ts'
 import { Entry } from './entry.ts'
 import { Hooks, type HooksHost } from './hooks.ts'
@@ -10,7 +9,6 @@ import type { DestroyReason } from './surface.ts'
 /** What a generation needs of its pool. */
 export interface GenerationHost<R extends object> extends HooksHost<R> {
   readonly connection: unknown
-  readonly clock: Clock
   /** Whether the last create has failed. */
   failing(): boolean
   opened(entry: Entry<R>, durationMillis: number): void
@@ -39,6 +37,8 @@ export class Generation<R extends object> {
   validating = 0
   resetting = 0
   destroying = 0
+  /** Those on their way that nobody counts on any more. */
+  overdue = 0
   readonly #host: GenerationHost<R>
   readonly #hooks: Hooks<R>
   readonly #steps: ResetContext = { checkProcess: () => this.#hooks.call() }
@@ -88,16 +88,29 @@ export class Generation<R extends object> {
     })
   }
 
-  /** Finds out whether a resource still works, and calls `done` once. */
+  /** Asks the driver whether a resource still works, and calls `done` once. */
   validate(entry: Entry<R>, done: (valid: boolean) => void): void {
-    const { driver, options } = this.#host
+    const { validate } = this.#host.driver
+    this.#test(entry, () => this.#hooks.call(validate, entry.resource as R), done)
+  }
+
+  /** Waits until the event loop has polled, so that the end of a resource is heard, and calls `done` once. */
+  poll(entry: Entry<R>, done: (valid: boolean) => void): void {
+    this.#test(entry, () => new Promise((resolve) => setImmediate(resolve, true)), done)
+  }
+
+  #test(
+    entry: Entry<R>,
+    test: () => boolean | undefined | Promise<boolean>,
+    done: (valid: boolean) => void,
+  ): void {
     entry.state = 'validating'
     this.validating++
     this.#hooks.callBounded(
       entry,
       'validate',
-      options.validateTimeoutMillis,
-      () => this.#hooks.call(driver.validate, entry.resource as R),
+      this.#host.options.validateTimeoutMillis,
+      test,
       (outcome) => {
         this.validating--
         done(outcome.ok && outcome.value !== false)
@@ -144,6 +157,24 @@ export class Generation<R extends object> {
     void this.#pool.destroy(entry)
   }
 
+  /** Does not count any more on one of those that were on their way for most of a wait that was in vain. */
+  outlived(waitedMillis: number): void {
+    const { monotonic } = this.#host.clock
+    for (const entry of this.entries) {
+      if (entry.giveUp === undefined || entry.overdue || entry.state === 'destroying') continue
+      if (monotonic - entry.calledAt < waitedMillis / 2) continue
+      entry.overdue = true
+      this.overdue++
+      return
+    }
+  }
+
+  /** Counts on a resource again: it is on its way no longer. */
+  countOn(entry: Entry<R>): void {
+    if (entry.overdue) this.overdue--
+    entry.overdue = false
+  }
+
   /** Whether a resource holds the process open. */
   hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
     this.#hooks.callGuarded(hook, this.#host.driver[hook], entry.resource as R)
@@ -167,28 +198,36 @@ export class Generation<R extends object> {
   }
 
   /**
-   * Lets go of everything, now and silently: another process owns it and goes on using it. Returns how many resources
-   * there were.
+   * Ends every lease and forgets every entry: another process owns them. Returns what discards the resources, silently, and
+   * how many there are. That runs user code, for which all this must be true already.
    */
-  abandon(): number {
-    const stale = this.#hooks.staleError()
-    let discarded = 0
-    for (const entry of this.entries) {
+  disown(): { readonly resources: number; readonly discard: () => void } {
+    const disowned = [...this.entries]
+    for (const entry of disowned) {
       entry.state = 'gone'
       if (entry.lease !== undefined) endLease(entry.lease, 'stale')
       entry.lease = undefined
-      if (entry.resource !== undefined) {
-        this.#discard(entry.resource)
-        discarded++
-      }
-      entry.giveUp?.(stale)
     }
     this.entries.clear()
-    return discarded
+    return {
+      resources: disowned.filter(({ resource }) => resource !== undefined).length,
+      discard: () => {
+        const stale = this.#hooks.staleError()
+        for (const { resource, giveUp } of disowned) {
+          if (resource !== undefined) this.#discard(resource)
+          giveUp?.(stale)
+        }
+      },
+    }
   }
 
   #create(resolve: (entry: Entry<R>) => void): void {
     const entry = this.#reserved.shift() as Entry<R>
+    if (this.retired) {
+      // Recycled a turn before generic-pool got here.
+      this.#notOpened(entry, new GivenUp('Nobody wants it.'))
+      return resolve(entry)
+    }
     entry.startedAt = this.#host.clock.now()
     const aborter = new AbortController()
     this.#hooks.callBounded(

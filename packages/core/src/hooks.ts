@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
 import type { Entry } from './entry.ts'
 import { StaleResourceError } from './errors.ts'
@@ -12,6 +13,7 @@ export interface HooksHost<R extends object> {
   readonly driver: Driver<R, unknown, object>
   readonly options: ParsedOptions
   readonly telemetry: Telemetry
+  readonly clock: Clock
   /** The pool's own async context: a hook must not see that of whoever happened to need a resource. */
   readonly context: AsyncResource
   /** Which incarnation of the process the pool takes this for. */
@@ -84,8 +86,9 @@ export class Hooks<R extends object> {
     const settle = (outcome: Outcome<T>): void => {
       if (settled) return
       settled = true
-      clearTimeout(timer)
+      timer.clear()
       entry.giveUp = undefined
+      entry.generation.countOn(entry)
       done(outcome)
     }
     const fail = (error: unknown): void => {
@@ -100,6 +103,7 @@ export class Hooks<R extends object> {
       giveUp?.(error)
       fail(error)
     }, millis)
+    entry.calledAt = this.#host.clock.monotonic
     entry.giveUp = (error) => {
       giveUp?.(error)
       settle({ ok: false, error })

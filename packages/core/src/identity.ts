@@ -7,10 +7,13 @@ export type ProcessChangeReason = 'fork' | 'snapshot' | 'restore' | 'thaw'
 /** When a pool looks for a change: at every use, at every use until the first change, or only when a hook is called. */
 export type ForkDetection = 'always' | 'once' | 'hooks'
 
-/** What a pool does about a change. Every pool of the process has let go before the first of them tells. */
+/**
+ * What a pool does about a change. User code runs only once every pool of the process has disowned its resources: first what
+ * `disown` returns, for every pool, and then `tell`.
+ */
 export interface ProcessChangeListener {
-  /** Lets go of all that belongs to the process before, silently. */
-  letGo(): void
+  /** Ends every lease and forgets every resource of the other process. Returns what discards these resources. */
+  disown(): () => void
   /** Whether there may be anything to let go of. */
   inUse(): boolean
   /** Tells whoever wants to know. */
@@ -97,14 +100,14 @@ export class ProcessIdentity implements IdentityCopy {
     this.source.settle()
     this.#number++
     const watches = this.#watchesNow()
-    for (const watch of watches) watch.letGo()
+    letGo(watches)
     for (const watch of watches) watch.tell(reason)
   }
 
   /** What is open cannot be written. What still happens here until it is, is no change of process. */
   #writing(): void {
     this.#source = noSource
-    for (const watch of this.#watchesNow()) if (watch.inUse()) watch.letGo()
+    letGo(this.#watchesNow().filter((watch) => watch.inUse()))
   }
 
   /** Everything was let go of when this process was written; the next use opens a source of its own. */
@@ -177,9 +180,9 @@ export class IdentityWatch {
     return this.#listener.inUse()
   }
 
-  letGo(): void {
+  disown(): () => void {
     this.#source = undefined
-    this.#listener.letGo()
+    return this.#listener.disown()
   }
 
   tell(reason: ProcessChangeReason): void {
@@ -188,6 +191,11 @@ export class IdentityWatch {
     if (this.#detection === 'once' && reason !== 'snapshot') this.#checking = false
     this.#listener.tell(reason)
   }
+}
+
+function letGo(watches: readonly IdentityWatch[]): void {
+  const discards = watches.map((watch) => watch.disown())
+  for (const discard of discards) discard()
 }
 
 // Two versions of core, or its ES and CommonJS instances, may live in one process: all of them hear each hook.

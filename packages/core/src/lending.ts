@@ -2,10 +2,11 @@ import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
 import type { Borrower, Entry } from './entry.ts'
 import { AcquireTimeoutError, CreateError, type PoolClosedError, QueueFullError } from './errors.ts'
-import { Handoff, Waiter } from './handoff.ts'
 import { endLease, type Lender, PooledLease } from './lease.ts'
+import { LinkedList } from './list.ts'
 import { Maintenance } from './maintenance.ts'
 import { checkArguments, type ParsedOptions } from './parse-options.ts'
+import { Queue, Waiter } from './queue.ts'
 import { onAbort } from './signals.ts'
 import type { PoolStats } from './stats.ts'
 import type { Stock } from './stock.ts'
@@ -28,13 +29,21 @@ export interface LendingHost<R extends object> {
 }
 
 /**
+ * The end of an idle resource is heard when the event loop polls. If the loop was blocked, that may not have happened yet for a
+ * resource that has been idle for so long. It is HikariCP's limit, which validates then.
+ */
+const FRESH_MILLIS = 500
+
+/**
  * Lends what is in stock: from the idle stack, or through the queue; takes it back, and passes it on.
  *
  * What happens at each use is apart from what happens seldom: V8 inlines all of the former, if it is short enough, which
  * is a tenth of the time of a contended acquire.
  */
 export class Lending<R extends object> {
-  readonly handoff: Handoff<R>
+  /** In the order in which they came back. */
+  readonly idle = new LinkedList<Entry<R>>()
+  readonly queue: Queue<R>
   readonly #options: ParsedOptions
   readonly #stock: Stock<R>
   readonly #host: LendingHost<R>
@@ -42,8 +51,13 @@ export class Lending<R extends object> {
   readonly #maintenance: Maintenance<R>
   readonly #lender: Lender<R>
   readonly #fifo: boolean
-  /** Idle for longer, a resource is validated before it is lent. */
+  /** A resource that has been idle for longer is validated before it is lent. */
   readonly #trustMillis: number
+  /** A resource that has been idle for longer is lent only after the event loop has polled. */
+  readonly #freshMillis: number
+  /** How often the event loop is known to have polled. */
+  #polls = 0
+  #pollExpected = false
   /** Whether the driver wants to know who holds the process open. */
   readonly #holds: boolean
   readonly #resets: boolean
@@ -64,13 +78,15 @@ export class Lending<R extends object> {
     this.#host = host
     this.#fifo = options.fifo
     this.#trustMillis = driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
-    this.handoff = new Handoff(
+    this.queue = new Queue(
       clock,
       () => host.checkProcess(),
       (waiter) => this.#timedOut(waiter),
+      () => host.changed(),
     )
     this.#lender = {
       name: options.name,
@@ -81,12 +97,12 @@ export class Lending<R extends object> {
     this.#maintenance = new Maintenance({
       options,
       clock,
-      handoff: this.handoff,
+      idle: this.idle,
       checkProcess: () => host.checkProcess(),
       numbers: () => host.stats(),
       entries: () => stock.entries(),
       destroy: (entry, reason) => this.end(entry, reason),
-      validate: (entry) => this.#validate(entry, true),
+      validate: (entry) => this.#validate(entry, 'keepalive'),
       leaked: (entry, borrower, heldMillis) => host.leaked(entry, borrower, heldMillis),
     })
   }
@@ -99,7 +115,7 @@ export class Lending<R extends object> {
       }
       const leakMillis = options?.leakDetectionMillis ?? this.#options.leakDetectionMillis
       const borrower = leakMillis > 0 ? newBorrower(leakMillis) : undefined
-      const entry = this.handoff.waiting === 0 ? this.#takeIdle() : undefined
+      const entry = this.queue.waiting === 0 ? this.#takeIdle() : undefined
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
     } catch (error) {
@@ -110,33 +126,31 @@ export class Lending<R extends object> {
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
     if (!this.#host.isOpen()) throw this.#host.refusal()
-    if (this.#stock.backoff.pausing || this.handoff.waiting >= this.#options.maxWaitingClients) {
+    if (this.#stock.backoff.pausing || this.queue.waiting >= this.#options.maxWaitingClients) {
       this.#refuseHopeless()
     }
-    this.#clock.look()
     const waiter = new Waiter<R>(
       options?.priority ?? 0,
-      // A whole number takes no memory of its own.
-      Math.ceil(this.#clock.monotonic),
+      this.#clock.moment(),
       options?.timeoutMillis ?? this.#options.acquireTimeoutMillis,
     )
     waiter.borrower = borrower
     if (options?.signal !== undefined) this.#listen(waiter, options.signal)
-    this.handoff.enqueue(waiter)
-    if (this.#stock.mayOpen || this.handoff.idle.length > 0) this.#host.supply()
+    this.queue.enqueue(waiter)
+    if (this.#stock.mayOpen || this.idle.length > 0) this.#host.supply()
     return waiter.promise
   }
 
   /** The idle resource whose turn it is, unless it must be validated first. */
   #takeIdle(): Entry<R> | undefined {
-    const { idle } = this.handoff
+    const { idle } = this
     const entry = this.#fifo ? idle.first : idle.last
     if (entry === undefined || !this.#host.isOpen()) return undefined
     if (this.#trustMillis !== Infinity) {
       const clock = this.#clock
       clock.look()
-      if (clock.wall - entry.trustedAtWall > this.#trustMillis) return undefined
-      if (clock.monotonic - entry.trustedAt > this.#trustMillis) return undefined
+      if (clock.wall - entry.trustedAtWall > this.#freshMillis) return undefined
+      if (clock.monotonic - entry.trustedAt > this.#freshMillis) return undefined
     }
     idle.remove(entry)
     return entry
@@ -162,14 +176,14 @@ export class Lending<R extends object> {
 
   #refuseHopeless(): void {
     const { backoff } = this.#stock
-    if (this.handoff.idle.length > 0) return
+    if (this.idle.length > 0) return
     if (backoff.pausing && backoff.failure?.kind === 'fatal') {
       throw new CreateError(this.#host.stats(), backoff.failure.error)
     }
     const { maxWaitingClients } = this.#options
-    if (this.handoff.waiting < maxWaitingClients || this.#stock.mayOpen) return
-    // Who will be served by a resource that is on its way is not in excess.
-    if (this.handoff.waiting - this.#stock.coming < maxWaitingClients) return
+    if (this.queue.waiting < maxWaitingClients || this.#stock.mayOpen) return
+    // Callers who will be served by a resource that is on its way, or still to be opened, do not count.
+    if (this.queue.waiting - this.#stock.coming - this.#stock.room < maxWaitingClients) return
     throw new QueueFullError(this.#host.stats(), maxWaitingClients)
   }
 
@@ -188,7 +202,9 @@ export class Lending<R extends object> {
   }
 
   #giveUp(waiter: Waiter<R>, reason: unknown): void {
-    this.handoff.remove(waiter)
+    // With a timeout of 0 it did not wait for anything.
+    if (waiter.timeoutMillis > 0) this.#stock.outlived(this.#clock.now() - waiter.since)
+    this.queue.remove(waiter)
     waiter.reject(reason)
     this.#host.supply()
   }
@@ -198,7 +214,7 @@ export class Lending<R extends object> {
     if (entry.uses >= this.#options.maxUses) this.end(entry, 'uses')
     else if (entry.generation.retired) this.end(entry, 'recycle')
     else if (this.#resets) this.#reset(entry)
-    else if (this.handoff.waiting > 0) this.#handOver(entry)
+    else if (this.queue.waiting > 0) this.#handOver(entry)
     else this.offer(entry)
   }
 
@@ -224,9 +240,9 @@ export class Lending<R extends object> {
     if (entry.generation.retired) return this.end(entry, 'recycle')
     if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     if (this.#shrinking && this.#exceeds()) return this.end(entry, 'resize')
-    const waiter = this.handoff.next()
+    const waiter = this.queue.next()
     if (waiter === undefined) return this.#layDown(entry)
-    entry.keptAlive = false
+    entry.test = undefined
     return waiter.resolve(this.#lend(entry, waiter.borrower))
   }
 
@@ -235,22 +251,36 @@ export class Lending<R extends object> {
     this.#clock.look()
     if (this.#isExpired(entry)) return this.end(entry, 'lifetime')
     const { wall, monotonic } = this.#clock
-    entry.trustedAt = monotonic
-    entry.trustedAtWall = wall
-    if (entry.keptAlive) this.#putBack(entry)
-    else {
-      entry.idleSince = monotonic
-      this.handoff.idle.push(entry)
+    if (entry.test !== 'poll') {
+      entry.trustedAt = monotonic
+      entry.trustedAtWall = wall
+      this.#expectPoll(entry)
     }
-    entry.keptAlive = false
+    if (entry.test === undefined) {
+      entry.idleSince = monotonic
+      this.idle.push(entry)
+    } else this.#putBack(entry)
+    entry.test = undefined
     entry.state = 'idle'
     this.#maintenance.expect(Math.min(entry.expiresAt, monotonic + this.#maintenance.span))
     if (this.#holds) this.#stock.hold(entry, 'unref')
   }
 
-  /** To where it was idle: a keepalive is no use. */
+  #expectPoll(entry: Entry<R>): void {
+    entry.polls = this.#polls
+    if (this.#pollExpected) return
+    this.#pollExpected = true
+    setImmediate(this.#polled).unref()
+  }
+
+  readonly #polled = (): void => {
+    this.#pollExpected = false
+    this.#polls++
+  }
+
+  /** Puts it where it was idle: a test is no use. */
   #putBack(entry: Entry<R>): void {
-    const { idle } = this.handoff
+    const { idle } = this
     let next = idle.first
     while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
     idle.insert(entry, next)
@@ -263,9 +293,9 @@ export class Lending<R extends object> {
     return this.#shrinking
   }
 
-  #validate(entry: Entry<R>, keptAlive = false): void {
-    entry.keptAlive = keptAlive
-    this.handoff.idle.remove(entry)
+  #validate(entry: Entry<R>, test?: 'keepalive'): void {
+    entry.test = test
+    this.idle.remove(entry)
     const began = this.#clock.now()
     this.#stock.validate(entry, () => this.#proveIdle(began))
   }
@@ -275,9 +305,9 @@ export class Lending<R extends object> {
    * started anew. They are tried together, and not by one caller after another, each of whom could wait for every one.
    */
   #proveIdle(unlessTrustedSince: number): void {
-    for (const entry of this.handoff.idle.members()) {
+    for (const entry of this.idle.members()) {
       if (entry.state === 'idle' && entry.trustedAt < unlessTrustedSince) {
-        this.#validate(entry, true)
+        this.#validate(entry, 'keepalive')
       }
     }
   }
@@ -285,7 +315,7 @@ export class Lending<R extends object> {
   end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
     const { state } = entry
     if (state === 'destroying' || state === 'gone') return
-    if (state === 'idle') this.handoff.idle.remove(entry)
+    if (state === 'idle') this.idle.remove(entry)
     entry.lease = undefined
     this.#stock.destroy(entry, reason, error)
     // Somebody may have counted on it, or `min` does, and need not wait for its end. A close that ends all goes on by itself.
@@ -310,13 +340,28 @@ export class Lending<R extends object> {
     this.end(entry, reason, error)
   }
 
-  /** Has the idle resource whose turn it is validated, for those who wait. Returns whether there was one. */
-  validateNext(): boolean {
-    const { idle } = this.handoff
+  /** Tests the idle resource whose turn it is, for a waiting caller. Returns whether there was one. */
+  testNext(): boolean {
+    const { idle } = this
     const entry = this.#fifo ? idle.first : idle.last
     if (entry === undefined) return false
-    this.#validate(entry)
+    if (this.#mayBeDead(entry)) this.#validate(entry)
+    else {
+      entry.test = 'poll'
+      idle.remove(entry)
+      this.#stock.poll(entry)
+    }
     return true
+  }
+
+  /** Whether only the driver can tell if an idle resource still works: no end of it may have been heard. */
+  #mayBeDead(entry: Entry<R>): boolean {
+    const clock = this.#clock
+    const wallMillis = clock.wall - entry.trustedAtWall
+    const idleMillis = Math.max(wallMillis, clock.monotonic - entry.trustedAt)
+    if (idleMillis > this.#trustMillis) return true
+    // The event loop has been blocked ever since it became idle.
+    return idleMillis > this.#freshMillis && entry.polls === this.#polls
   }
 
   /** Keeps to a new `min` and `max`: ends what is idle in excess now, and the rest as it comes back. */
@@ -324,7 +369,7 @@ export class Lending<R extends object> {
     this.#shrinking = true
     // There may be more to spare than before.
     this.#maintenance.expect(0)
-    const { idle } = this.handoff
+    const { idle } = this
     while (idle.first !== undefined && this.#exceeds()) this.end(idle.first, 'resize')
   }
 
@@ -333,12 +378,12 @@ export class Lending<R extends object> {
    * monotonic clock has gone `back`, its timers would sleep for as long.
    */
   leapt(back: boolean): void {
-    for (const entry of this.handoff.idle.members()) entry.trustedAtWall = -Infinity
+    for (const entry of this.idle.members()) entry.trustedAtWall = -Infinity
     const endTimers = back ? this.#stock.endingTimers() : undefined
     // Somebody is in the middle of something and looked at the clock.
     queueMicrotask(() => {
       if (endTimers !== undefined) {
-        this.handoff.wake()
+        this.queue.wake()
         this.#maintenance.wake()
         endTimers()
       }
@@ -347,22 +392,22 @@ export class Lending<R extends object> {
   }
 
   endIdle(reason: DestroyReason): void {
-    const { idle } = this.handoff
+    const { idle } = this
     while (idle.first !== undefined) this.end(idle.first, reason)
   }
 
   /** No more timers. */
   stop(): void {
     this.#maintenance.stop()
-    this.handoff.stop()
+    this.queue.stop()
   }
 
-  /** What is idle belongs to another process, and so does whoever waits. */
-  abandon(error: () => Error): void {
+  /** Forgets the idle resources and rejects the waiting callers: they belong to another process. */
+  disown(error: () => Error): void {
     this.stop()
     this.#clock.reset()
-    this.handoff.idle.clear()
-    this.handoff.rejectAll(error)
+    this.idle.clear()
+    this.queue.rejectAll(error)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Borrower, Entry } from './entry.ts'
-import type { Handoff } from './handoff.ts'
+import type { LinkedList } from './list.ts'
 import type { ParsedOptions } from './parse-options.ts'
 import type { DestroyReason } from './surface.ts'
 import { LONGEST_TIMER } from './timers.ts'
@@ -9,7 +9,7 @@ import { LONGEST_TIMER } from './timers.ts'
 export interface Upkeep<R extends object> {
   readonly options: ParsedOptions
   readonly clock: Clock
-  readonly handoff: Handoff<R>
+  readonly idle: LinkedList<Entry<R>>
   /** Looks for a change of process. */
   checkProcess(): void
   numbers(): { readonly size: number; readonly destroying: number; readonly borrowed: number }
@@ -74,14 +74,14 @@ export class Maintenance<R extends object> {
 
   /** Ends what has lasted too long, tests what has been idle for long, and tells when to look again. */
   #look(): number {
-    const { options, clock, handoff } = this.#pool
+    const { options, clock, idle } = this.#pool
     const { size, destroying } = this.#pool.numbers()
     const now = clock.monotonic
     const keepalive = options.keepaliveMillis || Infinity
     let spare = size - destroying - options.min
     let dueAt = Infinity
     // The end of one may be that of others.
-    for (const entry of handoff.idle.members()) {
+    for (const entry of idle.members()) {
       if (entry.state !== 'idle') continue
       const idleUntil = entry.idleSince + options.idleTimeoutMillis
       const proveAt = entry.trustedAt + keepalive

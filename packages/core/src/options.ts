@@ -18,8 +18,13 @@ export interface BasePoolOptions {
    */
   readonly max?: number | undefined
   /**
-   * How many callers may wait; the next is refused with `QueueFullError`. Those for whom a resource is already being opened,
-   * validated or reset do not count. A whole number of at least 0. Default `Infinity`.
+   * The most creates in flight at once, after MongoDB's option of this name: a pool that opens everything at once, as at a cold
+   * start or after `recycle()`, can overload the server. A whole number of at least 1, or `Infinity`. Default 8.
+   */
+  readonly maxConnecting?: number | undefined
+  /**
+   * How many callers may wait; the next is refused with `QueueFullError`. Those for whom a resource is being opened, validated
+   * or reset, or can still be opened, do not count. A whole number of at least 0. Default `Infinity`.
    */
   readonly maxWaitingClients?: number | undefined
   /**
@@ -45,9 +50,11 @@ export interface BasePoolOptions {
    */
   readonly maxUses?: number | undefined
   /**
-   * A resource that has been idle for longer, by the wall clock or the monotonic one, is validated before it is lent; so is
-   * everything that was idle when the pool notices a freeze. At least 0; 0 always validates, `Infinity` never.
-   * Default 500.
+   * Validates a resource before lending it if it has been idle for longer, by the wall clock or the monotonic one. The event
+   * loop hears the end of an idle connection by itself. It does not hear a router that drops it silently, which is what this is
+   * for. Whatever this says, a resource is validated if the loop cannot have heard its end: after a freeze, and when the loop has
+   * been blocked for more than 500 ms, and ever since the resource became idle. At least 0; 0 always validates, `Infinity` never.
+   * Default 30,000.
    */
   readonly validateAfterIdleMillis?: number | undefined
   /**

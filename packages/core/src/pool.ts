@@ -54,7 +54,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     checkProcess = (pool) => pool.#watch.check()
     endIdle = (pool, reason, choose) => {
       pool.#watch.check()
-      const idle = pool.#lending.handoff.idle.members()
+      const idle = pool.#lending.idle.members()
       const chosen = new Set<unknown>(choose(idle.map(({ resource }) => resource as never)))
       for (const entry of idle) {
         // The end of one may have had another lent.
@@ -91,7 +91,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#telemetry = new Telemetry(parsed.name)
     const clock = new Clock(clocks, (back) => this.#lending.leapt(back))
     this.#watch = identity.watch(parsed.forkDetection, {
-      letGo: () => this.#letGo(),
+      disown: () => this.#disown(),
       inUse: () => this.#used,
       tell: (reason) => {
         this.#tellOfChange(reason, this.#discarded)
@@ -103,7 +103,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       ready: (entry) => this.#lending.offer(entry),
       failed: (error, kind) => this.#createFailed(error, kind),
       tellOne: (error) => {
-        const waiter = this.#lending.handoff.next()
+        const waiter = this.#lending.queue.next()
         waiter?.reject(new CreateError(this.stats, error))
         return waiter !== undefined
       },
@@ -124,7 +124,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
         this.#telemetry.emit('leak', { generation: number, heldMillis, stack }),
       thawed: () => this.#tellOfChange('thaw', 0),
     })
-    addMethods(this, parsed.name, driver.name, driver.methods?.(this))
+    try {
+      addMethods(this, parsed.name, driver.name, driver.methods?.(this))
+    } catch (error) {
+      // The driver may have used the pool already, and nobody else will get hold of it.
+      void this.close({ deadlineMillis: 0 })
+      throw error
+    }
     this.#supply()
   }
 
@@ -201,7 +207,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     this.#watch.check()
     if (this.#closing === undefined) {
       checkArguments(this.#options.name, 'close', options)
-      this.#closing = this.#close(options)
+      let follow!: (closed: Promise<void>) => void
+      // Set before anything is closed: a hook may call `close` again.
+      this.#closing = new Promise((resolve) => {
+        follow = resolve
+      })
+      follow(this.#close(options))
     }
     await this.#closing
   }
@@ -213,7 +224,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   get stats(): PoolStats {
     const { name, min, max } = this.#options
     const stock = this.#stock
-    const idle = this.#lending.handoff.idle.length
+    const idle = this.#lending.idle.length
     const stats = {
       name,
       generation: stock.generation,
@@ -222,7 +233,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       size: stock.size,
       idle,
       borrowed: stock.size - stock.inTransit - idle,
-      waiting: this.#lending.handoff.waiting,
+      waiting: this.#lending.queue.waiting,
       creating: stock.creating,
       destroying: stock.destroying,
     }
@@ -248,8 +259,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   #supply(): void {
     const lending = this.#lending
     const stock = this.#stock
-    while (lending.handoff.waiting > stock.coming) {
-      if (lending.validateNext()) continue
+    while (lending.queue.waiting > stock.coming) {
+      if (lending.testNext()) continue
       if (!stock.mayOpen) break
       stock.open()
     }
@@ -270,7 +281,9 @@ export class Pool<R extends object> implements ForkSafePool<R> {
 
   #createFailed(error: unknown, kind: CreateFailure): void {
     for (const { reject } of this.#warmUps) reject(new CreateError(this.stats, error))
-    if (kind === 'fatal') this.#lending.handoff.rejectAll(() => new CreateError(this.stats, error))
+    if (kind !== 'fatal') return
+    const { stats } = this
+    this.#lending.queue.rejectAll(() => new CreateError(stats, error))
   }
 
   async #close({ deadlineMillis = CLOSE_DEADLINE_MILLIS }: CloseOptions): Promise<void> {
@@ -286,14 +299,15 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       this.#supply()
     })
     this.#state = 'closed'
-    clearTimeout(timer)
+    timer.clear()
     this.#lending.stop()
     this.#stock.backoff.reset()
     this.#telemetry.emit('close')
   }
 
   #closeNow(): void {
-    this.#lending.handoff.rejectAll(() => this.#refusal())
+    const { stats } = this
+    this.#lending.queue.rejectAll(() => new PoolClosedError(stats, 'closing'))
     for (const entry of this.#stock.entries()) {
       if (entry.state !== 'creating') this.#lending.endUnderHolder(entry, 'close')
     }
@@ -301,20 +315,23 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   #finishClosing(): void {
-    if (this.#lending.handoff.waiting > 0) return
+    const { waiting, rejecting } = this.#lending.queue
+    if (waiting + rejecting > 0) return
     this.#lending.endIdle('close')
     this.#stock.cancelCreates()
     if (this.#stock.size === 0) this.#closed?.()
   }
 
-  /** Every resource belongs to another process, and so does whoever waits. */
-  #letGo(): void {
+  /** Every resource belongs to another process, and so does every waiting caller. Returns what discards the resources. */
+  #disown(): () => void {
     this.#used = false
     const stale = (): Error => new StaleResourceError(this.#options.name, 'the wait')
-    this.#lending.abandon(stale)
-    this.#discarded += this.#stock.abandon()
+    const { resources, discard } = this.#stock.disown()
+    this.#discarded += resources
+    this.#lending.disown(stale)
     for (const { reject } of this.#warmUps) reject(stale())
     this.#closed?.()
+    return discard
   }
 
   #tellOfChange(reason: ProcessChangeReason, discarded: number): void {

@@ -95,10 +95,15 @@ export class Stock<R extends object> {
     return this.size - this.destroying
   }
 
-  /** Those that are neither lent nor idle, and are on their way to a holder. */
+  /** Those that are neither lent nor idle, and can be counted on for a waiting caller. */
   get coming(): number {
-    const { creating, validating, resetting } = this.#generation
-    return creating + validating + resetting
+    const { creating, validating, resetting, overdue } = this.#generation
+    return creating + validating + resetting - overdue
+  }
+
+  /** How many more may be opened, at once or as soon as other creates have ended. */
+  get room(): number {
+    return this.failure === undefined ? Math.max(0, this.#options.max - this.size) : 0
   }
 
   /** Those that are neither lent nor idle. */
@@ -113,9 +118,9 @@ export class Stock<R extends object> {
     return this.backoff.failure
   }
 
-  /** While creates fail, one at a time, after a pause. */
+  /** At most `maxConnecting` at once; while creates fail, one, after a pause. */
   get mayOpen(): boolean {
-    if (this.size >= this.#options.max) return false
+    if (this.size >= this.#options.max || this.creating >= this.#options.maxConnecting) return false
     return this.failure === undefined || (!this.backoff.pausing && !this.#generation.probing)
   }
 
@@ -128,6 +133,16 @@ export class Stock<R extends object> {
     entry.generation.validate(entry, (valid) => {
       this.#pass(entry, 'validating', valid, 'invalid', failed)
     })
+  }
+
+  /** Lets the event loop poll once, which hears of an end, and passes the resource on. */
+  poll(entry: Entry<R>): void {
+    entry.generation.poll(entry, (valid) => this.#pass(entry, 'validating', valid, 'invalid'))
+  }
+
+  /** A caller has waited in vain for so long. */
+  outlived(waitedMillis: number): void {
+    if (this.coming > 0) this.#generation.outlived(waitedMillis)
   }
 
   /** Takes away what the last holder left, and passes the resource on. */
@@ -180,14 +195,22 @@ export class Stock<R extends object> {
     this.#forgetEnded(old)
   }
 
-  /** Begins a new generation in a process that owns none of the resources. Returns how many it let go of. */
-  abandon(): number {
+  /**
+   * Begins a new generation in a process that owns none of the resources. Returns what discards them, and how many there are.
+   */
+  disown(): { readonly resources: number; readonly discard: () => void } {
     const inherited = [this.#generation, ...this.#retired]
     this.#host.incarnation++
     this.#retired.clear()
     this.#generation = new Generation(this.#host, this.#generation.number + 1)
     this.backoff.reset()
-    return inherited.reduce((discarded, generation) => discarded + generation.abandon(), 0)
+    const disowned = inherited.map((generation) => generation.disown())
+    return {
+      resources: disowned.reduce((sum, { resources }) => sum + resources, 0),
+      discard: () => {
+        for (const { discard } of disowned) discard()
+      },
+    }
   }
 
   /** Every entry, of every generation. */

@@ -1,7 +1,27 @@
-/** The longest that Node's timers can run; what is asked for beyond it is no limit. */
+/** The longest delay of Node's timers. A longer time is no limit. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
-/** A timer that may be asked for `Infinity`: then there is none. */
-export function startTimer(run: () => void, millis: number): NodeJS.Timeout | undefined {
-  return millis > LONGEST_TIMER ? undefined : setTimeout(run, millis)
+/** A timer that `clear` ends. */
+export interface Timer {
+  clear(): void
+}
+
+/**
+ * Calls `run` after `millis`, or never if that is beyond Node's timers. The event loop polls once more before the call: if it
+ * was blocked, or the process was frozen, an answer that has arrived meanwhile is seen first.
+ */
+export function startTimer(run: () => void, millis: number): Timer {
+  let immediate: NodeJS.Immediate | undefined
+  const timeout =
+    millis > LONGEST_TIMER
+      ? undefined
+      : setTimeout(() => {
+          immediate = setImmediate(run)
+        }, millis)
+  return {
+    clear() {
+      clearTimeout(timeout)
+      clearImmediate(immediate)
+    },
+  }
 }

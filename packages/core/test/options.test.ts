@@ -64,6 +64,7 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
   idleTimeoutMillis: millisAbove0,
   maxLifetimeMillis: millisAbove0,
   maxUses: wholeOrInfinity(1),
+  maxConnecting: wholeOrInfinity(1),
   validateAfterIdleMillis: millisFrom0,
   keepaliveMillis: millisFrom0,
   backoff: {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Clock, machineClocks } from '../src/clock.ts'
-import { Handoff, Waiter } from '../src/handoff.ts'
 import { loadKoffi } from '../src/identity-sources.ts'
 import { ProcessIdentity } from '../src/identity.ts'
 import { defineDriver } from '../src/index.ts'
 import { type Linked, LinkedList } from '../src/list.ts'
+import { Queue, Waiter } from '../src/queue.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 
 // What no user of the pool can bring about, or sees only by its cost.
@@ -39,18 +39,19 @@ describe('a linked list', () => {
 
 test('a caller that has left the queue leaves it once', () => {
   const clock = new Clock(machineClocks, () => undefined)
-  const handoff = new Handoff<FakeResource>(
-    clock,
-    () => undefined,
-    () => undefined,
-  )
-  const waiters = [new Waiter<FakeResource>(0, 0, 9), new Waiter<FakeResource>(0, 0, 9)] as const
-  for (const waiter of waiters) handoff.enqueue(waiter)
-  handoff.remove(waiters[0])
-  handoff.remove(waiters[0])
-  expect(handoff.waiting).toBe(1)
-  expect(handoff.next()).toBe(waiters[1])
-  handoff.stop()
+  const nothing = (): void => undefined
+  const queue = new Queue<FakeResource>(clock, nothing, nothing, nothing)
+  const since = clock.moment()
+  const waiters = [
+    new Waiter<FakeResource>(0, since, 9),
+    new Waiter<FakeResource>(0, since, 9),
+  ] as const
+  for (const waiter of waiters) queue.enqueue(waiter)
+  queue.remove(waiters[0])
+  queue.remove(waiters[0])
+  expect(queue.waiting).toBe(1)
+  expect(queue.next()).toBe(waiters[1])
+  queue.stop()
 })
 
 test('koffi that is not installed, or does not load, is no error', () => {
@@ -91,7 +92,7 @@ describe('an identity', () => {
     }))
     const tell = vi.fn<() => void>()
     const open = (): void =>
-      void identity.watch('always', { letGo: () => undefined, inUse: () => true, tell })
+      void identity.watch('always', { disown: () => () => undefined, inUse: () => true, tell })
     open()
     identity.announce('fork')
     expect(tell).toHaveBeenCalledTimes(1)

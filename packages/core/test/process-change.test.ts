@@ -13,6 +13,7 @@ import {
   StaleResourceError,
 } from '../src/index.ts'
 import { Pool } from '../src/pool.ts'
+import { openPool as openFakePool } from './support/pools.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 import { FakeProcess } from './support/process.ts'
 import { nextUncaught } from './support/uncaught.ts'
@@ -24,10 +25,7 @@ type Change = PoolEvents['processChange'][0]
 
 /** A pool on the real identity of this process. */
 function openPool(driver: FakeDriver, options: { min?: number; max?: number } = {}) {
-  const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
-    connection: 'db',
-    ...options,
-  })
+  const pool = openFakePool(driver, options)
   const changes: Change[] = []
   pool.on('processChange', (change) => changes.push(change))
   return { pool, changes }

@@ -484,13 +484,14 @@ describe('a validation before lending', () => {
   }
   const use = (pool: FakePool): Promise<number> => pool.use(({ id }) => id)
 
-  test('is made when the resource has been idle for longer than 500 ms, by default', async () => {
-    const { driver, pool } = open()
+  test('is made when the resource has been idle for longer than 30 s, by default', async () => {
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const pool = openPool(driver, { validateAfterIdleMillis: undefined })
     await use(pool)
-    await pass(370)
+    await pass(29_999)
     await use(pool)
     expect(driver.count('validate')).toBe(0)
-    await pass(501)
+    await pass(30_001)
     await use(pool)
     expect(driver.count('validate')).toBe(1)
   })

@@ -1,4 +1,4 @@
-import { startTimer } from '../timers.ts'
+import { startTimer, type Timer } from '../timers.ts'
 
 /** What is under way, to be waited for. */
 export class Operations {
@@ -22,13 +22,13 @@ export async function within<T>(
   name: string,
   operation: () => T | Promise<T>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const late = new Promise<never>((_, reject) => {
     timer = startTimer(() => reject(new Error(`${name} timed out`)), millis)
   })
   try {
     return await Promise.race([operation(), late])
   } finally {
-    clearTimeout(timer)
+    timer?.clear()
   }
 }

@@ -9,9 +9,16 @@ import type { FakeDriver, FakeResource } from './fake-driver.ts'
 
 export type FakePool = ForkSafePool<FakeResource>
 
+/** Most tests want a resource to be validated after a second; `undefined` is the default. */
+export const VALIDATE_SOON = { validateAfterIdleMillis: 500 } satisfies BasePoolOptions
+
 /** A pool of what the fake server opens. */
 export function openPool(driver: FakeDriver, options: BasePoolOptions = {}): FakePool {
-  return createForkSafePool<FakeResource, unknown, object>(driver, { connection: 'db', ...options })
+  return createForkSafePool<FakeResource, unknown, object>(driver, {
+    connection: 'db',
+    ...VALIDATE_SOON,
+    ...options,
+  })
 }
 
 /** So many leases of a pool, in the order of their resources. */

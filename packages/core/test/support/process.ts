@@ -3,6 +3,7 @@ import { ProcessIdentity } from '../../src/identity.ts'
 import type { BasePoolOptions } from '../../src/index.ts'
 import { Pool } from '../../src/pool.ts'
 import type { FakeDriver, FakeResource } from './fake-driver.ts'
+import { VALIDATE_SOON } from './pools.ts'
 
 /** A process that forks when the test says so. Only one side is seen: the child's. */
 export class FakeProcess {
@@ -26,6 +27,6 @@ export class FakeProcess {
   }
 
   pool(driver: FakeDriver, options: BasePoolOptions = {}, clocks?: Clocks): Pool<FakeResource> {
-    return new Pool<FakeResource>(driver, options, this.identity, clocks)
+    return new Pool<FakeResource>(driver, { ...VALIDATE_SOON, ...options }, this.identity, clocks)
   }
 }

@@ -1,0 +1,236 @@
+import type { Clock, Moment } from './clock.ts'
+import type { Borrower } from './entry.ts'
+import { Heap } from './heap.ts'
+import { type Linked, LinkedList } from './list.ts'
+import { inSlices } from './slices.ts'
+import type { Lease } from './surface.ts'
+import { LONGEST_TIMER } from './timers.ts'
+
+// The functions of the promise under construction: one executor for all waits, so that none is allocated for each.
+type Resolve = (lease: Lease<object>) => void
+type Reject = (error: unknown) => void
+let resolving: Resolve | undefined
+let rejecting: Reject | undefined
+function capture(resolve: unknown, reject: unknown): void {
+  resolving = resolve as Resolve
+  rejecting = reject as Reject
+}
+
+/** A caller in the queue. */
+export class Waiter<R extends object> implements Linked<Waiter<R>> {
+  previous: Waiter<R> | undefined = undefined
+  next: Waiter<R> | undefined = undefined
+  /** Removes the abort listener. */
+  stopListening: (() => void) | undefined = undefined
+  /** Set only for leak detection. */
+  borrower: Borrower | undefined = undefined
+  /** The lane it waits in. */
+  lane: Lane<R> | undefined = undefined
+  /** Its place in the order of arrival. */
+  ticket = 0
+  readonly priority: number
+  readonly timeoutMillis: number
+  readonly #since: Moment
+  readonly promise: Promise<Lease<R>> = new Promise(capture)
+  readonly resolve: (lease: Lease<R>) => void = resolving as Resolve
+  readonly reject: Reject = rejecting as Reject
+
+  constructor(priority: number, since: Moment, timeoutMillis: number) {
+    this.priority = priority
+    this.timeoutMillis = timeoutMillis
+    this.#since = since
+    // Do not retain the last wait and its outcome.
+    resolving = rejecting = undefined
+  }
+
+  /** When it began to wait, by the monotonic clock. */
+  get since(): number {
+    return this.#since.at
+  }
+
+  get deadline(): number {
+    return this.#since.at + this.timeoutMillis
+  }
+}
+
+/** The callers with one priority and one timeout: in the order of their arrival, which is that of their deadlines. */
+class Lane<R extends object> {
+  readonly waiters = new LinkedList<Waiter<R>>()
+  readonly priority: number
+  readonly timeoutMillis: number
+  /** The places in the two heaps of the queue. */
+  byTurn = -1
+  byDeadline = -1
+  /** The first deadline, or a moment before it. */
+  dueAt = Infinity
+
+  constructor(priority: number, timeoutMillis: number) {
+    this.priority = priority
+    this.timeoutMillis = timeoutMillis
+  }
+}
+
+function hasFirstTurn<R extends object>(a: Lane<R>, b: Lane<R>): boolean {
+  if (a.priority !== b.priority) return a.priority < b.priority
+  return (a.waiters.first?.ticket ?? 0) < (b.waiters.first?.ticket ?? 0)
+}
+
+/** The callers who wait for a resource, by priority and then by arrival, and their deadlines. */
+export class Queue<R extends object> {
+  /** How many callers wait. */
+  waiting = 0
+  /** How many callers have left the queue and are still to be rejected. */
+  rejecting = 0
+  #tickets = 0
+  /** Every lane with callers in it, and the one used last. */
+  readonly #lanes = new Map<string, Lane<R>>()
+  #lastLane = new Lane<R>(0, -1)
+  readonly #turns = new Heap<'byTurn', Lane<R>>('byTurn', hasFirstTurn)
+  readonly #deadlines = new Heap<'byDeadline', Lane<R>>(
+    'byDeadline',
+    (a, b) => a.dueAt < b.dueAt,
+  )
+  /** One timer for all deadlines, at the earliest of them or before it. */
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Infinity
+  readonly #clock: Clock
+  readonly #checkProcess: () => void
+  readonly #expired: (waiter: Waiter<R>) => void
+  readonly #rejected: () => void
+
+  /**
+   * `checkProcess` looks for a change of process; when it returns, the waits of the other process have ended. `expired` is
+   * called with each waiter past its deadline, and must remove it. `rejected` is called when `rejectAll` has rejected all.
+   */
+  constructor(
+    clock: Clock,
+    checkProcess: () => void,
+    expired: (waiter: Waiter<R>) => void,
+    rejected: () => void,
+  ) {
+    this.#clock = clock
+    this.#checkProcess = checkProcess
+    this.#expired = expired
+    this.#rejected = rejected
+  }
+
+  enqueue(waiter: Waiter<R>): void {
+    const lane = this.#laneOf(waiter.priority, waiter.timeoutMillis)
+    waiter.lane = lane
+    waiter.ticket = ++this.#tickets
+    lane.waiters.push(waiter)
+    if (lane.waiters.length === 1) this.#open(lane, waiter)
+    // The process must not end while someone waits. The timer is kept, unref'd, from one wait to the next.
+    if (++this.waiting === 1) this.#timer?.ref()
+    if (lane.dueAt < this.#timerAt || this.#timer === undefined) {
+      this.#setTimer(lane.dueAt, waiter.since)
+    }
+  }
+
+  /** Removes and returns the caller whose turn it is. */
+  next(): Waiter<R> | undefined {
+    const waiter = this.#turns.first?.waiters.first
+    if (waiter !== undefined) this.remove(waiter)
+    return waiter
+  }
+
+  /** Removes a caller; does nothing if it has left already. */
+  remove(waiter: Waiter<R>): void {
+    const { lane } = waiter
+    if (lane === undefined) return
+    waiter.lane = undefined
+    const isFirst = lane.waiters.first === waiter
+    lane.waiters.remove(waiter)
+    if (lane.waiters.length === 0) this.#close(lane)
+    else if (isFirst) this.#turns.moved(lane)
+    waiter.stopListening?.()
+    if (--this.waiting === 0) this.#timer?.unref()
+  }
+
+  /** Empties the queue. Many callers are rejected in slices, between which the event loop turns. */
+  rejectAll(error: () => unknown): void {
+    const waiters: Waiter<R>[] = []
+    for (let waiter = this.next(); waiter !== undefined; waiter = this.next()) waiters.push(waiter)
+    this.rejecting += waiters.length
+    let rejected = 0
+    inSlices(() => {
+      const waiter = waiters[rejected++]
+      if (waiter === undefined) return false
+      waiter.reject(error())
+      if (--this.rejecting === 0) this.#rejected()
+      return true
+    })
+  }
+
+  /** Ends the timer; the next caller starts it again. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerAt = Infinity
+  }
+
+  /** Makes the timer fire now: it may have been set by a clock that has gone back since. */
+  wake(): void {
+    if (this.#timer !== undefined) this.#setTimer(0, 0)
+  }
+
+  #laneOf(priority: number, timeoutMillis: number): Lane<R> {
+    const last = this.#lastLane
+    if (last.priority === priority && last.timeoutMillis === timeoutMillis) return last
+    const key = keyOf(priority, timeoutMillis)
+    let lane = this.#lanes.get(key)
+    if (lane === undefined) this.#lanes.set(key, (lane = new Lane(priority, timeoutMillis)))
+    this.#lastLane = lane
+    if (last.waiters.length === 0) this.#lanes.delete(keyOf(last.priority, last.timeoutMillis))
+    return lane
+  }
+
+  #open(lane: Lane<R>, first: Waiter<R>): void {
+    lane.dueAt = first.deadline
+    this.#turns.add(lane)
+    this.#deadlines.add(lane)
+  }
+
+  #close(lane: Lane<R>): void {
+    this.#turns.remove(lane)
+    this.#deadlines.remove(lane)
+    if (lane !== this.#lastLane) this.#lanes.delete(keyOf(lane.priority, lane.timeoutMillis))
+  }
+
+  #setTimer(deadline: number, now: number): void {
+    clearTimeout(this.#timer)
+    // Also for a caller without a deadline: the process must not end while it waits.
+    const millis = Math.min(Math.ceil(deadline - now), LONGEST_TIMER)
+    // The event loop polls once before anyone is rejected: while it was blocked, a resource may have become ready.
+    this.#timer = setTimeout(() => setImmediate(() => this.#expire()), millis)
+    this.#timerAt = deadline
+  }
+
+  #expire(): void {
+    this.#checkProcess()
+    inSlices(() => {
+      const now = this.#clock.now()
+      const late = this.#nextLate(now)
+      if (late !== undefined) this.#expired(late)
+      else if (this.waiting > 0) this.#setTimer(this.#deadlines.first?.dueAt ?? Infinity, now)
+      else this.stop()
+      return late !== undefined
+    })
+  }
+
+  /** Returns a caller past its deadline. */
+  #nextLate(now: number): Waiter<R> | undefined {
+    for (;;) {
+      const lane = this.#deadlines.first
+      const waiter = lane?.waiters.first
+      if (lane === undefined || waiter === undefined || lane.dueAt > now) return undefined
+      if (waiter.deadline <= now) return waiter
+      lane.dueAt = waiter.deadline
+      this.#deadlines.moved(lane)
+    }
+  }
+}
+
+function keyOf(priority: number, timeoutMillis: number): string {
+  return `${priority} ${timeoutMillis}`
+}
