@@ -10,6 +10,8 @@ import { unhandledIn } from './support/uncaught.ts'
 useFakeTime()
 
 const ACQUIRE_TIMEOUT = 5_000
+/** So many hooks of a story use the pool. */
+const REENTRIES = 40
 
 interface Caller {
   readonly priority: number
@@ -30,6 +32,8 @@ interface Setup {
   readonly heedsAbort: boolean
   /** Listeners use the pool. */
   readonly chatty: boolean
+  /** Hooks use the pool and the leases. */
+  readonly reentrant: boolean
   readonly min: number
   readonly max: number
   readonly fifo: boolean
@@ -48,9 +52,12 @@ class World {
   changes = 0
   /** What was asked for when `max` changed, and had not begun: generic-pool begins some creates a turn later. */
   #unbegun = 0
+  #reentries = 0
+  /** A child discards one inherited resource after the other: those still to come do not count. */
+  #discarding = false
 
   constructor(setup: Setup) {
-    const { hooks, heedsAbort, chatty, ...options } = setup
+    const { hooks, heedsAbort, chatty, reentrant, ...options } = setup
     this.driver = new FakeDriver({
       heedsAbort,
       hooks: hooks ? ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'] : ['watch'],
@@ -66,10 +73,17 @@ class World {
       keepaliveMillis: 700,
       maxUses: 5,
       maxWaitingClients: 6,
+      maxConnecting: 2,
     })
     this.pool.on('processChange', () => this.changes++)
     if (chatty) this.#listen()
-    this.driver.onCall = (hook, resource) => this.#watchHook(hook, resource)
+    this.driver.onCall = (hook, resource) => {
+      this.#watchHook(hook, resource)
+      const discarding = this.#discarding
+      if (hook === 'discard') this.#discarding = true
+      if (reentrant) this.#reenter()
+      this.#discarding = discarding
+    }
   }
 
   get live(): Caller[] {
@@ -104,6 +118,25 @@ class World {
     }
   }
 
+  /** What a hook does, in the middle of whatever the pool does: each time something else. */
+  #reenter(): void {
+    const actions = [
+      () => this.acquire({ timeoutMillis: 100 }),
+      () => this.#endSomeLease('release'),
+      () => this.pool.recycle(),
+      () => this.#endSomeLease('destroy'),
+      () => this.resize({ min: this.#reentries % 2, max: 2 + (this.#reentries % 3) }),
+      () => this.warmUps.push(follow(this.pool.warmUp())),
+      () => this.pool.stats,
+    ]
+    if (this.#reentries < REENTRIES) actions[this.#reentries++ % actions.length]?.()
+  }
+
+  #endSomeLease(how: 'release' | 'destroy'): void {
+    const caller = this.live[0]
+    if (caller !== undefined) giveBack(caller, how)
+  }
+
   #watchHook(hook: HookName, resource: FakeResource | undefined): void {
     const writes = ['create', 'validate', 'reset', 'destroy'].includes(hook)
     if (writes && this.process.forked) this.broken.push(`${hook} in a child that knows nothing`)
@@ -111,9 +144,11 @@ class World {
     if (writes && (resource?.destroys ?? 0) > 0) this.broken.push(`${hook} of a destroyed resource`)
     const { creating, wanted } = this.driver
     const { max } = this.pool.stats
-    if (hook === 'create' && creating + wanted.length > max && --this.#unbegun < 0) {
+    const open = this.#discarding ? 0 : wanted.length
+    if (hook === 'create' && creating + open > max && --this.#unbegun < 0) {
       this.broken.push(`${creating} opening and ${wanted.length} open, of ${max}`)
     }
+    if (hook === 'create' && creating > 2) this.broken.push(`${creating} opening at once`)
   }
 
   acquire(options: { timeoutMillis?: number; priority?: number }): void {
@@ -198,6 +233,7 @@ class World {
   /** Everything gets well again, everyone gives back, and the pool closes. */
   async end(): Promise<void> {
     const { driver, pool } = this
+    this.#reentries = REENTRIES
     this.changes += this.process.forked ? 1 : 0
     for (const hook of Object.keys(driver.plans) as HookName[]) driver.plans[hook] = 'pass'
     driver.failureKind = 'transient'
@@ -231,7 +267,7 @@ class World {
 
 function giveBack(caller: Caller, how: 'release' | 'destroy'): void {
   const { outcome } = caller.followed
-  if (outcome.state !== 'fulfilled') return
+  if (outcome.state !== 'fulfilled' || caller.ended) return
   caller.ended = true
   outcome.value[how]()
 }
@@ -417,6 +453,7 @@ const setup: fc.Arbitrary<Setup> = fc.record({
   hooks: fc.boolean(),
   heedsAbort: fc.boolean(),
   chatty: fc.boolean(),
+  reentrant: fc.boolean(),
   min: fc.nat({ max: 2 }),
   max: fc.integer({ min: 2, max: 4 }),
   fifo: fc.boolean(),
