@@ -29,6 +29,7 @@ const tiers = {
     keepaliveMillis: 'a router forgets idle connections: less than its limit',
     validateAfterIdleMillis:
       'no round trip may be spent: more; no caller may get a dead connection: 0',
+    maxConnecting: 'the server bears more connects at once, or fewer',
     createTimeoutMillis: 'a healthy connect takes longer',
     validateTimeoutMillis: 'a healthy round trip takes longer',
     backoff: 'the next attempt should come sooner, or later',

@@ -86,10 +86,7 @@ export class Queue<R extends object> {
   readonly #lanes = new Map<string, Lane<R>>()
   #lastLane = new Lane<R>(0, -1)
   readonly #turns = new Heap<'byTurn', Lane<R>>('byTurn', hasFirstTurn)
-  readonly #deadlines = new Heap<'byDeadline', Lane<R>>(
-    'byDeadline',
-    (a, b) => a.dueAt < b.dueAt,
-  )
+  readonly #deadlines = new Heap<'byDeadline', Lane<R>>('byDeadline', (a, b) => a.dueAt < b.dueAt)
   /** One timer for all deadlines, at the earliest of them or before it. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity

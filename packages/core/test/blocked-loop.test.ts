@@ -55,34 +55,35 @@ describe('a deadline', () => {
     await pool.close()
   })
 
+  // A lent resource comes back, and a hook settles, as an answer of a server would: when the loop polls.
   test('is met by what became ready while the loop was blocked', async () => {
     const { pool, lease } = await fullPool()
-    const waiting = pool.acquire({ timeoutMillis: 30 })
-    // The answer of a server: it is ready, but the loop has yet to poll.
-    const answered = new Promise<void>((resolve) => setTimeout(() => setImmediate(resolve), 20))
-    void answered.then(() => lease.release())
-    await sleep(0)
-    block(60)
+    const waiting = pool.acquire({ timeoutMillis: 300 })
+    setTimeout(() => setImmediate(() => lease.release()), 200)
+    block(600)
     const served = await waiting
+    expect(served.resource.id).toBe(1)
     served.release()
     await pool.close()
   })
 
-  test.each(['create', 'validate'] as const)(
+  test.each(['create', 'validate', 'reset'] as const)(
     'of a %s is met by what became ready while the loop was blocked',
     async (hook) => {
-      const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
+      const driver = new FakeDriver({ hooks: hook === 'create' ? ['watch'] : ['watch', hook] })
       const pool = openPool(driver, {
-        createTimeoutMillis: 30,
-        validateTimeoutMillis: 30,
+        createTimeoutMillis: 300,
+        validateTimeoutMillis: 300,
         validateAfterIdleMillis: 0,
       })
       if (hook === 'validate') await openIdle(pool, 1)
       driver.plans[hook] = 'hang'
+      if (hook === 'reset') await openIdle(pool, 1)
       const waiting = pool.acquire()
-      await sleep(0)
-      setTimeout(() => setImmediate(() => driver.settle(hook)), 20)
-      block(60)
+      await expect.poll(() => driver.pending.length, { interval: 1 }).toBe(1)
+      driver.plans[hook] = 'pass'
+      setTimeout(() => setImmediate(() => driver.settle(hook)), 200)
+      block(600)
       const served = await waiting
       expect(served.resource.id).toBe(1)
       served.release()

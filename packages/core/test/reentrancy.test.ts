@@ -16,7 +16,7 @@ useFakeTime()
 const everyHook = ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'] as const
 
 /** Calls `run` in each call of a hook. */
-function within(driver: FakeDriver, hook: HookName, run: () => void): void {
+function within(driver: FakeDriver, hook: HookName, run: () => unknown): void {
   driver.onCall = (called) => {
     if (called === hook) run()
   }
@@ -95,7 +95,9 @@ describe('close() that is called from', () => {
     const lease = await pool.acquire()
     const controller = new AbortController()
     let closing: Promise<void> | undefined
-    controller.signal.addEventListener('abort', () => (closing = pool.close()))
+    controller.signal.addEventListener('abort', () => {
+      closing = pool.close()
+    })
     const wait = errorOf(pool.acquire({ signal: controller.signal }))
     controller.abort(new Error('enough'))
     expect(await wait).toMatchObject({ message: 'enough' })
@@ -111,7 +113,9 @@ describe('close() that is called from', () => {
     const wait = follow(pool.acquire())
     await settled()
     let closing: Promise<void> | undefined
-    driver.signals[0]?.addEventListener('abort', () => (closing = pool.close()))
+    driver.signals[0]?.addEventListener('abort', () => {
+      closing = pool.close()
+    })
     driver.plans.create = 'pass'
     pool.recycle()
     await settled()
@@ -222,10 +226,10 @@ describe('a constructor that throws', () => {
     })
 
   test.each([
-    ['methods that throw', () => expect.unreachable('methods')],
-    ['a method whose name is taken', () => ({ use: () => undefined })],
-    ['no plain object', () => new Map()],
-  ])('after a method has acquired leaves nothing open: %s', async (_, methods) => {
+    ['methods that throw', () => expect.unreachable('no methods'), 'no methods'],
+    ['a method whose name is taken', () => ({ use: () => undefined }), 'that name is taken'],
+    ['no plain object', () => new Map(), 'to return a plain object'],
+  ])('after a method has acquired leaves nothing open: %s', async (_, methods, message) => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const waits: { readonly outcome: { readonly state: string } }[] = []
@@ -234,7 +238,7 @@ describe('a constructor that throws', () => {
       return methods()
     })
     const open = (): unknown => createForkSafePool(broken, { connection: 'db', min: 3 })
-    expect(open).toThrow()
+    expect(open).toThrow(message)
     await pass(60_000)
     expect(waits.map(({ outcome }) => outcome.state)).toEqual(['rejected', 'rejected'])
     expect(driver.open).toEqual([])

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Pool as PgPool, Query, type PoolClient } from 'pg'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Pool } from '../src/index.ts'
 import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
 import { observe, sessionsAlive, startProxy } from './support/pools.ts'
@@ -87,7 +87,7 @@ describe('a connection', () => {
     expect(() => client.release()).toThrow('already been released')
   })
 
-  test('that was lost without a word is found out before it is lent', async () => {
+  test('that was lost without a word is found out before it is lent again after 30 s', async () => {
     const pool = open({ max: 1, log: () => undefined })
     const client = await pool.connect()
     const pid = await pidOf(client)
@@ -95,7 +95,9 @@ describe('a connection', () => {
     // Its end is not heard of, as if a router had forgotten it.
     client.connection.stream.pause()
     await observe('SELECT pg_terminate_backend($1)', [pid])
-    await new Promise((resolve) => setTimeout(resolve, 600))
+    const later = Date.now() + 30_001
+    vi.spyOn(Date, 'now').mockReturnValue(later)
+    onTestFinished(() => void vi.restoreAllMocks())
     expect(await pidOf(pool)).not.toBe(pid)
   })
 

@@ -62,7 +62,7 @@ test(
     onTestFinished(() => proxy.stop())
     const remote = new RemoteProcess(programs(), {
       connection: connectionTo({ proxy }),
-      options: {},
+      options: { validateAfterIdleMillis: 500 },
     })
     const before = await fill(remote)
     await remote.freeze()
@@ -128,7 +128,12 @@ test('a router that has forgotten every connection costs the first caller two ti
   const remote = new RemoteProcess(programs(), {
     connection: connectionTo({ proxy }),
     // Eight timeouts one after another would take longer than the caller waits.
-    options: { validateTimeoutMillis: 300, acquireTimeoutMillis: 2_200, max: 8 },
+    options: {
+      validateAfterIdleMillis: 500,
+      validateTimeoutMillis: 300,
+      acquireTimeoutMillis: 2_200,
+      max: 8,
+    },
   })
   const before = await remote.run(async ({ pool, pidOf }) => {
     const leases = await Promise.all(Array.from({ length: 8 }, () => pool.acquire()))

@@ -47,6 +47,7 @@ export function coreOptionsOf(
   return {
     name,
     max,
+    maxConnecting: Infinity,
     maxWaitingClients: Math.max(wholeOf(options.maxWaitingClients, Infinity), 0),
     acquireTimeoutMillis: limitOf(options, 'acquireTimeoutMillis', Infinity),
     createTimeoutMillis: limitOf(options, 'createTimeoutMillis', 60_000),
