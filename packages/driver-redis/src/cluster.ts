@@ -5,9 +5,11 @@ import { inspect } from 'node:util'
 import { leftBy } from './beyond-reset.ts'
 import { classify, reasonOf } from './classify.ts'
 import { expectOptions } from './connection.ts'
+import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { named, Nodes, subscriberOf } from './nodes.ts'
 import { resetCluster } from './reset.ts'
+import { isBuilt, notBuilt } from './session.ts'
 import { blockingCommand } from './unanswered.ts'
 
 /** What `connection` may be for a cluster: some of its nodes, and ioredis's own options for a `Cluster`. */
@@ -75,7 +77,7 @@ export const redisClusterDriver = defineDriver({
   },
 
   reset(cluster, context) {
-    if (cluster.status !== 'ready') throw new Error('The last holder has ended the cluster.')
+    if (cluster.status !== 'ready') throw new Error('The connections have ended.')
     return resetCluster(cluster, nodesOf(cluster), context)
   },
 
@@ -103,10 +105,13 @@ export const redisClusterDriver = defineDriver({
         const { host, port } = node.options
         lost(reason ?? new Error(`The connection to the master ${host}:${port} ended.`))
       })
+      // ioredis has not added all of its own yet.
+      queueMicrotask(() => keepListeners(node))
     }
     for (const node of cluster.nodes()) watchNode(node)
     cluster.on('+node', watchNode)
     cluster.on('end', () => lost(reason ?? new Error('The connections ended.')))
+    keepListeners(cluster)
   },
 
   ref: (cluster) => nodesOf(cluster).hold(true),
@@ -137,6 +142,10 @@ function clusterFor(connection: RedisClusterConnection, nodes: Nodes): Cluster {
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, stream, node) => {
     nodes.beyondReset ??= leftOnAll(command)
+    if (!isBuilt(command) && stream === undefined) {
+      nodes.unknown ??= notBuilt(command)
+      return command.promise
+    }
     return send(command, stream, node)
   }
   return cluster
@@ -175,7 +184,12 @@ function disconnect(cluster: Cluster): void {
 }
 
 function isHeard(node: Redis, { sessions }: Nodes): boolean {
-  return sessions.get(node)?.beyondReset === undefined && blockingCommand(node) === undefined
+  const session = sessions.get(node)
+  return (
+    session?.beyondReset === undefined &&
+    session?.unknown === undefined &&
+    blockingCommand(node) === undefined
+  )
 }
 
 function nodesOf(cluster: Cluster): Nodes {

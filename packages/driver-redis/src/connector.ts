@@ -94,6 +94,11 @@ export class BareConnector extends AbstractConnector {
     await new Promise((resolve) => socket.once('close', resolve))
   }
 
+  /** Whether it holds the process open, as it does while it is lent. */
+  get held(): boolean {
+    return this.#held
+  }
+
   /** Whether the connection, this and the next, holds the process open. */
   hold(held: boolean): void {
     this.#held = held
@@ -105,6 +110,12 @@ export class BareConnector extends AbstractConnector {
 
 function tlsOptions(tls: ConnectionOptions | true): ConnectionOptions {
   return tls === true ? {} : tls
+}
+
+/** The bare socket goes, and ioredis is told that this is the end: not to connect anew, and not to send anything again. */
+export function letGo(client: Redis): void {
+  connectorOf(client).letGo()
+  client.disconnect()
 }
 
 /** What ioredis keeps to itself. */

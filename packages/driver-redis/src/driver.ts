@@ -10,7 +10,8 @@ import {
 import { inspect } from 'node:util'
 import { classify, reasonOf } from './classify.ts'
 import { expectOptions } from './connection.ts'
-import { BareConnector, connectorOf } from './connector.ts'
+import { BareConnector, connectorOf, letGo } from './connector.ts'
+import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
 import { SentinelledConnector } from './sentinels.ts'
@@ -90,14 +91,17 @@ export const redisDriver = defineDriver({
   },
 
   reset(client, context) {
-    if (!connectorOf(client).writable) throw new Error('The last holder has ended the connection.')
+    if (client.status !== 'ready' || !connectorOf(client).writable) {
+      throw new Error('The connection has ended.')
+    }
     return reset(client, sessionOf(client), context)
   },
 
   /** With a goodbye, where there is hope of an answer. */
   async destroy(client) {
     const closed = connectorOf(client).closed()
-    if (client.status === 'ready' && isHeard(client)) {
+    if (sessionOf(client).unknown !== undefined) letGo(client)
+    else if (client.status === 'ready' && isHeard(client)) {
       // If it is not answered, the connection has ended some other way, which is all that is wanted.
       await client.quit().catch(() => undefined)
     }
@@ -109,8 +113,20 @@ export const redisDriver = defineDriver({
 
   watch(client, lost) {
     let reason: Error | undefined
-    client.on('error', (error) => (reason = error))
-    client.on('end', () => lost(reason ?? new Error('The connection ended.')))
+    const ended = (): void => lost(reason ?? new Error('The connection ended.'))
+    client.on('error', (error) => {
+      reason = error
+      // A reply that no command waits for: the next one would be taken for another command's, too.
+      if (error.message.startsWith('Command queue state error')) letGo(client)
+    })
+    client.on('end', ended)
+    // ioredis may have been asked to reconnect for a holder. Without one, nobody may get the client until then.
+    client.on('close', () => {
+      if (!connectorOf(client).held) ended()
+    })
+    client.on('ready', () => keepListeners(client.stream))
+    keepListeners(client.stream)
+    keepListeners(client)
   },
 
   ref: (client) => connectorOf(client).hold(true),
@@ -133,14 +149,8 @@ function clientFor(connection: RedisConnection): Redis {
     ...asked,
     ...OURS,
     Connector: asked.sentinels ? sentinelled(asked) : BareConnector,
-    reconnectOnError: (error) => {
-      noteDemotion(client, error)
-      return asked.reconnectOnError?.(error) ?? false
-    },
   }
-  const client =
-    typeof connection === 'string' ? new Redis(connection, options) : new Redis(options)
-  return client
+  return typeof connection === 'string' ? new Redis(connection, options) : new Redis(options)
 }
 
 /** @throws {TypeError} for what ioredis would refuse without a word on what it got. */
@@ -156,15 +166,6 @@ function sentinelled({ sentinels, name }: Asked): typeof SentinelledConnector {
   return SentinelledConnector
 }
 
-/** A refused write, where a master was asked for. */
-function noteDemotion(client: Redis, { message }: Error): void {
-  const { readOnly, role } = client.options
-  const session = sessions.get(client)
-  if (session !== undefined && !readOnly && role !== 'slave' && /^READONLY\b/.test(message)) {
-    session.demoted = true
-  }
-}
-
 /**
  * What answers this has loaded its data, lets this user in, and is no replica without its master; and it has the role for
  * which the sentinels named it, also after a failover of which it heard earlier than they.
@@ -177,12 +178,6 @@ async function expectServing(client: Redis): Promise<void> {
   if (answer !== undefined && answer[0] !== expected) {
     throw new Error(`Expected a server with the role "${expected}", got a "${String(answer[0])}".`)
   }
-}
-
-/** The bare socket goes, and ioredis is told that this is the end: not to connect anew, and not to send anything again. */
-function letGo(client: Redis): void {
-  connectorOf(client).letGo()
-  client.disconnect()
 }
 
 function isHeard(client: Redis): boolean {

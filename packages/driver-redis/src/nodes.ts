@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { Socket } from 'node:net'
 import { BareConnector, type Tell } from './connector.ts'
+import { keepListeners } from './listeners.ts'
 import { Session } from './session.ts'
 
 /** ioredis itself sends these where a slot moves, a node changes its role, or `himportFieldsets` are asked for. */
@@ -17,6 +18,8 @@ export class Nodes {
   failure: Error | undefined
   /** What the holder has left on all of them that cannot be taken back, as in `SUBSCRIBE`. */
   beyondReset: string | undefined
+  /** Why nobody knows what the session is in the middle of. */
+  unknown: Error | undefined
   refreshing: NodeJS.Timeout | undefined
   readonly #connectors = new Set<BareConnector>()
   #held = true
@@ -41,6 +44,7 @@ export class Nodes {
   observe(node: Redis): void {
     this.sessions.set(node, new Session(node, IOREDIS_OWN))
     node.once('end', () => this.sessions.delete(node))
+    node.on('ready', () => keepListeners(node.stream))
   }
 
   /** Whether they hold the process open, those to come as well. */

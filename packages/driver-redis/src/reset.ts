@@ -26,6 +26,7 @@ export function reset(
   session: Session,
   context?: ResetContext,
 ): Promise<void> | undefined {
+  failBeyondReset(session)
   if (client.autoPipelineQueueSize > 0) {
     return untilSent(client, [client], context).then(() => reset(client, session, context))
   }
@@ -43,7 +44,8 @@ export function resetCluster(
   nodes: Nodes,
   context?: ResetContext,
 ): Promise<void> | undefined {
-  if (nodes.beyondReset !== undefined) throw cannotReset(`\`${nodes.beyondReset}\``)
+  const { beyondReset, unknown } = nodes
+  failBeyondReset({ beyondReset, unknown })
   if (cluster.autoPipelineQueueSize > 0) {
     return untilSent(cluster, [...nodes.sessions.keys()], context).then(() =>
       resetCluster(cluster, nodes, context),
@@ -59,7 +61,6 @@ export function resetCluster(
 }
 
 async function undo(client: Redis, session: Session, context?: ResetContext): Promise<void> {
-  failBeyondReset(session)
   // An EXEC that nobody waited for may be what ends it.
   if (client.commandQueue.length > 0) {
     await sendNow(client, 'ping')
@@ -86,7 +87,12 @@ function stopListening(client: Redis | Cluster): void {
   for (const event of HEARD) client.removeAllListeners(event)
 }
 
-function failBeyondReset({ beyondReset, demoted }: Session): void {
-  if (demoted) throw new Error('The server has become a replica, which does not write.')
+function failBeyondReset({ beyondReset, unfit, unknown }: Partial<Session>): void {
+  if (unknown !== undefined) {
+    throw new Error('The last holder left the session in an unknown state.', { cause: unknown })
+  }
+  if (unfit !== undefined) {
+    throw new Error('The server cannot serve; another one may.', { cause: unfit })
+  }
   if (beyondReset !== undefined) throw cannotReset(`\`${beyondReset}\``)
 }
