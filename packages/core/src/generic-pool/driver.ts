@@ -9,6 +9,8 @@ import type { Factory } from './surface.ts'
 /** What the driver asks and tells its pool. */
 export interface DriverHost<T> {
   readonly creates: Operations
+  /** `validate` and `reset`. */
+  readonly tests: Operations
   readonly destroys: Operations
   /** Looks for a change of process. */
   checkProcess(): void
@@ -54,6 +56,13 @@ export function driverOf<T>(
   const validate = async ({ obj }: Member<T>): Promise<boolean> =>
     (await within(validateTimeoutMillis, 'validate', () => factory.validate?.(obj))) !== false
 
+  /** Lets `clear` wait for a test. In a forked child, the test is the parent's. */
+  const track = <U>(member: Member<T>, test: Promise<U>): Promise<U> => {
+    const givenUp = new Promise<void>((resolve) => (member.giveUpTest = resolve))
+    host.tests.track(Promise.race([test, givenUp]))
+    return test
+  }
+
   const clear = async (member: Member<T>, isTested: boolean): Promise<void> => {
     await within(validateTimeoutMillis, 'reset', () => factory.reset?.(member.obj))
     host.checkProcess()
@@ -90,18 +99,19 @@ export function driverOf<T>(
 
     discard(member) {
       member.isDiscarded = true
+      member.giveUpTest?.()
       host.gone(member)
       factory.discard?.(member.obj)
     },
 
     classify: (error) => (host.isLastHope() ? 'fatal' : (factory.classify?.(error) ?? 'transient')),
 
-    ...(testOnBorrow && { validate }),
+    ...(testOnBorrow && { validate: (member: Member<T>) => track(member, validate(member)) }),
     ...((tests && (testOnBorrow || testOnReturn)) || factory.reset
       ? {
           reset(member: Member<T>) {
             const isTested = tests && (testOnReturn || (testOnBorrow && host.isAwaited()))
-            return isTested || factory.reset ? clear(member, isTested) : undefined
+            return isTested || factory.reset ? track(member, clear(member, isTested)) : undefined
           },
         }
       : {}),

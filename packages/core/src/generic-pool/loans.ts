@@ -1,10 +1,13 @@
 import type { Lease } from '../surface.ts'
 import type { Member } from './member.ts'
 
-/** Who waits and who holds what. A holder is known by the resource alone: generic-pool has no leases. */
+/**
+ * Who waits and who holds what. A holder is known by the resource alone: generic-pool has no leases. A factory may give the
+ * same value several times, as it may with primitives: each is a resource, and they are interchangeable.
+ */
 export class Loans<T> {
-  readonly #lent = new Map<T, Member<T>>()
-  /** What another process holds, which this one was copied from. */
+  readonly #lent = new Map<T, Member<T>[]>()
+  /** Resources that the process holds from which this one was copied. */
   readonly #inherited = new WeakSet<object>()
   /** Callers who wait or hold something. */
   #callers = 0
@@ -18,7 +21,10 @@ export class Loans<T> {
   lend(lease: Lease<Member<T>>): Member<T> {
     const member = lease.resource
     member.lent(lease)
-    this.#lent.set(member.obj, member)
+    const { obj } = member
+    const others = this.#lent.get(obj)
+    if (others === undefined) this.#lent.set(obj, [member])
+    else others.push(member)
     return member
   }
 
@@ -28,8 +34,9 @@ export class Loans<T> {
     for (const resolve of this.#untilNone.splice(0)) resolve()
   }
 
+  /** The one that was lent last, if the resource is lent. */
   of(resource: T): Member<T> | undefined {
-    return this.#lent.get(resource)
+    return this.#lent.get(resource)?.at(-1)
   }
 
   isInherited(resource: T): boolean {
@@ -38,19 +45,29 @@ export class Loans<T> {
 
   end(member: Member<T>, how: 'release' | 'destroy'): void {
     const lease = member.returned()
-    this.#lent.delete(member.obj)
+    this.#remove(member)
     lease?.[how]()
     this.leave()
   }
 
   /** Another process has the resource. */
   letGo(member: Member<T>): void {
+    if (!this.#remove(member)) return
     const { obj } = member
-    if (this.#lent.get(obj) !== member) return
     member.returned()
-    this.#lent.delete(obj)
     if (typeof obj === 'object' && obj !== null) this.#inherited.add(obj)
     this.leave()
+  }
+
+  /** Returns whether it was lent. */
+  #remove(member: Member<T>): boolean {
+    const { obj } = member
+    const lent = this.#lent.get(obj) ?? []
+    const place = lent.indexOf(member)
+    if (place < 0) return false
+    lent.splice(place, 1)
+    if (lent.length === 0) this.#lent.delete(obj)
+    return true
   }
 
   /** Waits until nobody waits, and nobody holds anything. */

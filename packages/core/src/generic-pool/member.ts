@@ -13,6 +13,8 @@ export class Member<T> implements PooledResource<T> {
   lease: Lease<Member<T>> | undefined = undefined
   /** Nothing of it is to be used any more. */
   isDiscarded = false
+  /** While it is tested: ends the wait for that. */
+  giveUpTest: (() => void) | undefined = undefined
 
   constructor(obj: T) {
     this.obj = obj

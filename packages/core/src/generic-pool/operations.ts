@@ -10,6 +10,10 @@ export class Operations {
     operation.then(forget, forget)
   }
 
+  get isIdle(): boolean {
+    return this.#running.size === 0
+  }
+
   /** Waits for what is under way now, however it ends. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running)

@@ -27,6 +27,7 @@ export class Pool<T> extends EventEmitter {
   private readonly _core: CorePool<Member<T>>
   private readonly _runs: EvictionRuns<T>
   private readonly _creates = new Operations()
+  private readonly _tests = new Operations()
   private readonly _destroys = new Operations()
   /** All that are open. */
   private readonly _open = new Set<Member<T>>()
@@ -58,6 +59,7 @@ export class Pool<T> extends EventEmitter {
     checkFactory(factory, config)
     const driver = driverOf(factory, config, {
       creates: this._creates,
+      tests: this._tests,
       destroys: this._destroys,
       checkProcess: () => checkProcess(this._core),
       isAwaited: () => this._core.stats.waiting > 0,
@@ -136,7 +138,10 @@ export class Pool<T> extends EventEmitter {
     return this._promise(this._drain())
   }
 
-  /** Waits for what is being opened, then destroys what is idle, and waits until that has ended. */
+  /**
+   * Waits for creates, and for `validate` and `reset`, that are in progress, then destroys what is idle, and waits until that
+   * has ended.
+   */
   clear(): Promise<void> {
     return this._promise(this._clear())
   }
@@ -206,7 +211,8 @@ export class Pool<T> extends EventEmitter {
     if (member !== undefined) return this._loans.end(member, how)
     if (this._loans.isInherited(resource)) return
     const isIt = ({ obj }: Member<T>): boolean => obj === resource
-    const ended = how === 'destroy' ? endIdle(this._core, 'broken', (idle) => idle.filter(isIt)) : 0
+    const ended =
+      how === 'destroy' ? endIdle(this._core, 'broken', (idle) => idle.filter(isIt).slice(0, 1)) : 0
     if (ended === 0) throw new Error(says.notLent)
   }
 
@@ -231,26 +237,38 @@ export class Pool<T> extends EventEmitter {
   private async _drain(): Promise<void> {
     checkProcess(this._core)
     this._draining = true
+    // For callers of `ready` that wait for the start.
+    this._start?.()
     this._core.resize({ min: 0 })
     await this._loans.none()
     this._runs.stop()
   }
 
   private async _clear(): Promise<void> {
-    if (this._stats.creating > 0) {
-      await this._creates.settled()
-      // By the next turn of the event loop, what was opened is idle or lent.
+    await this._untilIdleOrLent()
+    endIdle(this._core, 'recycle', (idle) => idle)
+    await this._destroys.settled()
+  }
+
+  /**
+   * Waits for creates, `validate` and `reset`. Of those that begin meanwhile, a pool that is in use waits only for the tests
+   * that one failed test causes; a pool that drains waits for all.
+   */
+  private async _untilIdleOrLent(): Promise<void> {
+    const isBusy = (): boolean => this._stats.creating > 0 || !this._tests.isIdle
+    for (let round = 0; isBusy() && (round < 2 || this._draining); round++) {
+      await Promise.all([this._creates.settled(), this._tests.settled()])
+      // By the next turn of the event loop, the resources are idle, lent or being destroyed.
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
     }
-    endIdle(this._core, 'recycle', (idle) => idle)
-    await this._destroys.settled()
   }
 
   private async _ready(): Promise<void> {
     if (this.available >= this.min) return
     await this._started
+    if (this._draining) throw new Error(says.draining)
     try {
       await this._core.warmUp()
     } catch (error) {
