@@ -113,18 +113,18 @@ describe('drain() and clear() end a resource', () => {
 
 test('clear() of a pool in use settles, however busy the pool is', async () => {
   const { pool } = open({ reset: () => sleep(10) }, { max: 2 })
-  let busy = true
+  const users = new AbortController()
   const use = async (): Promise<void> => {
-    while (busy) await pool.use(async () => undefined)
+    while (!users.signal.aborted) await pool.use(async () => undefined)
   }
-  const users = [use(), use(), use()]
+  const uses = [use(), use(), use()]
   await pass(25)
   const cleared = follow(pool.clear())
   await pass(100)
   expect(cleared.outcome.state).toBe('fulfilled')
-  busy = false
+  users.abort()
   await pass(100)
-  await Promise.all(users)
+  await Promise.all(uses)
 })
 
 test('ready() before a start that never comes rejects when the pool drains', async () => {
