@@ -6,6 +6,7 @@ import { mysqlMethods } from './methods.ts'
 import { open } from './open.ts'
 import { reset, resetAlways } from './reset.ts'
 import { observe, sessionOf } from './session.ts'
+import { watch } from './watch.ts'
 
 /** What the driver may do otherwise. */
 export interface MysqlDriverOptions {
@@ -60,17 +61,7 @@ export const mysqlDriver = defineDriver({
     sessionOf(client).socket.destroy()
   },
 
-  watch(client, lost) {
-    const { connection } = client
-    let reason: Error | undefined
-    connection.on('error', (error: Error & { readonly fatal?: boolean }) => {
-      reason ??= error
-      if (error.fatal === true) lost(error)
-    })
-    sessionOf(client).socket.on('close', () => {
-      lost(reason ?? new Error('The connection ended.'))
-    })
-  },
+  watch,
 
   ref: (client) => sessionOf(client).hold(true),
   unref: (client) => sessionOf(client).hold(false),

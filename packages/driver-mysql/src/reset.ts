@@ -2,6 +2,7 @@ import type { ResetContext } from '@forksafe/core'
 import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
 import { type Session, sessionOf } from './session.ts'
+import { isWatched } from './watch.ts'
 
 /**
  * Takes away what the last holder left in the session. One that is clean costs no round trip, one with nothing but an open
@@ -10,7 +11,7 @@ import { type Session, sessionOf } from './session.ts'
  */
 export function reset(client: MysqlClient, context?: ResetContext): Promise<void> | undefined {
   const session = sessionOf(client)
-  refuseUnusable(session)
+  refuseUnusable(client)
   if (session.busy) return answered(client, session, context)
   session.closeStatements()
   return session.clean ? undefined : undo(client, session, context)
@@ -26,11 +27,13 @@ export function resetAlways(
 }
 
 /** @throws where nobody else can use the connection any more. */
-export function refuseUnusable(session: Session): void {
+export function refuseUnusable(client: MysqlClient): void {
+  const session = sessionOf(client)
   if (session.failing !== undefined) throw session.failing
   if (session.ended) throw new Error('The connection has ended.')
   if (session.anotherUser) throw new Error('The last holder left the session as another user.')
   if (session.overdue) throw new Error('A statement works on after its `timeout`.')
+  if (!isWatched(client)) throw new Error('The last holder has removed the listeners of mysql2.')
   if (session.streaming) throw new Error('The last holder left a stream open: read it to its end.')
 }
 

@@ -1,5 +1,12 @@
 import { isOfServer, isReadOnly } from './internals.ts'
-import { type Effect, effectOf, mayMove, maySwitchAutocommit, takesRole } from './statements.ts'
+import {
+  type Effect,
+  effectOf,
+  mayLockTables,
+  mayMove,
+  maySwitchAutocommit,
+  takesRole,
+} from './statements.ts'
 
 const IN_TRANSACTION = 1 // SERVER_STATUS_IN_TRANS
 const AUTOCOMMIT = 2 // SERVER_STATUS_AUTOCOMMIT
@@ -9,6 +16,8 @@ const READ_ONLY = /\bread\s+only\b/i
 export class SessionState {
   /** What only a reset of the session takes away, is left. */
   left = false
+  /** It may hold locks of tables. */
+  locksTables = false
   /** It may be in another database than it was opened in. */
   elsewhere = false
   /** It is another user's. */
@@ -53,6 +62,7 @@ export class SessionState {
   restored(): void {
     this.left = false
     this.elsewhere = false
+    this.locksTables = false
     this.inTransaction = false
     this.inDoubt = false
     this.announced = false
@@ -77,6 +87,7 @@ export class SessionState {
     } else if (effect === 'leaves') {
       this.left = true
       this.elsewhere ||= mayMove(sql)
+      this.locksTables ||= mayLockTables(sql)
       this.#maySwitch ||= maySwitchAutocommit(sql)
       if (takesRole(sql)) this.beyondReset = 'in another role'
     }

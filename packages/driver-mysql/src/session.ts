@@ -97,6 +97,7 @@ export class Session extends SessionState implements AnswerListener {
     return (
       this.broken ||
       this.socket.destroyed ||
+      this.socket.readableEnded ||
       _closing === true ||
       _fatalError !== null ||
       _protocolError !== null

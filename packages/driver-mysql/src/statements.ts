@@ -15,6 +15,8 @@ const HARMLESS =
 const HIDDEN = /(?<!@)@(?!@)|;\s*\S|\/\*M?!|\b(?:get_lock|service_get_\w+_locks)\b/i
 /** The session may be in another database after these, or in none. */
 const MOVES = /\b(?:use|database|schema)\b/i
+/** LOCK TABLES, and FLUSH TABLES WITH READ LOCK. */
+const LOCKS_TABLES = /\block\s+tables?\b|\bread\s+lock\b/i
 /** By name, or in a procedure or a prepared statement. */
 const SWITCHES = /\b(?:autocommit|call|execute)\b/i
 /** And no column of that name. Between the two words there may be comments. */
@@ -31,6 +33,11 @@ export function effectOf(sql: string): Effect {
 /** Whether a statement that leaves something may have left another database. */
 export function mayMove(sql: string): boolean {
   return MOVES.test(sql)
+}
+
+/** Whether a statement that leaves something may have locked tables. */
+export function mayLockTables(sql: string): boolean {
+  return LOCKS_TABLES.test(sql)
 }
 
 /** Whether a statement that leaves something may have switched `autocommit`. */

@@ -128,7 +128,7 @@ describe('a connection', () => {
     const waiting = pool.getConnection()
     holder.release()
     const served = await waiting
-    expect(served.connection).toBe(holder.connection)
+    expect(served.threadId).toBe(holder.threadId)
     served.release()
     await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })

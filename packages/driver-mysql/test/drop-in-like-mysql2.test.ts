@@ -119,7 +119,7 @@ describe.each(pools)('%s', (_, create) => {
       second.release()
       first.release()
       const next = await pool.getConnection()
-      expect(next.connection).toBe(first.connection)
+      expect(next.threadId).toBe(first.threadId)
       next.release()
     })
 
@@ -537,7 +537,7 @@ describe.each(pools)('%s', (_, create) => {
       await expect.poll(() => countsOf(pool)).toEqual([1, 1, 0])
       // The one that came back last.
       const left = await pool.getConnection()
-      expect(left.connection).toBe(connections[2]?.connection)
+      expect(left.threadId).toBe(connections[2]?.threadId)
       left.release()
     })
 

@@ -4,6 +4,7 @@ import { mysqlDriver } from '../driver.ts'
 import { openWith } from '../open.ts'
 import { refuseUnusable, resetAlways } from '../reset.ts'
 import { observe, sessionOf } from '../session.ts'
+import { watch } from '../watch.ts'
 import { type InnerPool, PoolConnectionClass } from './mysql2.ts'
 import { Pooled } from './pooled.ts'
 
@@ -46,7 +47,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
     },
 
     reset({ client }, context) {
-      refuseUnusable(sessionOf(client))
+      refuseUnusable(client)
       return undo(client, context)
     },
 
@@ -79,7 +80,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
 
     watch(pooled, lost) {
       pooled.lost = lost
-      mysqlDriver.watch?.(pooled.client, lost)
+      watch(pooled.client, lost)
       host.opened(pooled)
     },
 
@@ -88,23 +89,31 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
   }
 }
 
-/** Of what a holder leaves behind, mysql2 takes away nothing; here, a transaction, and `autocommit` that was switched. */
+/**
+ * Of what a holder leaves behind, mysql2 takes away nothing; here, what would harm others: a transaction, locks of tables, and
+ * `autocommit` that was switched.
+ */
 function rollBack(client: MysqlClient, context?: ResetContext): Promise<void> | undefined {
   const session = sessionOf(client)
   session.keepStatements()
-  if (session.mayBeInTransaction) return endTransaction(client, context)
-  return restoreAutocommit(client)
+  const { autocommits, ownAutocommit } = session
+  // To unlock tables, or to switch `autocommit` on, commits.
+  const undo = [
+    ...(session.mayBeInTransaction ? ['ROLLBACK'] : []),
+    ...(session.locksTables ? ['UNLOCK TABLES'] : []),
+    ...(autocommits === ownAutocommit ? [] : [`SET autocommit = ${ownAutocommit ? 1 : 0}`]),
+  ]
+  return undo.length === 0 ? undefined : runAll(client, undo, context)
 }
 
-async function endTransaction(client: MysqlClient, context?: ResetContext): Promise<void> {
-  await client.rollback()
-  // Not before: to switch it on commits.
-  context?.checkProcess()
-  await restoreAutocommit(client)
-}
-
-function restoreAutocommit(client: MysqlClient): Promise<void> | undefined {
-  const { autocommits, ownAutocommit } = sessionOf(client)
-  if (autocommits === ownAutocommit) return undefined
-  return client.query(`SET autocommit = ${ownAutocommit ? 1 : 0}`).then(() => undefined)
+async function runAll(
+  client: MysqlClient,
+  statements: string[],
+  context?: ResetContext,
+): Promise<void> {
+  for (const statement of statements) {
+    context?.checkProcess()
+    await client.query(statement)
+  }
+  sessionOf(client).locksTables = false
 }

@@ -6,6 +6,7 @@ import mysql, {
 } from 'mysql2'
 import type { Pool as PromisePool } from 'mysql2/promise'
 import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type { Command } from '../internals.ts'
 
 // What mysql2's pool, and its connections, know of themselves and do not type.
@@ -35,7 +36,10 @@ export interface InnerPool extends EventEmitter {
 
 export interface InnerConnection extends PoolConnection {
   _released: boolean
-  readonly lastActiveTime: number
+  readonly stream: Duplex
+  /** None once it has ended. */
+  readonly _pool: InnerPool | null
+  lastActiveTime: number
   /** All that is sent to the server passes here; once the connection is closed it is another function. */
   addCommand: (command: Command) => Command
   close: () => void
@@ -47,10 +51,10 @@ export interface InnerConnection extends PoolConnection {
 const classes = mysql as unknown as {
   /** Without the types of its methods: some of them are replaced. */
   readonly Pool: new (options: { readonly config: PoolConfig }) => InnerPool
-  readonly PoolConnection: new (
-    pool: InnerPool,
-    options: { readonly config: ConnectionOptions },
-  ) => InnerConnection
+  readonly PoolConnection: {
+    new (pool: InnerPool, options: { readonly config: ConnectionOptions }): InnerConnection
+    readonly prototype: Record<'query' | 'execute' | 'prepare' | 'changeUser', unknown>
+  }
 }
 export const { Pool: PoolClass, PoolConnection: PoolConnectionClass } = classes
 

@@ -1,17 +1,18 @@
 import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
-import type { PoolOptions } from 'mysql2'
+import type { PoolConnection, PoolOptions } from 'mysql2'
 import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
 import { tracingChannel } from 'node:diagnostics_channel'
 import { sessionOf } from '../session.ts'
 import { dropInDriver } from './driver.ts'
+import { handleOf } from './handle.ts'
 import { inWordsOfMysql2, says } from './messages.ts'
 import { type InnerConnection, parse, PoolClass } from './mysql2.ts'
 import { coreOptionsOf } from './options.ts'
-import { type Pooled, staleErrorOf } from './pooled.ts'
+import { type Pooled, staleErrorOf, type Use } from './pooled.ts'
 
 type Connected = (error: unknown, connection?: InnerConnection) => void
-/** A connection, as a user may have it: with callbacks, or the same with promises. */
-type Given = InnerConnection & { readonly connection?: InnerConnection }
+/** One use of a connection, as its holder may have it: with callbacks, or the same with promises. */
+type Given = PoolConnection & { readonly connection: PoolConnection }
 
 /** How long what is idle beyond `maxIdle` may be of use yet: so often does mysql2 look for it. */
 const SPARED_MILLIS = 1_000
@@ -24,6 +25,10 @@ class Pool extends PoolClass {
   // Not `#private`: a pool may stand behind a proxy.
   private readonly _core: ForkSafePool<Pooled>
   private readonly _pooled = new Map<InnerConnection, Pooled>()
+  /** By what is given to a holder. */
+  private readonly _uses = new WeakMap<PoolConnection, Use>()
+  /** How many callers may have got a connection that they do not know of yet. */
+  private _acquiring = 0
   private _sparing: NodeJS.Timeout | undefined = undefined
 
   constructor(options: PoolOptions | string) {
@@ -31,7 +36,7 @@ class Pool extends PoolClass {
     const driver = dropInDriver(this, {
       opened: (pooled) => {
         this._pooled.set(pooled.connection, pooled)
-        this._tell('connection', pooled.connection)
+        this._open(pooled)
       },
       gone: ({ connection }) => void this._pooled.delete(connection),
     })
@@ -58,13 +63,18 @@ class Pool extends PoolClass {
     connecting.traceCallback(get, 0, context, undefined, callback)
   }
 
-  releaseConnection(given: Given): void {
-    const pooled = this._pooled.get(given) ?? this._pooled.get(given.connection)
-    const lease = pooled?.lease
+  releaseConnection(given: PoolConnection): void {
+    const use = this._uses.get(given) ?? this._uses.get((given as Given).connection)
+    if (use === undefined || this._closed) return
+    const { pooled, lease, handle } = use
+    if (lease === undefined || pooled.connection._pool === null) return
     // Its holder may be in the process that this one was copied from.
-    if (pooled === undefined || lease === undefined || staleErrorOf(lease) !== undefined) return
+    if (staleErrorOf(lease) !== undefined) return
+    this._uses.delete(handle.connection)
+    handle.end()
     pooled.lease = undefined
-    this._tell('release', pooled.connection)
+    pooled.connection.lastActiveTime = Date.now()
+    this._tell('release', handle.connection)
     giveBack(pooled, lease)
     if (this.config.maxIdle < this.config.connectionLimit) this._spare()
   }
@@ -78,7 +88,8 @@ class Pool extends PoolClass {
 
   /** Called by a connection that ends, or that its holder ends. */
   protected _removeConnection(connection: InnerConnection): void {
-    this._pooled.get(connection)?.lost?.(new Error('The connection was ended.'))
+    const pooled = this._uses.get(connection)?.pooled ?? this._pooled.get(connection)
+    pooled?.lost?.(new Error('The connection was ended.'))
   }
 
   /** What mysql2 begins in its constructor: here the core does it. */
@@ -87,9 +98,19 @@ class Pool extends PoolClass {
   private _getConnection(callback: Connected): void {
     if (this._closed) return process.nextTick(callback, new Error(says.closed))
     const enqueued = this.listenerCount('enqueue') > 0 && this._connectionQueue.length
+    this._acquiring++
     this._core
       .acquire()
-      .then((lease) => this._lend(lease))
+      .then(
+        (lease) => {
+          this._acquiring--
+          return this._lend(lease)
+        },
+        (error: unknown) => {
+          this._acquiring--
+          throw error
+        },
+      )
       .then(
         (connection) => process.nextTick(callback, null, connection),
         (error: unknown) =>
@@ -107,8 +128,38 @@ class Pool extends PoolClass {
     }
     pooled.lease = lease
     connection._released = false
-    this._tell('acquire', connection)
-    return connection
+    const use =
+      pooled.use?.lease === undefined ? (pooled.use ?? this._use(pooled)) : this._use(pooled)
+    use.lease = lease
+    this._tell('acquire', use.handle.connection)
+    return use.handle.connection
+  }
+
+  private _use(pooled: Pooled): Use {
+    const handle = handleOf(pooled.connection, {
+      release: () => this.releaseConnection(handle.connection),
+      destroy: () => this._destroyIdle(use),
+    })
+    const use: Use = { pooled, handle, lease: undefined }
+    this._uses.set(handle.connection, use)
+    pooled.use = use
+    return use
+  }
+
+  /** What a listener sets in the session stays set: `autocommit` too. */
+  private _open(pooled: Pooled): void {
+    this._tell('connection', this._use(pooled).handle.connection)
+    const session = sessionOf(pooled.client)
+    if (!session.busy) return
+    pooled.connection.ping((error) => {
+      if (!error) session.keepAutocommit()
+    })
+  }
+
+  /** As in mysql2's pool, its last holder may end a connection that is idle. */
+  private _destroyIdle(use: Use): void {
+    const { connection, lease } = use.pooled
+    if (use.pooled.use === use && lease === undefined && this._acquiring === 0) connection.destroy()
   }
 
   /** Ends what stays idle beyond `maxIdle`, those first that have been idle for longest. */
@@ -141,7 +192,9 @@ class Pool extends PoolClass {
 /** What its holder has asked for, without waiting for the answer, is answered first. */
 function giveBack({ client }: Pooled, lease: Lease<Pooled>): void {
   const release = (): void => lease.release()
-  if (sessionOf(client).busy) void client.ping().then(release, release)
+  const session = sessionOf(client)
+  // Of one whose caller has given up waiting, nobody knows when it is answered.
+  if (session.busy && !session.overdue) void client.ping().then(release, release)
   else release()
 }
 

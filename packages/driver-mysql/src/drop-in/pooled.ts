@@ -1,7 +1,16 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { MysqlClient } from '../client.ts'
 import { type Command, refuse } from '../internals.ts'
+import type { Handle } from './handle.ts'
 import type { InnerConnection } from './mysql2.ts'
+
+/** One use of a connection. */
+export interface Use {
+  readonly pooled: Pooled
+  readonly handle: Handle
+  /** None before it is lent. */
+  lease: Lease<Pooled> | undefined
+}
 
 /** One connection of the pool, and what the pool knows of it. */
 export class Pooled {
@@ -10,6 +19,8 @@ export class Pooled {
   readonly client: MysqlClient
   /** While it is lent. */
   lease: Lease<Pooled> | undefined = undefined
+  /** The present or last use, or the one to come where there was none. */
+  use: Use | undefined = undefined
   /** Tells the pool that it is of no use any more. */
   lost: ((error: Error) => void) | undefined = undefined
   readonly #take: (command: Command) => Command
