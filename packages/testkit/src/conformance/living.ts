@@ -68,6 +68,11 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
       ? []
       : [watching('what the server has killed', (_, resource) => kill(resource))]),
     {
+      name: 'a pool gives the answer of one holder to no other',
+      needs: [],
+      run: leaveUnanswered,
+    },
+    {
       name: 'ref and unref: an idle resource does not hold the process open, a lent one does',
       needs: ['ref'],
       run: holdAndLetGo,
@@ -133,6 +138,25 @@ function watching(what: string, kill: (rig: Rig, resource: object) => Promise<un
       )
     },
   }
+}
+
+/** The holder does not wait for its answer, which comes after the release. */
+async function leaveUnanswered(rig: Rig): Promise<void> {
+  const pool = rig.pool({ max: 1 })
+  await pool.use(async (resource) => {
+    await rig.expectAnswer(resource)
+    const mark = await rig.proxy.mark()
+    await rig.holdPresent('fromServer')
+    void outcomeOf(rig.options.echo(resource, 'no-answer'))
+    await rig.expectWritten(mark, '`echo`')
+  })
+  const next = outcomeOf(pool.use((resource) => rig.expectAnswer(resource)))
+  await rig.proxy.resume()
+  const answered = await next
+  expect(
+    answered.ok,
+    `Expected the next holder to get its own answer, but: ${answered.ok ? '' : String(answered.error)}`,
+  )
 }
 
 /** Other connections of this process may end meanwhile: what `ref` changes is looked at in one turn of the event loop. */

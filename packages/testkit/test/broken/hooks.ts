@@ -148,6 +148,16 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     fail: /^watch/,
     saying: /to give an Error, got gone/,
   },
+  'reset forgets who waits for an answer': {
+    driver: {
+      async reset(client) {
+        client.waiting.length = 0
+        await lineDriver.reset?.(client)
+      },
+    },
+    fail: /^a pool gives the answer/,
+    saying: /to get its own answer, but: .*got \\?"no-answer/,
+  },
   'ref does nothing': {
     driver: { ref: () => undefined },
     fail: /^ref and unref/,
