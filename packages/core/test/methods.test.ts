@@ -10,6 +10,7 @@ import {
   transact,
   type TransactionAttempts,
   type TransactionDialect,
+  type TransactionWatch,
   type TransactionWork,
   useUntilAborted,
   type Work,
@@ -129,6 +130,107 @@ describe('a transaction', () => {
     await expect(failed).rejects.toThrow('left open')
     expect(session.ran).toEqual(['SET', 'BEGIN'])
     expect(pool.stats.idle).toBe(0)
+  })
+})
+
+describe('a transaction that is watched', () => {
+  /** A watch whose outcome a test decides. */
+  function watched(outcome: TransactionWatch['outcome'], settled = outcome) {
+    const log: string[] = []
+    const watch: TransactionWatch & { outcome: TransactionWatch['outcome'] } = {
+      outcome: 'open',
+      failure: (options) => new Error(watch.outcome, options),
+      refuse: (reason) => void log.push(`refuse ${(reason as Error).message}`),
+      settle: () => {
+        log.push('settle')
+        watch.outcome = settled
+        return Promise.resolve()
+      },
+      stop: () => void log.push('stop'),
+    }
+    const end = (): void => {
+      watch.outcome = outcome
+    }
+    return { watch, log, end, dialect: { watch: () => watch } }
+  }
+
+  test('is committed while it is open', async () => {
+    const { pool, session } = openPool()
+    const { dialect, log } = watched('open')
+    await transaction(pool, () => 1, { dialect })
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'COMMIT'])
+    expect(log).toEqual(['settle', 'stop'])
+  })
+
+  test.each(['ended', 'unknown'] as const)('rejects when its work returns: %s', async (outcome) => {
+    const { pool, session } = openPool()
+    const { dialect, end } = watched(outcome)
+    await expect(transaction(pool, end, { dialect })).rejects.toThrow(outcome)
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'ROLLBACK'])
+  })
+
+  test('rejects when its work throws, with that as the cause, and is not tried again', async () => {
+    const { pool, session } = openPool()
+    const { dialect, end } = watched('ended')
+    const again = new Error('again')
+    const work = (): never => {
+      end()
+      throw again
+    }
+    const failed = transaction(pool, work, { dialect, retries: 3 })
+    await expect(failed).rejects.toMatchObject({ message: 'ended', cause: again })
+    expect(session.ran).toEqual(['SET', 'BEGIN', 'ROLLBACK'])
+  })
+
+  test('rejects from a savepoint in which it has ended', async () => {
+    const { pool, session } = openPool()
+    const { dialect, end } = watched('ended')
+    const rejected: unknown[] = []
+    const failed = transaction(
+      pool,
+      async (_, savepoint) => {
+        await savepoint(end).catch((error: unknown) => rejected.push(error))
+      },
+      { dialect },
+    )
+    await expect(failed).rejects.toThrow('ended')
+    expect(rejected).toEqual([expect.objectContaining({ message: 'ended' })])
+    expect(session.ran).not.toContain('COMMIT')
+  })
+
+  test.each([
+    ['ended', 'ended'],
+    ['open', 'enough'],
+  ] as const)(
+    'is asked about when its signal aborts, if it is unknown: %s',
+    async (settled, message) => {
+      const { pool } = openPool()
+      const { dialect, log, end } = watched('unknown', settled)
+      const controller = new AbortController()
+      let finish = (): void => undefined
+      const failed = transaction(
+        pool,
+        async () => {
+          end()
+          controller.abort(new Error('enough'))
+          await new Promise<void>((resolve) => (finish = resolve))
+        },
+        { dialect, signal: controller.signal },
+      )
+      await expect(failed).rejects.toThrow(message)
+      expect(log).toEqual(['refuse enough', 'settle'])
+      finish()
+      await expect.poll(() => pool.stats.idle).toBe(1)
+      expect(log).toEqual(['refuse enough', 'settle', 'stop'])
+    },
+  )
+
+  test('stays unknown if nobody can be asked', async () => {
+    const { pool } = openPool()
+    const { dialect, watch, end } = watched('unknown')
+    watch.settle = () => Promise.reject(new Error('lost'))
+    const failed = transaction(pool, end, { dialect })
+    await expect(failed).rejects.toMatchObject({ message: 'unknown', cause: { message: 'lost' } })
   })
 })
 

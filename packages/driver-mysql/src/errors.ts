@@ -1,8 +1,9 @@
 import { PoolError } from '@forksafe/core'
 
 /**
- * The connection was lost while a transaction was being committed, or the server could not tell: it may have committed it,
- * or not. What went wrong is the `cause`. Never retried.
+ * The connection was lost during COMMIT, or during a statement of `work` that may commit, such as a CALL; or the server could not
+ * tell; or a procedure failed by a deadlock, before which it may have committed. So the transaction may be committed, or not. What
+ * went wrong is the `cause`. Never retried.
  */
 export class CommitUnknownError extends PoolError {
   readonly code = 'FORKSAFE_MYSQL_COMMIT_UNKNOWN'
@@ -11,7 +12,7 @@ export class CommitUnknownError extends PoolError {
   constructor(pool: string, cause: unknown) {
     super(
       pool,
-      `Pool "${pool}": there was no certain answer to COMMIT. Whether the transaction was committed is not known.`,
+      `Pool "${pool}": there was no certain answer to COMMIT, or to a statement that may commit. Whether the transaction was committed is not known.`,
       { cause },
     )
   }
@@ -33,17 +34,19 @@ export class RolledBackError extends PoolError {
 RolledBackError.prototype.name = 'RolledBackError'
 
 /**
- * `work` had ended its transaction itself: by a COMMIT, a ROLLBACK, or a statement that commits by itself, as most of those do
- * that change tables. What came after it was not sent.
+ * `work` ended its transaction itself: by a COMMIT or ROLLBACK, by a BEGIN, by a statement that commits implicitly, as most do that
+ * change tables, or by a procedure. A part of it may be committed. Later statements were not sent, and what was open is rolled
+ * back. The `cause` is what `work` threw, or the signal's reason. Never retried.
  */
 export class TransactionEndedError extends PoolError {
   readonly code = 'FORKSAFE_MYSQL_TRANSACTION_ENDED'
 
   /** @internal */
-  constructor(pool: string) {
+  constructor(pool: string, options?: ErrorOptions) {
     super(
       pool,
-      `Pool "${pool}": the transaction had ended before its work did, by a COMMIT or ROLLBACK of its own, or by a statement that commits by itself, such as CREATE TABLE.`,
+      `Pool "${pool}": the transaction had ended before its work did, by a COMMIT, ROLLBACK or BEGIN of its own, or by a statement that commits by itself, such as CREATE TABLE.`,
+      options,
     )
   }
 }

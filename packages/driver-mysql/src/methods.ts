@@ -62,8 +62,8 @@ export interface MysqlMethods {
    * back. Rejects as `acquire` does, with what `work` throws, or with the signal's `reason`.
    * @throws {RolledBackError} when the server had rolled back all of it, as after a deadlock, and `work` went on; or when
    * `work` left a stream open.
-   * @throws {TransactionEndedError} when `work` ended it itself.
-   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`.
+   * @throws {TransactionEndedError} when `work` ended it itself, also if it threw or its signal aborted: the `cause`.
+   * @throws {CommitUnknownError} when the connection was lost during `COMMIT`, or during a statement of `work` that may commit.
    * @throws {TypeError} for a wrong or unknown option, and for work that is no function.
    */
   transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T>

@@ -29,6 +29,12 @@ export function sessionOf(client: MysqlClient): Session {
   return session
 }
 
+/** Is told of the answers in a transaction, before the next statement is sent. */
+export interface TransactionListener {
+  status(inTransaction: boolean): void
+  answered(command: Command, failed: boolean): void
+}
+
 /**
  * What the holders of a connection have left in its session. It is known from the statements that pass, and from the
  * server's word on its transaction where it sends one, so that a clean session costs no round trip.
@@ -42,13 +48,12 @@ export class Session extends SessionState implements AnswerListener {
   readonly database: string | undefined
   readonly ignoresSpace: boolean
   readonly #core: Core
-  /** In a transaction that is guarded: whether a statement may be sent for it. */
-  #maySend: (() => boolean) | undefined
+  #listener: TransactionListener | undefined
   /** The statements that the present holder has had prepared. */
   readonly #prepared = new Set<string>()
   /** Why the session is in an unknown state, if it is: nothing more is sent on the connection, nor read. */
   failing: Error | undefined
-  /** In a transaction that is guarded: a caller was not given an answer, because its `timeout` was over. */
+  /** In `transaction`: a caller was not given an answer, because its `timeout` was over. */
   #unheard = false
 
   constructor({ core, socket }: Opened, target: MysqlConnection) {
@@ -104,7 +109,7 @@ export class Session extends SessionState implements AnswerListener {
     )
   }
 
-  /** Why nothing more may be sent in a transaction that is guarded, as the end of a sentence. */
+  /** Why nothing more may be sent in `transaction`, as the end of a sentence. */
   get unusable(): string | undefined {
     if (this.ended) return 'its connection takes no more statements'
     if (this.overdue || this.#unheard) return 'a statement took longer than its `timeout`'
@@ -118,6 +123,18 @@ export class Session extends SessionState implements AnswerListener {
     const effect = effects.get(command) ?? effectOf(command.statement?.query ?? '')
     if (failed) this.failed(effect)
     else this.succeeded(effect)
+    this.#listener?.answered(command, failed)
+  }
+
+  override status(flags: number): void {
+    super.status(flags)
+    this.#listener?.status(this.inTransaction)
+  }
+
+  /** Is told of the answers in the transaction that has just begun. */
+  set listener(listener: TransactionListener | undefined) {
+    this.#listener = listener
+    this.#unheard = false
   }
 
   broke(command: Command, cause: unknown): void {
@@ -149,32 +166,6 @@ export class Session extends SessionState implements AnswerListener {
     const { stream } = this.#core
     if (open) stream.ref?.()
     else stream.unref?.()
-  }
-
-  /**
-   * Runs `work` within the transaction that has begun. Once the server has ended that, nothing more is sent, which would be
-   * done outside of it, each statement by itself: it rejects with what `refusal` gives. Whether that is so is asked of the server
-   * only where `maySend` says that this process may.
-   */
-  async guard<T>(maySend: () => boolean, refusal: () => Error, work: () => Promise<T>): Promise<T> {
-    const core = this.#core
-    const { addCommand } = core
-    const guarded = (command: Command): Command => {
-      if (!this.inTransaction || this.unusable !== undefined) return refuse(command, refusal())
-      // Nobody watches what its holder has prepared by himself.
-      if (command.statement !== undefined) this.inDoubt = true
-      return addCommand.call(core, command)
-    }
-    core.addCommand = guarded
-    this.#maySend = maySend
-    this.#unheard = false
-    try {
-      return await work()
-    } finally {
-      this.#maySend = undefined
-      // It is another one, where the connection was closed meanwhile.
-      if (core.addCommand === guarded) core.addCommand = addCommand
-    }
   }
 
   #observe(): void {
@@ -217,21 +208,16 @@ export class Session extends SessionState implements AnswerListener {
       return command
     }
     command.onResult = (error, result, ...more) => {
-      const tell = (): void => onResult.call(command, error, result, ...more)
-      if (!error) return tell()
-      this.failedWith(error)
-      // Its holder goes on only when it is known whether there is a transaction to go on in.
-      const asks = this.inDoubt && sql !== ASK && !this.ended && this.#maySend?.() === true
-      if (asks) this.#core.query(ASK, tell)
-      else tell()
+      if (error) this.failedWith(error)
+      onResult.call(command, error, result, ...more)
     }
     return command
   }
 }
 
 /** Its caller had an error in place of the answer. */
-function isTimedOut({ timeout, queryTimeout }: Command): boolean {
-  return Boolean(timeout) && !queryTimeout
+function isTimedOut({ timeout, queryTimeout, next }: Command): boolean {
+  return Boolean(timeout) && !queryTimeout && next !== null
 }
 
 /** One that was destroyed lets the rest of its answer pass. */

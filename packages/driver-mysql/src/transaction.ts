@@ -1,15 +1,15 @@
-import type { ForkSafePool, Lease } from '@forksafe/core'
+import type { ForkSafePool } from '@forksafe/core'
 import {
   type Savepoint as SavepointOf,
   transact as transactBy,
   type TransactionDialect,
-  type TransactionWork as TransactionWorkOf,
 } from '@forksafe/core/methods'
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
 import type { MysqlClient } from './client.ts'
-import { CommitUnknownError, RolledBackError, TransactionEndedError } from './errors.ts'
-import { ASK, type Session, sessionOf } from './session.ts'
+import { CommitUnknownError, RolledBackError } from './errors.ts'
+import { sessionOf } from './session.ts'
+import { isRollingBack, overError, Watch } from './transaction-watch.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {
@@ -25,8 +25,9 @@ export interface TransactionOptions {
    */
   readonly retries?: number | undefined
   /**
-   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is killed on the server, and the
-   * transaction is rolled back when `work` settles. Default: none.
+   * When it aborts, `transaction` rejects at once with its `reason`; the statement that runs is killed on the server, further
+   * statements of `work` are not sent and reject with the `reason`, and the transaction is rolled back when `work` settles. Where
+   * it depends on the server whether `work` has ended the transaction, the server is asked first. Default: none.
    */
   readonly signal?: AbortSignal | undefined
 }
@@ -40,11 +41,6 @@ export type Savepoint = SavepointOf<MysqlClient>
 /** What is done in a transaction. `savepoint` nests. */
 export type TransactionWork<T> = (client: MysqlClient, savepoint: Savepoint) => T | Promise<T>
 
-const RETRIED = new Set<unknown>([
-  1020, // ER_CHECKREAD: of MariaDB, where `innodb_snapshot_isolation` is on
-  1205, // ER_LOCK_WAIT_TIMEOUT
-  1213, // ER_LOCK_DEADLOCK
-])
 /** Said by the server of a COMMIT that it may have done all the same. */
 const UNDECIDED = new Set<unknown>([
   1053, // ER_SERVER_SHUTDOWN
@@ -60,18 +56,17 @@ const dialect: TransactionDialect<MysqlClient> = {
 
   leftOpen(client, pool) {
     const session = sessionOf(client)
-    if (session.unusable !== undefined) return unusableError(session, pool)
+    if (session.unusable !== undefined) return overError(session, pool)
     if (!session.streaming) return undefined
     return new RolledBackError(pool, 'a stream was left open, which must be read to its end')
   },
 
   async commit(lease, pool) {
-    const session = sessionOf(lease.resource)
-    if (session.inDoubt) await lease.resource.query(ASK)
-    // COMMIT would succeed.
-    if (!session.inTransaction) throw endedError(session, pool)
-    // If it is lost by now, COMMIT is not sent, and nothing is unknown.
+    // If the lease has ended by now, COMMIT is not sent, and the outcome is known.
     const client = lease.resource
+    const session = sessionOf(client)
+    // COMMIT would succeed.
+    if (!session.inTransaction) throw overError(session, pool)
     try {
       await client.query('COMMIT')
     } catch (error) {
@@ -82,35 +77,8 @@ const dialect: TransactionDialect<MysqlClient> = {
     }
   },
 
-  isRetried(error) {
-    const failure: unknown = error instanceof RolledBackError ? error.cause : error
-    return RETRIED.has((failure as { readonly errno?: unknown } | null | undefined)?.errno)
-  },
-}
-
-function unusableError({ unusable = '', failing }: Session, pool: string): Error {
-  return new RolledBackError(pool, unusable, failing && { cause: failing })
-}
-
-/** What the transaction ended by, before its COMMIT. */
-function endedError(session: Session, pool: string): Error {
-  if (session.unusable !== undefined) return unusableError(session, pool)
-  const { failure } = session
-  if (failure === undefined) return new TransactionEndedError(pool)
-  return new RolledBackError(
-    pool,
-    `by the server, when one of its statements failed (${failure.message})`,
-    { cause: failure },
-  )
-}
-
-/** Whether the lease is good: in a forked child, whose loop may read what the parent is told, it is not. */
-function isHeld(lease: Lease<MysqlClient>): boolean {
-  try {
-    return lease.resource !== undefined
-  } catch {
-    return false
-  }
+  isRetried: (error) => isRollingBack(error instanceof RolledBackError ? error.cause : error),
+  watch: (lease, pool) => new Watch(lease, pool),
 }
 
 /** Runs `work` between `START TRANSACTION` and `COMMIT`, as often as `retries` allows. */
@@ -121,13 +89,5 @@ export async function transact<T>(
 ): Promise<T> {
   const { name } = pool.stats
   const begin = beginOf(name, work, options)
-  const guarded: TransactionWorkOf<MysqlClient, T> = (client, savepoint, lease) => {
-    const session = sessionOf(client)
-    return session.guard(
-      () => isHeld(lease),
-      () => endedError(session, name),
-      async () => work(client, savepoint),
-    )
-  }
-  return transactBy(pool, dialect, begin, guarded, options)
+  return transactBy(pool, dialect, begin, (client, savepoint) => work(client, savepoint), options)
 }

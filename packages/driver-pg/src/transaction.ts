@@ -9,7 +9,7 @@ import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
 import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
 import { leftOpen, openStream } from './streams.ts'
-import { watch } from './watch.ts'
+import { watch } from './transaction-watch.ts'
 
 /** How a transaction begins, and what becomes of it when it fails. */
 export interface TransactionOptions {

@@ -266,6 +266,19 @@ test('savepoints by hand are legal after a failed statement, prepared, and withi
   expect(await rowsOf(kept)).toEqual([{ n: 1 }])
 })
 
+test('what is thrown in a savepoint is the cause, if the transaction has ended in it', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  const mine = new Error('mine')
+  const transaction = pool.transaction((_, savepoint) =>
+    savepoint(async (client) => {
+      await client.query('ROLLBACK AND CHAIN')
+      throw mine
+    }),
+  )
+  await expect(transaction).rejects.toThrow(TransactionEndedError)
+  await expect(transaction).rejects.toMatchObject({ cause: mine })
+})
+
 test('after its signal has aborted, work sends nothing more', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const kept = await table('kept_by_hand')
