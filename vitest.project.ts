@@ -1,5 +1,5 @@
 import { defineProject } from 'vitest/config'
-import { mutation } from './scripts/mutation/plugin.mjs'
+import { mutation } from './scripts/mutation/plugin.ts'
 
 /** What every package's tests have in common. Workspace packages resolve to their sources. */
 export default defineProject({

@@ -3,13 +3,13 @@
 //   npm run mutate -- snapshot           only mutations whose name has that in it
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { mutations } from './mutation/mutations.mjs'
 import { setup } from './setup.mjs'
 import { environment, outcome, root } from './tools.mjs'
 
 const wanted = process.argv.slice(2).find((arg) => arg !== '--') ?? ''
-const chosen = mutations.filter(({ name }) => name.includes(wanted))
 await setup()
+const { mutations } = await import('@forksafe/scripts/mutations')
+const chosen = mutations.filter(({ name }) => name.includes(wanted))
 
 // What fails anyhow would notice everything.
 for (const tests of new Set(chosen.map(({ tests }) => tests.join(' ')))) {

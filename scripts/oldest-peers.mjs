@@ -12,7 +12,9 @@ import { root, run } from './tools.mjs'
  */
 export async function installWithOldestPeers(folder) {
   copyFiles(folder)
-  cpSync(join(root, 'examples/dist'), join(folder, 'examples/dist'), { recursive: true })
+  for (const built of ['examples/dist', 'scripts/dist']) {
+    cpSync(join(root, built), join(folder, built), { recursive: true })
+  }
   symlinkSync(join(root, '.cache'), join(folder, '.cache')) // Each Node, once.
   const oldest = Object.fromEntries(
     published().flatMap(({ manifest }) => Object.entries(oldestOf(manifest.peerDependencies))),

@@ -9,7 +9,6 @@ import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
 import { SUPPORTED } from './nodes.mjs'
 import { installWithOldestPeers } from './oldest-peers.mjs'
-import { prove } from './proof/prove.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
 import { leftOut, plan } from './test-plan.mjs'
 import { environment, giveWay, outcome, root, run } from './tools.mjs'
@@ -198,6 +197,7 @@ async function test(node, given, folder, variables) {
 
 /** Every cell of the table of process changes must have a passing test, on each of these Nodes. */
 async function proofs() {
+  const { prove } = await import('@forksafe/scripts/proof/prove') // Built by now.
   const problems = prove(reports)
   for (const problem of problems) console.error(problem)
   return { passed: 0, failed: problems.length }

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SUPPORTED } from '../../scripts/nodes.mjs'
-import { collectProofs } from '../../scripts/proof/collect.mjs'
-import { page } from '../../scripts/proof/page.mjs'
+import { collectProofs } from '@forksafe/scripts/proof/collect'
+import { page } from '@forksafe/scripts/proof/page'
 
 /**
  * Writes the table of process changes, with links to its tests: `generated/process-changes.md`.

@@ -8,7 +8,7 @@ const file = 'test/memcached-conformance.test'
 
 /** Runs the conformance file by `node:test`, and gives what it prints. */
 async function runByNode(flags: string[]): Promise<string> {
-  const programs = new Programs({ from: 'examples', packages: ['core', 'testkit'] })
+  const programs = new Programs({ from: 'examples', packages: ['core', 'testkit', 'scripts'] })
   onTestFinished(() => programs.remove())
   const args = [...flags, '--test', '--test-reporter=tap', programs.path(file)]
   // vitest says there that it is what runs.

@@ -1,22 +1,16 @@
 // @ts-check
-// Runs one server for the process that started this one, and outlives that process just long enough to end the
-// server and remove its folder. Requests come as lines of JSON on stdin; what became of them is said in a file and
-// not in a pipe, because a forked copy of that process would read from the pipe as well.
+// Runs one server for the process that started this one, and outlives that process just long enough to end the server and
+// remove its folder. Requests come as lines of JSON on stdin. The status goes into a file, not into a pipe: a forked copy of
+// that process would read from the pipe as well. Plain JavaScript, because Node runs it from the sources too.
 import { spawn } from 'node:child_process'
 import { openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/**
- * @typedef {import('./supervised.mjs').Program} Program
- * @typedef {import('./supervised.mjs').Status} Status
- * @typedef {import('./supervised.mjs').Request} Request
- */
-
 const ESCALATE_AFTER_MILLIS = 5_000
 
-const folder = /** @type {string} */ (process.argv[2])
-const endSignals = /** @type {NodeJS.Signals[]} */ (process.argv.slice(3))
+const [folder = '', ...signals] = process.argv.slice(2)
+const endSignals = /** @type {NodeJS.Signals[]} */ (signals)
 const log = openSync(join(folder, 'log'), 'a')
 /** @type {import('node:child_process').ChildProcess | undefined} */
 let server
@@ -35,37 +29,34 @@ createInterface({ input: process.stdin })
   .on('line', (line) => obey(JSON.parse(line)))
   .on('close', () => end(endSignals))
 
-/** @param {Request} request */
+/** @param {{ verb: 'start', number: number } & import('./supervised.ts').Command | { verb: 'signal' | 'end', signal: NodeJS.Signals }} request */
 function obey(request) {
-  if (request.verb === 'start') start(request.number, request.program)
+  if (request.verb === 'start') start(request)
   else if (request.verb === 'signal') server?.kill(request.signal)
   else end([request.signal, ...endSignals])
 }
 
-/**
- * @param {number} number
- * @param {Program} program
- */
-function start(number, { command, args, account, env }) {
+/** @param {{ number: number } & import('./supervised.ts').Command} request */
+function start({ number, command, args, account, env }) {
   const child = spawn(command, args, { ...account, env, cwd: folder, stdio: ['ignore', log, log] })
   server = child
   const gone = (/** @type {string} */ how) => {
     server = undefined
-    tell({ number, pid: child.pid, gone: how })
+    report({ number, pid: child.pid, gone: how })
   }
-  child.once('spawn', () => tell({ number, pid: child.pid }))
+  child.once('spawn', () => report({ number, pid: child.pid }))
   child.once('error', (error) => gone(error.message))
   child.once('exit', (code, signal) => gone(signal ?? `exit code ${code}`))
 }
 
-/** @param {Status} status */
-function tell(status) {
+/** @param {object} status */
+function report(status) {
   if (ending) return
   writeFileSync(join(folder, 'status.new'), JSON.stringify(status))
   renameSync(join(folder, 'status.new'), join(folder, 'status'))
 }
 
-/** @param {NodeJS.Signals[]} signals tried one after the other until the server is gone */
+/** @param {NodeJS.Signals[]} signals each is tried until the server is gone */
 function end(signals) {
   if (ending) return
   ending = true

@@ -16,7 +16,8 @@ async function start(options: Parameters<typeof startMariadb>[0] = {}) {
 /** What the server says first, which has its version in it, and whether it speaks TLS. */
 async function greeting(to: { port: number } | { path: string }) {
   const socket = connect({ host: '127.0.0.1', ...to })
-  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  const closed = once(socket, 'close').then(() => Promise.reject(new Error('No greeting came')))
+  const [bytes] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer]
   socket.destroy()
   const afterVersion = bytes.indexOf(0, 5) + 1
   // Behind the version: 4 bytes of number, 8 of salt, a filler, and then the capabilities.
@@ -66,7 +67,7 @@ it('an address in the environment is used as it is, and its server not stopped',
 
 it('serves without TLS where that is asked for, and dies with its process', async () => {
   const script = `
-    import { startMariadb } from './mariadb.mjs'
+    import { startMariadb } from './dist/servers/mariadb.js'
     const { port } = await startMariadb({ own: true, tls: false })
     console.log(port)
     process.stdin.resume()`

@@ -63,7 +63,7 @@ it('a setting that it refuses is reported with its log', async () => {
 
 it('dies with its process', async () => {
   const script = `
-    import { startMemcached } from './memcached.mjs'
+    import { startMemcached } from './dist/servers/memcached.js'
     const { port } = await startMemcached({ tls: false })
     console.log(port)
     process.stdin.resume()`

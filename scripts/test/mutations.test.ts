@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { mutations } from '../mutation/mutations.mjs'
-import { mutated, mutation } from '../mutation/plugin.mjs'
+import { mutations } from '../mutation/mutations.ts'
+import { mutated, mutation } from '../mutation/plugin.ts'
 import { root } from '../tools.mjs'
 
 test.each(mutations)('the sources still have what "$name" breaks', ({ file, find, replace }) => {

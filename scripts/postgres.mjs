@@ -1,2 +1,0 @@
-// @ts-check
-export { startPostgres } from './servers/postgres.mjs'

@@ -1,0 +1,111 @@
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import ts from 'typescript'
+import { root } from './root.ts'
+
+/** What is compiled. */
+export interface ProgramsOptions {
+  /** The folder of the programs, seen from the root of the repository. */
+  from: string
+  /** Our packages that the programs import, by the names of their folders, and the packages that those import. */
+  packages: string[]
+}
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, { readonly '@forksafe/source': string }>>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
+}
+
+/** Programs in TypeScript, compiled with the current sources of our packages so that each version of Node can run them. */
+export class Programs {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'forksafe-programs-'))
+
+  constructor({ from, packages }: ProgramsOptions) {
+    const modules = join(this.#folder, 'node_modules')
+    for (const name of packages) {
+      const source = name === 'scripts' ? join(root, name) : join(root, 'packages', name)
+      const folder = join(modules, '@forksafe', name)
+      const sources = name === 'scripts' ? '' : 'src'
+      compile(join(source, sources), join(folder, sources))
+      const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest
+      const compiled = { type: 'module', exports: compiledExports(manifest) }
+      writeFileSync(join(folder, 'package.json'), JSON.stringify(compiled))
+      for (const needed of neededBy(manifest)) link(source, needed, modules)
+    }
+    compile(join(root, from), join(this.#folder, 'programs'))
+    writeFileSync(join(this.#folder, 'programs', 'package.json'), '{ "type": "module" }')
+  }
+
+  /** The path of a program, given its place in the folder without the extension. */
+  path(name: string): string {
+    return join(this.#folder, 'programs', `${name}.js`)
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** Each entry, where its source is compiled to. */
+function compiledExports({ exports }: Manifest): Record<string, string> {
+  const compiled = Object.entries(exports).map(([entry, { '@forksafe/source': source }]) => [
+    entry,
+    source.replace(/\.ts$/, '.js'),
+  ])
+  return Object.fromEntries(compiled) as Record<string, string>
+}
+
+/** The dependencies of a package, other than our own packages and optional peers. */
+function neededBy({
+  dependencies = {},
+  peerDependencies = {},
+  peerDependenciesMeta = {},
+}: Manifest): string[] {
+  const peers = Object.keys(peerDependencies).filter(
+    (peer) => !peerDependenciesMeta[peer]?.optional,
+  )
+  return [...Object.keys(dependencies), ...peers].filter((name) => !name.startsWith('@forksafe/'))
+}
+
+function link(by: string, needed: string, modules: string): void {
+  const to = join(modules, needed)
+  rmSync(to, { force: true })
+  mkdirSync(dirname(to), { recursive: true })
+  symlinkSync(realpathSync(join(by, 'node_modules', needed)), to)
+}
+
+function compile(from: string, to: string): void {
+  for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
+    if (/^(node_modules|dist)\//.test(file)) continue
+    const output = join(to, file.replace(/\.ts$/, '.js'))
+    if (/\.m?js$/.test(file)) {
+      mkdirSync(dirname(output), { recursive: true })
+      copyFileSync(join(from, file), output)
+    }
+    if (!file.endsWith('.ts')) continue
+    const { outputText } = ts.transpileModule(readFileSync(join(from, file), 'utf8'), {
+      compilerOptions: {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ESNext,
+        verbatimModuleSyntax: true,
+        rewriteRelativeImportExtensions: true,
+      },
+      fileName: file,
+    })
+    mkdirSync(dirname(output), { recursive: true })
+    writeFileSync(output, outputText)
+  }
+}
