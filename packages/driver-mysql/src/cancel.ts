@@ -5,8 +5,8 @@ import type { MysqlClient } from './client.ts'
 import { type Address, open } from './open.ts'
 import { ASK, type Session, sessionOf } from './session.ts'
 
-/** The longest that a server may take to answer, before the connection is given up instead. */
-const CANCEL_TIMEOUT_MILLIS = 5_000
+/** The longest that each step may take. The pool waits for 3 seconds in all, and then closes the connection instead. */
+const CANCEL_TIMEOUT_MILLIS = 3_000
 const INTERRUPTED = 1317 // ER_QUERY_INTERRUPTED
 
 /**
@@ -31,6 +31,13 @@ export async function cancel(
     throw error
   }
   struck()
+  const { upload } = session
+  if (upload !== undefined) {
+    upload.destroy()
+    throw new Error(
+      'The server waits for the rest of a file, and does not notice before that it is to stop.',
+    )
+  }
   await takeWhatIsLate(lease.resource)
 }
 

@@ -53,6 +53,8 @@ export class Session extends SessionState implements AnswerListener {
   readonly #prepared = new Set<string>()
   /** Why the session is in an unknown state, if it is: nothing more is sent on the connection, nor read. */
   failing: Error | undefined
+  /** Called when a caller has given up waiting for an answer, by mysql2's `timeout`. */
+  onOverdue: (() => void) | undefined
   /** In `transaction`: a caller was not given an answer, because its `timeout` was over. */
   #unheard = false
 
@@ -94,6 +96,13 @@ export class Session extends SessionState implements AnswerListener {
   get overdue(): boolean {
     const { _command } = this.#core
     return this.busy && isTimedOut(_command as Command)
+  }
+
+  /** The file that the server waits for, of a LOAD DATA LOCAL INFILE. */
+  get upload(): Readable | undefined {
+    const { _command } = this.#core
+    const { next, infileOk, _localStream } = _command ?? {}
+    return infileOk !== undefined && next === infileOk ? (_localStream ?? undefined) : undefined
   }
 
   /** It takes no statements any more. */
@@ -198,7 +207,10 @@ export class Session extends SessionState implements AnswerListener {
     effects.set(command, this.sends(sql))
     const { onResult } = command
     if (onResult === undefined) {
-      command.on(errorMonitor, (error: unknown) => this.failedWith(error))
+      command.on(errorMonitor, (error: unknown) => {
+        this.failedWith(error)
+        if (this.overdue) this.onOverdue?.()
+      })
       const { stream } = command
       command.stream = (options) => {
         const rows = stream.call(command, options)
@@ -208,7 +220,10 @@ export class Session extends SessionState implements AnswerListener {
       return command
     }
     command.onResult = (error, result, ...more) => {
-      if (error) this.failedWith(error)
+      if (error) {
+        this.failedWith(error)
+        if (this.overdue) this.onOverdue?.()
+      }
       onResult.call(command, error, result, ...more)
     }
     return command

@@ -93,6 +93,34 @@ describe('a connection', () => {
     await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })
 
+  test.each(['query', 'execute', 'getConnection'] as const)(
+    'with a statement that works on after its `timeout` is replaced at once (%s)',
+    async (verb) => {
+      const { proxy, stop } = await startProxy('plain')
+      onTestFinished(stop)
+      const pool = open({ ...connectionTo({ proxy }), connectionLimit: 1 })
+      const slow = { sql: 'SELECT SLEEP(60)', timeout: 100 }
+      const timedOut = { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }
+      const id = await sessionId(pool)
+      if (verb === 'getConnection') {
+        const connection = await pool.getConnection()
+        await expect(connection.query(slow)).rejects.toMatchObject(timedOut)
+        connection.release()
+      } else {
+        const asked = verb === 'query' ? pool.query(slow) : pool.execute(slow)
+        await expect(asked).rejects.toMatchObject(timedOut)
+      }
+      expect(await sessionId(pool)).not.toBe(id)
+      expect(countsOf(pool)).toEqual([1, 1, 0])
+      // And one that a router has forgotten.
+      for (const { id, open } of await proxy.connections())
+        if (open) await proxy.hold({ connection: id })
+      await expect(pool.query({ sql: 'SELECT 1', timeout: 100 })).rejects.toMatchObject(timedOut)
+      expect((await pool.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }])
+      expect(countsOf(pool)).toEqual([1, 1, 0])
+    },
+  )
+
   test('that was logged in as somebody else is replaced', async () => {
     const pool = open({ connectionLimit: 1 })
     const id = await sessionId(pool)

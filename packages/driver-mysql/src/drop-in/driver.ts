@@ -64,7 +64,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
       }
       // Whoever ends it by himself has the first word.
       await Promise.resolve()
-      if (session.broken) socket.destroy()
+      if (session.broken || session.overdue) socket.destroy()
       else if (session.busy && (session.ended || !(pool._closed || pooled.takesNoMore)))
         socket.destroy()
       else if (session.ended) hangUp()

@@ -31,6 +31,8 @@ export interface InnerPool extends EventEmitter {
   _connectionQueue: { readonly length: number }
   /** A copy of its own for each connection. */
   _createConnectionConfig(): ConnectionOptions & { stream?: unknown }
+  query(...given: unknown[]): unknown
+  execute(...given: unknown[]): unknown
   promise(promiseImpl?: PromiseConstructor): PromisePool
 }
 

@@ -27,6 +27,8 @@ class Pool extends PoolClass {
   private readonly _pooled = new Map<InnerConnection, Pooled>()
   /** By what is given to a holder. */
   private readonly _uses = new WeakMap<PoolConnection, Use>()
+  /** Whether the next connection is for one statement of the pool, and nobody else knows of it. */
+  private _forStatement = false
   /** How many callers may have got a connection that they do not know of yet. */
   private _acquiring = 0
   private _sparing: NodeJS.Timeout | undefined = undefined
@@ -50,6 +52,14 @@ class Pool extends PoolClass {
       // Without those for whom a connection is being opened.
       return Math.max(0, waiting - (size - idle - borrowed - destroying))
     })
+  }
+
+  override query(...given: unknown[]): unknown {
+    return this._statement(() => super.query(...given))
+  }
+
+  override execute(...given: unknown[]): unknown {
+    return this._statement(() => super.execute(...given))
   }
 
   getConnection(callback: Connected): void {
@@ -96,6 +106,8 @@ class Pool extends PoolClass {
   protected _removeIdleTimeoutConnections(): void {}
 
   private _getConnection(callback: Connected): void {
+    const forStatement = this._forStatement
+    this._forStatement = false
     if (this._closed) return process.nextTick(callback, new Error(says.closed))
     const enqueued = this.listenerCount('enqueue') > 0 && this._connectionQueue.length
     this._acquiring++
@@ -104,7 +116,7 @@ class Pool extends PoolClass {
       .then(
         (lease) => {
           this._acquiring--
-          return this._lend(lease)
+          return this._lend(lease, forStatement)
         },
         (error: unknown) => {
           this._acquiring--
@@ -119,7 +131,16 @@ class Pool extends PoolClass {
     if (enqueued !== false && this._connectionQueue.length > enqueued) this._tell('enqueue')
   }
 
-  private _lend(lease: Lease<Pooled>): InnerConnection {
+  private _statement(run: () => unknown): unknown {
+    this._forStatement = true
+    try {
+      return run()
+    } finally {
+      this._forStatement = false
+    }
+  }
+
+  private _lend(lease: Lease<Pooled>, forStatement: boolean): InnerConnection {
     const pooled = lease.resource
     const { connection } = pooled
     if (this._closed) {
@@ -131,8 +152,13 @@ class Pool extends PoolClass {
     const use =
       pooled.use?.lease === undefined ? (pooled.use ?? this._use(pooled)) : this._use(pooled)
     use.lease = lease
-    this._tell('acquire', use.handle.connection)
-    return use.handle.connection
+    const { connection: given } = use.handle
+    // mysql2's pool would hold the connection until the answer comes, which may be never.
+    sessionOf(pooled.client).onOverdue = forStatement
+      ? () => process.nextTick(() => this.releaseConnection(given))
+      : undefined
+    this._tell('acquire', given)
+    return given
   }
 
   private _use(pooled: Pooled): Use {
