@@ -11,9 +11,9 @@ import { watch } from './watch.ts'
 /** What the driver may do otherwise. */
 export interface MysqlDriverOptions {
   /**
-   * `'always'` resets the session whenever a connection comes back, which takes two round trips: for servers that begin
-   * transactions by themselves (`autocommit` off), and for stored functions and triggers that set variables or take
-   * locks, of which the text of a statement says nothing. Default `'left'`: where a holder may have left something.
+   * `'always'` resets the session whenever a connection comes back, which takes two round trips: for stored functions and triggers
+   * that set variables or take locks, of which the text of a statement says nothing. Default `'left'`: where a holder may have
+   * left something.
    */
   readonly reset?: 'left' | 'always' | undefined
 }
