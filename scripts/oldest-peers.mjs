@@ -12,7 +12,7 @@ import { root, run } from './tools.mjs'
  */
 export async function installWithOldestPeers(folder) {
   copyFiles(folder)
-  for (const built of ['examples/dist', 'scripts/dist']) {
+  for (const built of ['examples/dist', 'libraries/generated', 'scripts/dist']) {
     cpSync(join(root, built), join(folder, built), { recursive: true })
   }
   symlinkSync(join(root, '.cache'), join(folder, '.cache')) // Each Node, once.
