@@ -1,7 +1,7 @@
 // @ts-check
-// The pictures in docs/pictures, which are committed, and the data that they are made of.
+// Draws the charts in docs/pictures from the data beside them. Both are committed.
 //   npm run docs:pictures               draws them anew
-//   npm run docs:pictures -- demo       runs the demo first, and keeps what came of it
+//   npm run docs:pictures -- demo       runs the demo first, and keeps its result
 //   npm run docs:pictures -- bench      runs the benchmark first: for eight minutes, on a machine that does nothing else
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

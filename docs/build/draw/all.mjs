@@ -4,25 +4,20 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { drawBench } from './bench.mjs'
 import { drawDemo } from './demo.mjs'
-import { drawHow } from './how.mjs'
 
 export const folder = fileURLToPath(new URL('../../pictures/', import.meta.url))
 
 /**
- * Every picture, by file.
+ * Draws every picture of data. Returns them by file.
  * @returns {Record<string, string>}
  */
 export function draw() {
   const bench = benchmark()
-  return {
-    ...drawHow(),
-    ...drawDemo(data('demo.json')),
-    ...(bench === undefined ? {} : drawBench(bench)),
-  }
+  return { ...drawDemo(data('demo.json')), ...(bench === undefined ? {} : drawBench(bench)) }
 }
 
 /**
- * What `npm run docs:pictures -- bench` has written, if it has.
+ * The committed run of the benchmark, if there is one: `npm run docs:pictures -- bench` writes it.
  * @returns {import('./bench.mjs').Bench | undefined}
  */
 export function benchmark() {

@@ -1,10 +1,11 @@
 // @ts-check
-import { bar, figure, picture, text, WIDTH } from './svg.mjs'
+import * as Plot from '@observablehq/plot'
+import { colour, figure, picture, words } from './picture.mjs'
 
 /** @typedef {{ median: number, ratio: { median: number } } | { skipped: string }} Row */
 /** @typedef {Record<string, Record<string, Row>>} Rows */
 /**
- * What `npm run bench -- --json` ends with: the parts of it that are drawn.
+ * The parts of what `npm run bench -- --json` prints last that are drawn.
  * @typedef {{
  *   environment: { node: string, platform: string, cpu: string, cores: number, peers: Record<string, string>, postgres?: string },
  *   quick: boolean,
@@ -24,7 +25,7 @@ const ours = new Map([
   ['drop-in', 'forksafe, drop-in'],
 ])
 const LEFT = 138
-const RIGHT = 76
+const RIGHT = 70
 const ROW = 30
 
 /**
@@ -119,25 +120,46 @@ function firstAnswer(afterFork) {
 
 /** @param {Chart} chart */
 function draw({ title, unit, better, bars }) {
+  const places = unit === 'ms' ? 1 : 0
   const sorted = [...bars].sort((a, b) => a.value - b.value)
   if (better === 'more is better') sorted.reverse()
-  const scale = (WIDTH - LEFT - RIGHT) / Math.max(...sorted.map(({ value }) => value))
-  const places = unit === 'ms' ? 1 : 0
-  const said = sorted.map(({ label, value }) => `${nameOf(label)} ${figure(value, places)}`)
-  const rows = sorted.flatMap(({ label, value }, n) => {
-    const y = 52 + n * ROW
-    const width = value * scale
-    return [
-      text(0, y + 15, nameOf(label), { size: 13, bold: ours.has(label) }),
-      bar(LEFT, y, width, 20, ours.has(label) ? 'right' : 'other'),
-      text(LEFT + width + 6, y + 15, figure(value, places), { size: 13 }),
-    ]
+  const rows = sorted.map(({ label, value }) => ({
+    name: nameOf(label),
+    value,
+    kind: ours.has(label) ? 'right' : 'other',
+    said: figure(value, places),
+  }))
+  const description = rows.map(({ name, said }) => `${name} ${said}`).join('; ')
+  const name = /** @type {const} */ ({
+    y: 'name',
+    frameAnchor: 'left',
+    dx: -LEFT,
+    textAnchor: 'start',
+    text: 'name',
   })
-  return picture(54 + sorted.length * ROW, title, `In ${unit}: ${said.join('; ')}.`, [
-    text(0, 16, title, { size: 16, bold: true }),
-    text(0, 36, `${unit}; ${better}`, { kind: 'soft', size: 13 }),
-    ...rows,
-  ])
+  const isOurs = (/** @type {typeof rows[number]} */ { kind }) => kind === 'right'
+  return picture({
+    title,
+    subtitle: `${unit}; ${better}`,
+    ariaLabel: title,
+    ariaDescription: `In ${unit}: ${description}.`,
+    height: 54 + rows.length * ROW,
+    marginTop: 48,
+    marginBottom: 0,
+    marginLeft: LEFT,
+    marginRight: RIGHT,
+    x: { axis: null },
+    y: { axis: null, domain: rows.map(({ name }) => name), padding: 0.3 },
+    marks: [
+      words(rows.filter(isOurs), { ...name, fontWeight: 600 }),
+      words(
+        rows.filter((row) => !isOurs(row)),
+        name,
+      ),
+      Plot.barX(rows, { y: 'name', x: 'value', fill: ({ kind }) => colour(kind), rx: 2 }),
+      words(rows, { y: 'name', x: 'value', text: 'said', textAnchor: 'start', dx: 6 }),
+    ],
+  })
 }
 
 /** @param {string} label */

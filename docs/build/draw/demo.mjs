@@ -1,5 +1,6 @@
 // @ts-check
-import { bar, figure, picture, text, WIDTH } from './svg.mjs'
+import * as Plot from '@observablehq/plot'
+import { colour, figure, picture, words } from './picture.mjs'
 
 /** @typedef {{ right: number, wrong: number, errors: number, unanswered: number }} Counts */
 /**
@@ -14,12 +15,12 @@ const LEFT = 62
 const ROW = 54
 
 /**
- * What became of the queries of each process, over either pool.
+ * The answers to the queries of each process, over either pool.
  * @param {Demo} demo
  * @returns {Record<string, string>} by file
  */
 export function drawDemo({ plain, forksafe, queriesPerProcess }) {
-  // The same legend under both, of what is in either.
+  // Both have the same legend, of the kinds that occur in either.
   const shown = kinds.filter((kind) => plain[kind] + forksafe[kind] > 0)
   return {
     'demo-plain.svg': draw('A plain pg.Pool', plain, queriesPerProcess, shown),
@@ -34,49 +35,64 @@ export function drawDemo({ plain, forksafe, queriesPerProcess }) {
  * @param {Kind[]} shown
  */
 function draw(title, counts, queries, shown) {
-  const rows = counts.byProcess.flatMap((process, n) => row(process, n, queries))
-  const height = 44 + counts.byProcess.length * ROW + 22
-  const said = counts.byProcess.map((process, n) => `${name(n)}: ${words(process)}`)
-  return picture(height, `${title}: ${words(counts)}`, `${said.join('; ')}.`, [
-    text(0, 16, title, { size: 17, bold: true }),
-    text(WIDTH, 16, summary(counts), { kind: 'soft', anchor: 'end' }),
-    ...rows,
-    ...legend(height - 8, shown),
-  ])
-}
-
-/**
- * @param {Counts} counts
- * @param {number} n
- * @param {number} queries
- */
-function row(counts, n, queries) {
-  const y = 36 + n * ROW
-  const scale = (WIDTH - LEFT) / queries
-  let x = LEFT
-  const bars = kinds.flatMap((kind) => {
-    const width = counts[kind] * scale
-    x += width
-    return width === 0 ? [] : [bar(x - width, y, width, 22, kind)]
-  })
-  return [
-    text(0, y + 16, name(n)),
-    ...bars,
-    text(LEFT, y + 38, words(counts), { kind: 'soft', size: 13 }),
-  ]
-}
-
-/**
- * @param {number} y
- * @param {Kind[]} shown
- */
-function legend(y, shown) {
-  const widths = { right: 74, wrong: 78, errors: 74, unanswered: 110 }
-  let x = 0
-  return shown.flatMap((kind) => {
-    const at = x
-    x += widths[kind]
-    return [bar(at, y - 11, 12, 12, kind), text(at + 18, y, kind, { kind: 'soft', size: 13 })]
+  const processes = counts.byProcess.map((counts, n) => ({ name: name(n), said: phrase(counts) }))
+  const parts = counts.byProcess.flatMap((counts, n) =>
+    kinds.map((kind) => ({ name: name(n), kind, count: counts[kind] })),
+  )
+  const legend = /** @type {const} */ ({ frameAnchor: 'bottom-left', dy: 30 })
+  return picture({
+    title,
+    subtitle: summary(counts),
+    ariaLabel: `${title}: ${phrase(counts)}`,
+    ariaDescription: `${processes.map(({ name, said }) => `${name}: ${said}`).join('; ')}.`,
+    height: 48 + processes.length * ROW + 30,
+    marginTop: 48,
+    marginBottom: 30,
+    marginLeft: LEFT,
+    marginRight: 0,
+    x: { axis: null, domain: [0, queries] },
+    y: { axis: null, domain: processes.map(({ name }) => name), padding: 0.55 },
+    marks: [
+      words(processes, {
+        y: 'name',
+        frameAnchor: 'left',
+        dx: -LEFT,
+        textAnchor: 'start',
+        text: 'name',
+      }),
+      Plot.barX(parts, {
+        y: 'name',
+        x: 'count',
+        fill: ({ kind }) => colour(kind),
+        rx: 2,
+        filter: ({ count }) => count > 0,
+      }),
+      words(processes, {
+        y: 'name',
+        x: 0,
+        text: 'said',
+        textAnchor: 'start',
+        dy: 22,
+        fill: colour('soft'),
+      }),
+      ...shown.flatMap((kind, n) => [
+        Plot.dot([kind], {
+          ...legend,
+          dx: 6 - LEFT + n * 100,
+          dy: 20,
+          r: 6,
+          symbol: 'square',
+          fill: colour(kind),
+        }),
+        words([kind], {
+          ...legend,
+          dx: 18 - LEFT + n * 100,
+          dy: 26,
+          textAnchor: 'start',
+          fill: colour('soft'),
+        }),
+      ]),
+    ],
   })
 }
 
@@ -87,7 +103,7 @@ function summary(counts) {
 }
 
 /** @param {Counts} counts */
-function words(counts) {
+function phrase(counts) {
   return kinds
     .filter((kind) => counts[kind] > 0)
     .map(
