@@ -68,6 +68,8 @@ export class SessionState {
     this.announced = false
     this.#readOnly = false
     this.#maySwitch = false
+    // A reset takes `init_connect` away, too.
+    this.keepAutocommit()
   }
 
   /** As it is now, the session is as it was opened. */

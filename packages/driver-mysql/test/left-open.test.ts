@@ -207,6 +207,14 @@ describe('`autocommit` that is off', () => {
       const own = openPool(connection, { max: 1 })
       await own.query('INSERT INTO off VALUES (1)')
       expect(await rowOf(own, asked)).toEqual({ auto: 0, open: 0 })
+      // A reset of the session restores what the server has, and does not repeat itself.
+      await own.query('SET autocommit = 1')
+      const sets = async (): Promise<unknown> =>
+        rowOf(root, "SHOW GLOBAL STATUS LIKE 'Com_set_option'")
+      ;(await own.acquire()).release()
+      const before = await sets()
+      for (const _ of [1, 2, 3]) (await own.acquire()).release()
+      expect(await sets()).toEqual(before)
     },
   )
 })
