@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { countTests } from './count-tests.mjs'
 import { SUPPORTED } from './nodes.mjs'
 import { installWithOldestPeers } from './oldest-peers.mjs'
+import { pnpm } from './pnpm.mjs'
 import { build, checkNode, install, turbo } from './setup.mjs'
 import { leftOut, plan } from './test-plan.mjs'
 import { environment, giveWay, outcome, root, run } from './tools.mjs'
@@ -63,7 +64,12 @@ async function checkSources() {
 
 async function checkPackages() {
   await step('api', () => script('api.mjs', '--check'))
-  await step('packages', () => script('check-packages.mjs'))
+  const each = ['--filter', './packages/*', 'exec']
+  const publint = await pnpm(...each, 'publint', 'run', '--strict')
+  await step('publint', () => run('Checking the packages', { ...publint, nice: true }))
+  const attw = await pnpm(...each, 'attw', '--pack', '.', '--profile', 'esm-only')
+  await step('types of the packages', () => run('Checking types', { ...attw, nice: true }))
+  await step('size', () => run('Measuring', tool('size-limit/bin.js')))
 }
 
 async function buildSite() {
