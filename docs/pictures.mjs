@@ -2,7 +2,7 @@
 // Draws the charts in docs/pictures from the data beside them. Both are committed.
 //   npm run docs:pictures               draws them anew
 //   npm run docs:pictures -- demo       runs the demo first, and keeps its result
-//   npm run docs:pictures -- bench      runs the benchmark first: for eight minutes, on a machine that does nothing else
+//   npm run docs:pictures -- bench      runs the benchmark first: for a quarter of an hour, on a machine that does nothing else
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -4,12 +4,17 @@ import { type Arguments, readArguments, usage } from './arguments.ts'
 import { environment } from './environment.ts'
 import { pin } from './measure/pin.ts'
 import { text } from './report/text.ts'
-import type { Results } from './results.ts'
+import type { Part, Results } from './results.ts'
 import { measureAfterFork } from './scenarios/after-fork.ts'
+import { measureColdStart } from './scenarios/cold-start.ts'
 import { measureHeap } from './scenarios/heap.ts'
 import { measureDetection, measureLending } from './scenarios/lending.ts'
 import { measureQueries, SERVERS_PROCESSOR } from './scenarios/queries.ts'
+import { measureQuiet } from './scenarios/quiet.ts'
+import { measureStorm } from './scenarios/storm.ts'
 import { judge, type Verdict } from './targets.ts'
+
+const partsOnServer = ['queries', 'quiet', 'coldStart', 'afterFork'] as const satisfies Part[]
 
 async function main({ json, check, quick, parts }: Arguments): Promise<void> {
   const where = environment()
@@ -26,7 +31,11 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
     progress('heap')
     results.heap = await measureHeap(quick)
   }
-  if (parts.includes('queries') || parts.includes('afterFork')) {
+  if (parts.includes('storm')) {
+    progress('storms')
+    results.storm = await measureStorm(quick)
+  }
+  if (partsOnServer.some((part) => parts.includes(part))) {
     // The server inherits it.
     where.apart = pin(process.pid, SERVERS_PROCESSOR)
     await using server = await startPostgres({ tls: false })
@@ -36,6 +45,14 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
       results.queries = await measureQueries(quick, server.url)
       progress('queries without a server')
       results.instantQueries = await measureQueries(quick)
+    }
+    if (parts.includes('quiet')) {
+      progress('a quiet service')
+      results.quiet = await measureQuiet(quick, server.url)
+    }
+    if (parts.includes('coldStart')) {
+      progress('cold starts')
+      results.coldStart = await measureColdStart(quick, server.url)
     }
     if (parts.includes('afterFork')) {
       progress('the first answer after a fork')
@@ -50,9 +67,9 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
 }
 
 function fail(verdicts: readonly Verdict[]): void {
-  for (const { target, limit, ratio, outcome } of verdicts) {
+  for (const { target, limit, measured, outcome } of verdicts) {
     if (outcome !== 'missed') continue
-    console.error(`Missed: ${target}: expected ${limit}, got ${ratio?.toFixed(2)}.`)
+    console.error(`Missed: ${target}: expected ${limit}, got ${measured?.toFixed(2)}.`)
     process.exitCode = 1
   }
 }

@@ -1,7 +1,10 @@
 import type { AfterForkResult } from './scenarios/after-fork.ts'
+import type { ColdStartResult } from './scenarios/cold-start.ts'
 import type { HeapResult } from './scenarios/heap.ts'
 import type { DetectionResult, LendingResult } from './scenarios/lending.ts'
 import type { QueriesResult } from './scenarios/queries.ts'
+import type { QuietResult } from './scenarios/quiet.ts'
+import type { StormResult } from './scenarios/storm.ts'
 
 /** What was measured; a part that was not asked for is missing. */
 export interface Results {
@@ -10,6 +13,9 @@ export interface Results {
   queries?: QueriesResult
   /** The same around clients that answer at once. */
   instantQueries?: QueriesResult
+  quiet?: QuietResult
+  coldStart?: ColdStartResult
+  storm?: StormResult
   heap?: HeapResult
   afterFork?: AfterForkResult
 }
@@ -18,6 +24,9 @@ export const parts = [
   'lending',
   'detection',
   'queries',
+  'quiet',
+  'coldStart',
+  'storm',
   'heap',
   'afterFork',
 ] as const satisfies (keyof Results)[]

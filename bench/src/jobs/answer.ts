@@ -2,6 +2,6 @@
 export interface Answer {
   /** In the unit of the question. */
   readonly value: number
-  /** Nanoseconds of processor time for one operation, in the worker. */
+  /** Nanoseconds of processor time for one operation, in the worker; of a storm, for the longest turn of the event loop. */
   readonly processor: number
 }

@@ -1,8 +1,12 @@
 import type { AfterForkAnswer, AfterForkArgument } from './after-fork.ts'
 import type { Answer } from './answer.ts'
+import type { ColdStartArgument, ColdStartRequest } from './cold-start.ts'
 import type { HeapAnswer, HeapArgument, HeapRequest } from './heap.ts'
 import type { LendingArgument, LendingRequest } from './lending.ts'
+import type { PrioritiesRequest } from './priorities.ts'
 import type { QueriesArgument, QueriesRequest } from './queries.ts'
+import type { QuietArgument, QuietRequest } from './quiet.ts'
+import type { StormArgument, StormRequest } from './storm.ts'
 
 /** What a worker process does: it answers one request after the other. */
 export interface Job<Q, A> {
@@ -15,6 +19,10 @@ export interface Job<Q, A> {
 export interface Jobs {
   lending: { argument: LendingArgument; request: LendingRequest; answer: Answer }
   queries: { argument: QueriesArgument; request: QueriesRequest; answer: Answer }
+  quiet: { argument: QuietArgument; request: QuietRequest; answer: Answer }
+  'cold-start': { argument: ColdStartArgument; request: ColdStartRequest; answer: Answer }
+  storm: { argument: StormArgument; request: StormRequest; answer: Answer }
+  priorities: { argument: null; request: PrioritiesRequest; answer: Answer }
   heap: { argument: HeapArgument; request: HeapRequest; answer: HeapAnswer }
   'after-fork': { argument: AfterForkArgument; request: undefined; answer: AfterForkAnswer }
 }

@@ -9,8 +9,11 @@ import { proveLending } from './proof.ts'
 export const RESOURCES = 10
 export const CALLERS = 100
 
-/** One caller; 100 callers over 10 resources; one caller who looks at the resource; `use`, with nothing to do. */
-export type LendingScenario = 'solo' | 'crowd' | 'look' | 'use'
+/**
+ * `solo`: one caller. `crowd`: 100 callers over 10 resources. `crowdWithWork`: the same, with one `await null` between acquire
+ * and release. `look`: one caller that reads the resource. `use`: one caller, with a callback that does next to nothing.
+ */
+export type LendingScenario = 'solo' | 'crowd' | 'crowdWithWork' | 'look' | 'use'
 
 export interface LendingArgument {
   readonly peer: PeerName
@@ -39,6 +42,7 @@ export async function start({ peer: name }: LendingArgument): Promise<Job<Lendin
   const paces: Record<LendingScenario, Pace> = {
     solo: new Pace((count) => loops.lend(count), 1_000),
     crowd: new Pace((count) => loops.lendToMany(count), 1_000),
+    crowdWithWork: new Pace((count) => loops.lendToManyWithWork(count), 1_000),
     look: new Pace((count) => loops.look(count), 1_000),
     use: new Pace((count) => loops.use(count), 1_000),
   }
@@ -91,6 +95,24 @@ class Loops<H> {
 
   async lendToMany(count: number): Promise<void> {
     await Promise.all(Array.from({ length: CALLERS }, () => this.lend(count / CALLERS)))
+  }
+
+  async lendToManyWithWork(count: number): Promise<void> {
+    await Promise.all(Array.from({ length: CALLERS }, () => this.#lendWithWork(count / CALLERS)))
+  }
+
+  async #lendWithWork(count: number): Promise<void> {
+    const pool = this.#pool
+    let lent = 0
+    for (let i = 0; i < count; i++) {
+      const held = await pool.acquire()
+      if (held !== undefined) lent++
+      // oxlint-disable-next-line typescript/await-thenable, unicorn/no-unnecessary-await -- the shortest work there is
+      await null
+      pool.release(held)
+    }
+    this.asked += count
+    this.lent += lent
   }
 
   async look(count: number): Promise<void> {

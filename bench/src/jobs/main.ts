@@ -13,6 +13,10 @@ type AnyJob = Job<unknown, unknown>
 const modules: { readonly [N in keyof Jobs]: () => Promise<JobModule<N>> } = {
   lending: () => import('./lending.ts'),
   queries: () => import('./queries.ts'),
+  quiet: () => import('./quiet.ts'),
+  'cold-start': () => import('./cold-start.ts'),
+  storm: () => import('./storm.ts'),
+  priorities: () => import('./priorities.ts'),
   heap: () => import('./heap.ts'),
   'after-fork': () => import('./after-fork.ts'),
 }

@@ -1,14 +1,8 @@
-import { createForkSafePool } from '@forksafe/core'
-import { pgDriver, Pool as DropIn } from '@forksafe/driver-pg'
-import genericPool from 'generic-pool'
-import { Client as PgClient, Pool as PgPool } from 'pg'
-import { InstantPgClient } from '../peers/instant-client.ts'
 import { Pace } from '../measure/pace.ts'
+import { openPool, type QueryPool } from '../peers/query-pools.ts'
 import type { Answer } from './answer.ts'
 import { expectEqual } from './expect.ts'
 import type { Job } from './job.ts'
-
-export const CONNECTIONS = 10
 
 export const queryPeers = ['forksafe', 'drop-in', 'pg.Pool', 'generic-pool'] as const
 export type QueryPeer = (typeof queryPeers)[number]
@@ -27,78 +21,17 @@ export interface QueriesRequest {
   readonly warmUp?: boolean
 }
 
-interface Client {
-  query(number: number): Promise<{ readonly rows: readonly { readonly n: number }[] }>
-  close(): Promise<void>
-}
-
-const TEXT = 'select $1::int as n'
-
-const instantDriver: typeof pgDriver = {
-  ...pgDriver,
-  create: async () => new InstantPgClient(),
-}
-
-const open: Record<QueryPeer, (url?: string) => Client> = {
-  forksafe(url) {
-    const driver = url === undefined ? instantDriver : pgDriver
-    const pool = createForkSafePool(driver, { connection: url ?? '', max: CONNECTIONS })
-    return {
-      query: (number) => pool.query<{ n: number }>(TEXT, [number]),
-      close: () => pool.close(),
-    }
-  },
-
-  'drop-in': (url) => pooled(DropIn, url),
-  'pg.Pool': (url) => pooled(PgPool, url),
-
-  'generic-pool'(url) {
-    const factory = {
-      async create() {
-        const client =
-          url === undefined ? new InstantPgClient() : new PgClient({ connectionString: url })
-        client.on('error', () => undefined)
-        await client.connect()
-        return client
-      },
-      destroy: (client: PgClient) => client.end(),
-    }
-    const pool = genericPool.createPool(factory, { max: CONNECTIONS })
-    return {
-      async query(number) {
-        const client = await pool.acquire()
-        try {
-          return await client.query(TEXT, [number])
-        } finally {
-          void pool.release(client)
-        }
-      },
-      async close() {
-        await pool.drain()
-        await pool.clear()
-      },
-    }
-  },
-}
-
-function pooled(Pool: typeof PgPool, url?: string): Client {
-  const server = url === undefined ? { Client: InstantPgClient } : { connectionString: url }
-  const pool = new Pool({ ...server, max: CONNECTIONS })
-  pool.on('error', () => undefined)
-  return { query: (number) => pool.query(TEXT, [number]), close: () => pool.end() }
-}
-
 /** One peer, its answers checked. */
 class Asked {
   readonly #peer: QueryPeer
-  readonly #client: Client
+  readonly #pool: QueryPool
   readonly #paces = new Map<number, Pace>()
   #asked = 0
   #right = 0
 
   constructor(peer: QueryPeer, url?: string) {
     this.#peer = peer
-    this.#client = open[peer](url)
+    this.#pool = openPool(peer, url)
   }
 
   paceOf(callers: number): Pace {
@@ -113,7 +46,7 @@ class Asked {
     const caller = async (): Promise<void> => {
       while (left-- > 0) {
         const number = this.#asked++
-        const { rows } = await this.#client.query(number)
+        const { rows } = await this.#pool.query(number)
         if (rows[0]?.n === number) this.#right++
       }
     }
@@ -122,7 +55,7 @@ class Asked {
 
   async finish(): Promise<void> {
     expectEqual(this.#right, this.#asked, `${this.#peer}: right answers`)
-    await this.#client.close()
+    await this.#pool.close()
   }
 }
 

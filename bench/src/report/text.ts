@@ -2,10 +2,12 @@ import type { Environment } from '../environment.ts'
 import { labels } from '../peers/names.ts'
 import type { Results } from '../results.ts'
 import type { AfterForkResult } from '../scenarios/after-fork.ts'
+import { coldStartCallers, type ColdStartResult } from '../scenarios/cold-start.ts'
 import type { HeapResult } from '../scenarios/heap.ts'
 import { lendingScenarios, lendingTitles } from '../scenarios/lending.ts'
 import type { QueriesResult } from '../scenarios/queries.ts'
 import { isMeasured, type Measured, type Row } from '../scenarios/result.ts'
+import { stormKinds, type StormResult, stormTitles } from '../scenarios/storm.ts'
 import type { Verdict } from '../targets.ts'
 import { chart } from './chart.ts'
 import { between, figure } from './numbers.ts'
@@ -33,6 +35,9 @@ function* sections({
   detection,
   queries,
   instantQueries,
+  quiet,
+  coldStart,
+  storm,
   heap,
   afterFork,
 }: Results): Generator<string> {
@@ -47,6 +52,12 @@ function* sections({
   }
   if (queries !== undefined) yield* comparisons('Queries on PostgreSQL', queries)
   if (instantQueries !== undefined) yield* comparisons('Queries without a server', instantQueries)
+  if (quiet !== undefined) {
+    const title = 'One query every 0.7 s, a round trip of 20 ms'
+    yield comparison(title, quiet, 'ms', 'pg.Pool', 2)
+  }
+  if (coldStart !== undefined) yield* coldStarts(coldStart)
+  if (storm !== undefined) yield* stormSections(storm)
   if (heap !== undefined) yield heapTable(heap)
   if (afterFork !== undefined) yield afterForkTable(afterFork)
 }
@@ -57,19 +68,36 @@ function* comparisons(what: string, result: QueriesResult): Generator<string> {
   }
 }
 
+function* coldStarts({ toPgPool, toUnlimited }: ColdStartResult): Generator<string> {
+  for (const callers of coldStartCallers) {
+    const title = `A new pool, until ${callers} callers have their first answers`
+    yield comparison(title, toPgPool[callers], 'ms', 'pg.Pool', 2)
+    const { forksafe } = toUnlimited[callers]
+    if (!isMeasured(forksafe)) continue
+    const { median } = forksafe.ratio
+    yield `forksafe, to forksafe with no maxConnecting: ${figure(median, 2)} (${between(forksafe.ratio, 2)})`
+  }
+}
+
+function* stormSections({ blocked, priorities }: StormResult): Generator<string> {
+  for (const kind of stormKinds) yield comparison(stormTitles[kind], blocked[kind], 'ms', 'core', 1)
+  yield comparison('40,000 waits, by priorities', priorities, 'ns/wait', 'one priority')
+}
+
 function comparison(
   title: string,
   rows: Readonly<Record<string, Row>>,
   unit: string,
   base: string,
+  places = 0,
 ): string {
   const measured = Object.entries(rows)
     .filter((row): row is [string, Measured] => isMeasured(row[1]))
     .sort(([, a], [, b]) => a.median - b.median)
   const lines = measured.map(([peer, row]) => [
     labelOf(peer),
-    figure(row.median),
-    between(row),
+    figure(row.median, places),
+    between(row, places),
     figure(row.ratio.median, 2),
     between(row.ratio, 2),
     figure(row.processor.median),
@@ -78,7 +106,7 @@ function comparison(
   const bars = measured.map(([peer, { median }]) => ({
     label: labelOf(peer),
     value: median,
-    shown: figure(median),
+    shown: figure(median, places),
   }))
   const columns = [title, unit, 'middle half', `to ${base}`, 'middle half']
   const processor = ['processor ns', `to ${base}`]
@@ -113,11 +141,11 @@ function afterForkTable(result: AfterForkResult): string {
 
 function targets(verdicts: readonly Verdict[]): string {
   return table(
-    ['Target', 'ratio', 'measured', 'by launch', ''],
-    verdicts.map(({ target, limit, ratio, interval, outcome }) => [
+    ['Target', 'limit', 'measured', 'by launch', ''],
+    verdicts.map(({ target, limit, measured, interval, outcome }) => [
       target,
       limit,
-      ratio === undefined ? '' : ratio.toFixed(2),
+      measured === undefined ? '' : measured.toFixed(2),
       interval === undefined ? '' : between({ quartiles: interval }, 2),
       outcome,
     ]),

@@ -20,6 +20,7 @@ export type DetectionResult = Rows<DetectionName, 'solo' | 'use'>
 export const lendingTitles: Record<LendingScenario, string> = {
   solo: 'Acquire and release, one caller',
   crowd: 'Acquire and release, 100 callers over 10 resources',
+  crowdWithWork: 'Acquire, `await null`, release, 100 callers over 10 resources',
   look: 'Acquire, look at the resource, release, one caller',
   use: '`use`, one caller',
 }

@@ -7,7 +7,7 @@ export type CallerCount = (typeof callerCounts)[number]
 
 /** Apart from each other, they do not take turns as the scheduler likes. */
 export const SERVERS_PROCESSOR = 1
-const CLIENTS_PROCESSOR = 0
+export const CLIENTS_PROCESSOR = 0
 
 /** Queries a second, by callers; the ratio is to `pg.Pool`. Without a `url`, around clients that answer at once. */
 export type QueriesResult = Record<CallerCount, Record<QueryPeer, Row>>

@@ -13,6 +13,8 @@ export interface Measured extends Compared {
   readonly processor: Compared
   /** The median ratio of each launch. */
   readonly byLaunch: readonly number[]
+  /** The median value of each launch. */
+  readonly medianByLaunch: readonly number[]
 }
 
 /** Measured, or why not. */
@@ -40,12 +42,19 @@ export function rowsOf(
       return { ...spread(values), ratio: ratio(values, baseValues) }
     }
     const byLaunch: number[] = []
+    const medianByLaunch: number[] = []
     for (let at = 0; at < answers.length; at += roundsOfLaunch) {
       const of = (all: readonly Answer[]): number[] =>
         all.slice(at, at + roundsOfLaunch).map(({ value }) => value)
       byLaunch.push(ratio(of(answers), of(baseAnswers)).median)
+      medianByLaunch.push(spread(of(answers)).median)
     }
-    rows.set(peer, { ...compare('value'), processor: compare('processor'), byLaunch })
+    rows.set(peer, {
+      ...compare('value'),
+      processor: compare('processor'),
+      byLaunch,
+      medianByLaunch,
+    })
   }
   for (const [peer, reason] of skipped) rows.set(peer, { skipped: reason })
   return Object.fromEntries(rows)

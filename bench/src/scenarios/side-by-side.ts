@@ -5,19 +5,18 @@ import { shuffled } from '../measure/shuffle.ts'
 import { Worker } from '../measure/worker.ts'
 import { type Row, rowsOf } from './result.ts'
 
-type Timed = 'lending' | 'queries'
+type Timed = 'lending' | 'queries' | 'quiet' | 'cold-start' | 'storm' | 'priorities'
 
 export interface SideBySide<N extends Timed> {
   readonly job: N
   readonly peers: readonly string[]
-  /** The peer that all are compared with. */
-  readonly base: string
   /** What the worker of these peers is started with; each has a worker of its own, unless all go `together`. */
   argument(peers: readonly string[]): Jobs[N]['argument']
   readonly together?: boolean
   /** What each peer is asked in each round, by name; peers that are together are told apart by `peer`. */
   readonly questions: ReadonlyMap<string, Jobs[N]['request']>
-  readonly warmUpMillis: number
+  /** For a job that warms up for as long as it is told. */
+  readonly warmUpMillis?: number
   /** How often every worker is started anew: V8 does not compile the same way each time. */
   readonly launches: number
   /** In each launch. */
@@ -29,12 +28,25 @@ export interface SideBySide<N extends Timed> {
 /** By question, by peer, in the order of the rounds. */
 type Measurements = ReadonlyMap<string, Map<string, Answer[]>>
 
+/** By question, by peer. */
+type Rows = Record<string, Record<string, Row>>
+
+/** Measures all peers. Returns the rows of each question, compared with the peer `base`. */
+export async function sideBySide<N extends Timed>({
+  base,
+  ...plan
+}: SideBySide<N> & { readonly base: string }): Promise<Rows> {
+  const compare = await measureSideBySide(plan)
+  return compare(base)
+}
+
 /**
- * Asks one worker at a time, every peer once in a round, in another order each round. Returns the rows of each question.
+ * Asks one worker at a time, every peer once in a round, in another order each round. Returns a function that compares what
+ * was measured with one of the peers.
  */
-export async function sideBySide<N extends Timed>(
+export async function measureSideBySide<N extends Timed>(
   plan: SideBySide<N>,
-): Promise<Record<string, Record<string, Row>>> {
+): Promise<(base: string) => Rows> {
   const skipped = new Map<string, string>()
   const measured: Measurements = new Map(
     [...plan.questions.keys()].map((name) => [name, new Map()]),
@@ -59,11 +71,13 @@ export async function sideBySide<N extends Timed>(
       for (const worker of workers.values()) worker.kill()
     }
   }
-  const rows = [...measured].map(([name, rounds]) => [
-    name,
-    rowsOf(rounds, plan.base, skipped, plan.rounds),
-  ])
-  return Object.fromEntries(rows) as Record<string, Record<string, Row>>
+  return (base) => {
+    const rows = [...measured].map(([name, rounds]): [string, Record<string, Row>] => [
+      name,
+      rowsOf(rounds, base, skipped, plan.rounds),
+    ])
+    return Object.fromEntries(rows)
+  }
 }
 
 async function askAll<N extends Timed>(
@@ -73,7 +87,8 @@ async function askAll<N extends Timed>(
 ): Promise<void> {
   for (const [peer, worker] of workers) {
     for (const question of questions.values()) {
-      await worker.ask({ ...question, peer, millis: warmUpMillis, warmUp: true })
+      const millis = warmUpMillis === undefined ? {} : { millis: warmUpMillis }
+      await worker.ask({ ...question, ...millis, peer, warmUp: true })
     }
   }
   for (let round = 0; round < rounds; round++) {
