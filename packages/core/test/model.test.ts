@@ -53,7 +53,7 @@ class World {
   /** What was asked for when `max` changed, and had not begun: generic-pool begins some creates a turn later. */
   #unbegun = 0
   #reentries = 0
-  /** A child discards one inherited resource after the other: those still to come do not count. */
+  /** A child discards what it inherited, one after the other: what is still to come does not count. */
   #discarding = false
 
   constructor(setup: Setup) {
@@ -144,11 +144,11 @@ class World {
     if (writes && (resource?.destroys ?? 0) > 0) this.broken.push(`${hook} of a destroyed resource`)
     const { creating, wanted } = this.driver
     const { max } = this.pool.stats
-    const open = this.#discarding ? 0 : wanted.length
-    if (hook === 'create' && creating + open > max && --this.#unbegun < 0) {
+    if (hook !== 'create' || this.#discarding) return
+    if (creating + wanted.length > max && --this.#unbegun < 0) {
       this.broken.push(`${creating} opening and ${wanted.length} open, of ${max}`)
     }
-    if (hook === 'create' && creating > 2) this.broken.push(`${creating} opening at once`)
+    if (creating > 2) this.broken.push(`${creating} opening at once`)
   }
 
   acquire(options: { timeoutMillis?: number; priority?: number }): void {
