@@ -1,5 +1,5 @@
-export { defineDriver } from './driver.ts'
-export type { CreateFailure, Driver, ResetContext } from './driver.ts'
+export { defineDriver } from './api/driver.ts'
+export type { CreateFailure, Driver, ResetContext } from './api/driver.ts'
 export {
   AcquireTimeoutError,
   CreateError,
@@ -8,14 +8,13 @@ export {
   PoolError,
   QueueFullError,
   StaleResourceError,
-} from './errors.ts'
-export type { AcquirePhase } from './errors.ts'
-export { afterFork, afterRestore } from './identity.ts'
-export type { ForkDetection, ProcessChangeReason } from './identity.ts'
-export type { BasePoolOptions, PoolOptions } from './options.ts'
+} from './api/errors.ts'
+export type { AcquirePhase } from './api/errors.ts'
+export { afterFork, afterRestore } from './identity/identity.ts'
+export type { BasePoolOptions, ForkDetection, PoolOptions } from './api/options.ts'
 export { createForkSafePool } from './pool.ts'
-export { onAbort } from './signals.ts'
-export type { PoolStats } from './stats.ts'
+export { onAbort } from './tools/signals.ts'
+export type { PoolStats } from './api/stats.ts'
 export type {
   AcquireOptions,
   CloseOptions,
@@ -24,4 +23,5 @@ export type {
   Lease,
   PoolEvents,
   PoolListener,
-} from './surface.ts'
+  ProcessChangeReason,
+} from './api/pool.ts'

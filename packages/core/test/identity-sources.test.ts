@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { bestSource, type Koffi, ppidSource } from '../src/identity-sources.ts'
+import { bestSource, type Koffi, ppidSource } from '../src/identity/sources.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()

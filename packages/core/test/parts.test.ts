@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Clock, machineClocks } from '../src/clock.ts'
-import { loadKoffi } from '../src/identity-sources.ts'
-import { ProcessIdentity } from '../src/identity.ts'
+import type { Context } from '../src/context/context.ts'
+import { Clock, machineClocks } from '../src/tools/clock.ts'
+import { loadKoffi } from '../src/identity/sources.ts'
+import { ProcessIdentity } from '../src/identity/identity.ts'
 import { defineDriver } from '../src/index.ts'
-import { type Linked, LinkedList } from '../src/list.ts'
-import { Queue, Waiter } from '../src/queue.ts'
+import { type Linked, LinkedList } from '../src/tools/list.ts'
+import { Queue, Waiter } from '../src/lend/queue.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 
 // What no user of the pool can bring about, or sees only by its cost.
@@ -39,8 +40,8 @@ describe('a linked list', () => {
 
 test('a caller that has left the queue leaves it once', () => {
   const clock = new Clock(machineClocks, () => undefined)
-  const nothing = (): void => undefined
-  const queue = new Queue<FakeResource>(clock, nothing, nothing, nothing)
+  const context = { clock, checkProcess: () => undefined } as Context<FakeResource>
+  const queue = new Queue(context, { expired: () => undefined, rejected: () => undefined })
   const since = clock.moment()
   const waiters = [
     new Waiter<FakeResource>(0, since, 9),

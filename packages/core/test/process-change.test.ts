@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
-import type { IdentitySource } from '../src/identity-sources.ts'
-import type * as Identity from '../src/identity.ts'
-import { processIdentity, ProcessIdentity } from '../src/identity.ts'
+import type { IdentitySource } from '../src/identity/sources.ts'
+import type * as Identity from '../src/identity/identity.ts'
+import { processIdentity, ProcessIdentity } from '../src/identity/identity.ts'
 import {
   afterFork,
   afterRestore,

@@ -1,6 +1,6 @@
 import { queryObjects } from 'node:v8'
 import { describe, expect, test } from 'vitest'
-import { Generation } from '../src/generation.ts'
+import { Generation } from '../src/stock/generation.ts'
 import { createForkSafePool } from '../src/index.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'

@@ -1,4 +1,4 @@
-import { LONGEST_TIMER } from '../timers.ts'
+import { LONGEST_TIMER } from '../tools/timers.ts'
 import type { Member } from './member.ts'
 import type { EvictionConfig, Evictor, PooledResource } from './surface.ts'
 

@@ -1,4 +1,4 @@
-import type { Lease } from '../surface.ts'
+import type { Lease } from '../api/pool.ts'
 import type { Member } from './member.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Lease } from '../surface.ts'
+import type { Lease } from '../api/pool.ts'
 import type { PooledResource } from './surface.ts'
 
 /** What the pool keeps of a resource: an evictor sees some of it. */

@@ -1,4 +1,4 @@
-import { AcquireTimeoutError, CreateError, QueueFullError } from '../errors.ts'
+import { AcquireTimeoutError, CreateError, QueueFullError } from '../api/errors.ts'
 
 /** What generic-pool says, word for word: there are programs that compare it. */
 export const says = {

@@ -1,4 +1,4 @@
-import { startTimer, type Timer } from '../timers.ts'
+import { startTimer, type Timer } from '../tools/timers.ts'
 
 /** What is under way, to be waited for. */
 export class Operations {

@@ -1,5 +1,5 @@
-import type { BasePoolOptions } from '../options.ts'
-import { show } from '../rules.ts'
+import type { BasePoolOptions } from '../api/options.ts'
+import { show } from '../tools/rules.ts'
 import type { EvictionConfig, Options } from './surface.ts'
 
 /** What the pool itself goes by; the rest is core's. */

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
-import { show } from '../rules.ts'
-import { checkProcess, endIdle, Pool as CorePool } from '../pool.ts'
-import type { PoolEvents } from '../surface.ts'
-import type { PoolStats } from '../stats.ts'
+import { show } from '../tools/rules.ts'
+import type { DestroyReason } from '../api/pool.ts'
+import { Pool as CorePool } from '../pool.ts'
+import type { PoolEvents } from '../api/pool.ts'
+import type { PoolStats } from '../api/stats.ts'
 import { checkFactory, driverOf, NotValidError } from './driver.ts'
 import { DefaultEvictor, EvictionRuns } from './evictor.ts'
 import { Loans } from './loans.ts'
@@ -61,7 +62,7 @@ export class Pool<T> extends EventEmitter {
       creates: this._creates,
       tests: this._tests,
       destroys: this._destroys,
-      checkProcess: () => checkProcess(this._core),
+      checkProcess: () => this._checkProcess(),
       isAwaited: () => this._core.stats.waiting > 0,
       isLastHope: () => this._draining && this._core.stats.borrowed === 0,
       opened: (member) => {
@@ -73,7 +74,7 @@ export class Pool<T> extends EventEmitter {
     this._config = config
     this._resets = factory.reset !== undefined
     this._runs = new EvictionRuns(new Evictor(), config, () => {
-      endIdle(this._core, 'idle', (idle) => this._runs.choose(idle))
+      this._endIdle('idle', (idle) => this._runs.choose(idle))
     })
     this._core = new CorePool(driver, coreOptionsOf(options ?? {}, config))
     this._tell(factory.discard !== undefined)
@@ -89,7 +90,7 @@ export class Pool<T> extends EventEmitter {
     this._start()
     this._start = undefined
     if (this.min <= 0) return
-    checkProcess(this._core)
+    this._checkProcess()
     this._core.resize({ min: this.min })
     // All at once. Why one could not be opened is told by an event, and it is tried again.
     this._core.warmUp().catch(() => undefined)
@@ -126,7 +127,7 @@ export class Pool<T> extends EventEmitter {
 
   /** Whether a resource is lent, by this process. */
   isBorrowedResource(resource: T): boolean {
-    checkProcess(this._core)
+    this._checkProcess()
     return this._loans.of(resource) !== undefined
   }
 
@@ -188,8 +189,28 @@ export class Pool<T> extends EventEmitter {
   }
 
   private get _stats(): PoolStats {
-    checkProcess(this._core)
+    this._checkProcess()
     return this._core.stats
+  }
+
+  private _checkProcess(): void {
+    CorePool.partsOf(this._core).context.checkProcess()
+  }
+
+  /** Ends the idle resources that `choose` picks, of which it is given those idle for longest first. Returns how many. */
+  private _endIdle(
+    reason: DestroyReason,
+    choose: (idle: readonly Member<T>[]) => readonly Member<T>[],
+  ): number {
+    this._checkProcess()
+    const { stock } = CorePool.partsOf(this._core)
+    const idle = stock.idle.members()
+    const chosen = new Set<unknown>(choose(idle.map(({ resource }) => resource as Member<T>)))
+    for (const entry of idle) {
+      // The end of one may have had another lent.
+      if (entry.state === 'idle' && chosen.has(entry.resource)) stock.end(entry, reason)
+    }
+    return chosen.size
   }
 
   private async _lend<G>(given: number | undefined, give: (member: Member<T>) => G): Promise<G> {
@@ -212,7 +233,7 @@ export class Pool<T> extends EventEmitter {
     if (this._loans.isInherited(resource)) return
     const isIt = ({ obj }: Member<T>): boolean => obj === resource
     const ended =
-      how === 'destroy' ? endIdle(this._core, 'broken', (idle) => idle.filter(isIt).slice(0, 1)) : 0
+      how === 'destroy' ? this._endIdle('broken', (idle) => idle.filter(isIt).slice(0, 1)) : 0
     if (ended === 0) throw new Error(says.notLent)
   }
 
@@ -235,7 +256,7 @@ export class Pool<T> extends EventEmitter {
   }
 
   private async _drain(): Promise<void> {
-    checkProcess(this._core)
+    this._checkProcess()
     this._draining = true
     // For callers of `ready` that wait for the start.
     this._start?.()
@@ -246,7 +267,7 @@ export class Pool<T> extends EventEmitter {
 
   private async _clear(): Promise<void> {
     await this._untilIdleOrLent()
-    endIdle(this._core, 'recycle', (idle) => idle)
+    this._endIdle('recycle', (idle) => idle)
     await this._destroys.settled()
   }
 

@@ -1,5 +1,5 @@
-import type { CreateFailure } from '../driver.ts'
-import type { BasePoolOptions } from '../options.ts'
+import type { CreateFailure } from '../api/driver.ts'
+import type { BasePoolOptions } from '../api/options.ts'
 
 /**
  * How resources are opened and closed: the three functions of generic-pool, and those with which a fork-safe pool can do more.

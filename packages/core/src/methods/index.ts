@@ -8,8 +8,8 @@ export {
   show,
   trueOrFalse,
   wholeFrom,
-} from '../rules.ts'
-export type { Rule, Rules } from '../rules.ts'
+} from '../tools/rules.ts'
+export type { Rule, Rules } from '../tools/rules.ts'
 export { transact } from './transaction.ts'
 export type {
   Savepoint,

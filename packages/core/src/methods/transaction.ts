@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { StaleResourceError } from '../errors.ts'
-import type { ForkSafePool, Lease } from '../surface.ts'
+import { StaleResourceError } from '../api/errors.ts'
+import type { ForkSafePool, Lease } from '../api/pool.ts'
 import { type Cancel, cancelOrEnd, useUntilAborted } from './until-aborted.ts'
 
 /** What is done in a transaction. What it throws rolls back; `savepoint` nests. `lease` is the one that it all runs on. */

@@ -1,6 +1,6 @@
-import { discardLease } from '../lease.ts'
-import { onAbort } from '../signals.ts'
-import type { ForkSafePool, Lease } from '../surface.ts'
+import { PooledLease } from '../lend/lease.ts'
+import { onAbort } from '../tools/signals.ts'
+import type { ForkSafePool, Lease } from '../api/pool.ts'
 
 /**
  * Work on one resource, which is given back when the promise settles. After `decide()`, the outcome is that of the work, even if
@@ -43,7 +43,10 @@ export async function useUntilAborted<R extends object, T>(
   let stopListening!: () => void
   const aborted = new Promise<never>((_, reject) => {
     stopListening = onAbort(signal, () => {
-      timer = setTimeout(() => discardLease(lease, tooLate('`work`')), DISCARD_AFTER_MILLIS).unref()
+      timer = setTimeout(
+        () => PooledLease.discard(lease, tooLate('`work`')),
+        DISCARD_AFTER_MILLIS,
+      ).unref()
       if (decided) return
       cancelled = cancelOrEnd(lease, cancel)
       reject(signal.reason as Error)
@@ -89,7 +92,7 @@ export async function cancelOrEnd<R extends object>(
   try {
     await Promise.race([cancel(lease), late])
   } catch (error) {
-    discardLease(lease, error as Error)
+    PooledLease.discard(lease, error as Error)
   } finally {
     clearTimeout(timer)
   }

@@ -1,5 +1,5 @@
 import { vi } from 'vitest'
-import type { Clocks } from '../../src/clock.ts'
+import type { Clocks } from '../../src/tools/clock.ts'
 import { settled } from './time.ts'
 
 /**

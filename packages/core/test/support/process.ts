@@ -1,5 +1,5 @@
-import type { Clocks } from '../../src/clock.ts'
-import { ProcessIdentity } from '../../src/identity.ts'
+import type { Clocks } from '../../src/tools/clock.ts'
+import { ProcessIdentity } from '../../src/identity/identity.ts'
 import type { BasePoolOptions } from '../../src/index.ts'
 import { Pool } from '../../src/pool.ts'
 import type { FakeDriver, FakeResource } from './fake-driver.ts'

@@ -1,4 +1,4 @@
-import { isPlainObject, show } from './rules.ts'
+import { isPlainObject, show } from '../tools/rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
 const optionalHooks = ['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods']

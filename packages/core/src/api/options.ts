@@ -1,4 +1,5 @@
-import type { ForkDetection } from './identity.ts'
+/** When a pool looks for a change: at every use, at every use until the first change, or only when a hook is called. */
+export type ForkDetection = 'always' | 'once' | 'hooks'
 
 /** The options of every pool. Times are in milliseconds; `Infinity` is no limit. */
 export interface BasePoolOptions {

@@ -1,4 +1,4 @@
-import type { ForkSafePool } from './surface.ts'
+import type { ForkSafePool } from './pool.ts'
 
 /**
  * What a failed create means for those who wait:

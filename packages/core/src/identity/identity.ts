@@ -1,11 +1,7 @@
-import { onSnapshot } from './identity-snapshot.ts'
-import { bestSource, type IdentitySource, noSource } from './identity-sources.ts'
-
-/** What changed the process: a fork, a start from a snapshot, a restore from a checkpoint, or a long freeze. */
-export type ProcessChangeReason = 'fork' | 'snapshot' | 'restore' | 'thaw'
-
-/** When a pool looks for a change: at every use, at every use until the first change, or only when a hook is called. */
-export type ForkDetection = 'always' | 'once' | 'hooks'
+import type { ForkDetection } from '../api/options.ts'
+import type { ProcessChangeReason } from '../api/pool.ts'
+import { onSnapshot } from './snapshot.ts'
+import { bestSource, type IdentitySource, noSource } from './sources.ts'
 
 /**
  * What a pool does about a change. User code runs only once every pool of the process has disowned its resources: first what

@@ -1,19 +1,19 @@
+import type { ResetContext } from '../api/driver.ts'
+import type { DestroyReason } from '../api/pool.ts'
+import type { Linked } from '../tools/list.ts'
 import type { Generation } from './generation.ts'
-import type { PooledLease } from './lease.ts'
-import type { Linked } from './list.ts'
-import type { DestroyReason } from './surface.ts'
 
 export type EntryState =
   'creating' | 'idle' | 'lent' | 'validating' | 'resetting' | 'destroying' | 'gone'
 
 /** Who acquired a resource. */
 export interface Borrower {
-  /** Held for longer, it is a leak. */
+  /** A lease that is held for longer is a leak. */
   readonly leakMillis: number
   readonly stack: string
 }
 
-/** One place in a generation, from the begin of a create to the end of the destroy. generic-pool holds these. */
+/** One resource and all that the pool knows of it, from the begin of its create to the end of its destroy. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
   next: Entry<R> | undefined = undefined
@@ -25,10 +25,11 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   resource: R | undefined = undefined
   /** Its create has failed: there is no resource. */
   failed = false
-  lease: PooledLease<R> | undefined = undefined
+  /** The lease that is valid now. */
+  lease: object | undefined = undefined
   /** How often it has been lent. */
   uses = 0
-  /** When its life ends, by the monotonic clock. */
+  /** When its lifetime ends, by the monotonic clock. */
   expiresAt = Infinity
   /** When it became idle, or a moment before, by the monotonic clock. */
   idleSince = 0
@@ -39,23 +40,25 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   polls = 0
   /** The test after which it goes back to where it was idle, if nobody takes it. */
   test: 'keepalive' | 'poll' | undefined = undefined
-  /** To whom it is lent, and since when by the monotonic clock; kept for leak detection alone. */
+  /** Its holder, and since when by the monotonic clock. Set only for leak detection. */
   lentTo: Borrower | undefined = undefined
   lentAt = 0
-  /** It did not answer in time: nor would it answer a goodbye. */
+  /** It did not answer in time, and would not answer a goodbye. */
   mute = false
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
-  /** When the hook in flight, or the last one, was called, by the monotonic clock. */
+  /** When the hook in flight was called, by the monotonic clock. */
   calledAt = 0
-  /** The hook in flight has outlived a caller who waited for it: nobody counts on it any more. */
+  /** No waiting caller counts on the hook in flight. */
   overdue = false
-  /** Ends the wait for the hook in flight, if there is one. */
+  /** Gives up the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
+  /** What `reset` is given. */
+  resetContext: ResetContext | undefined = undefined
 
-  readonly generation: Generation<R>
+  readonly generation: Generation<Entry<R>>
 
-  constructor(generation: Generation<R>) {
+  constructor(generation: Generation<Entry<R>>) {
     this.generation = generation
   }
 }

@@ -1,6 +1,8 @@
 import type { CreateFailure } from './driver.ts'
-import type { ProcessChangeReason } from './identity.ts'
 import type { PoolStats } from './stats.ts'
+
+/** What changed the process: a fork, a start from a snapshot, a restore from a checkpoint, or a long freeze. */
+export type ProcessChangeReason = 'fork' | 'snapshot' | 'restore' | 'thaw'
 
 /** How to wait for a resource, and how to hold it. */
 export interface AcquireOptions {
@@ -38,6 +40,8 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
   readonly resource: R
   /** The generation of the resource: `stats.generation` when it was opened. */
   readonly generation: number
+  /** Whether the lease is valid: not released, destroyed, lost or stale. */
+  readonly active: boolean
   /**
    * Gives the resource back. Does nothing if this process does not own it, nor at the first call after the resource was lost or
    * the pool has closed.

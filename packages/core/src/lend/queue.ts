@@ -1,10 +1,10 @@
-import type { Clock, Moment } from './clock.ts'
-import type { Borrower } from './entry.ts'
-import { Heap } from './heap.ts'
-import { type Linked, LinkedList } from './list.ts'
-import { inSlices } from './slices.ts'
-import type { Lease } from './surface.ts'
-import { LONGEST_TIMER } from './timers.ts'
+import type { Context } from '../context/context.ts'
+import type { Moment } from '../tools/clock.ts'
+import type { Borrower } from '../stock/entry.ts'
+import { Heap } from '../tools/heap.ts'
+import { type Linked, LinkedList } from '../tools/list.ts'
+import type { Lease } from '../api/pool.ts'
+import { inSlices, LONGEST_TIMER } from '../tools/timers.ts'
 
 // The functions of the promise under construction: one executor for all waits, so that none is allocated for each.
 type Resolve = (lease: Lease<object>) => void
@@ -90,25 +90,21 @@ export class Queue<R extends object> {
   /** One timer for all deadlines, at the earliest of them or before it. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
-  readonly #clock: Clock
-  readonly #checkProcess: () => void
+  readonly #context: Context<R>
   readonly #expired: (waiter: Waiter<R>) => void
   readonly #rejected: () => void
 
   /**
-   * `checkProcess` looks for a change of process; when it returns, the waits of the other process have ended. `expired` is
-   * called with each waiter past its deadline, and must remove it. `rejected` is called when `rejectAll` has rejected all.
+   * `expired` is called with each waiter past its deadline, and must remove it. `rejected` is called when `rejectAll` has
+   * rejected the last one.
    */
   constructor(
-    clock: Clock,
-    checkProcess: () => void,
-    expired: (waiter: Waiter<R>) => void,
-    rejected: () => void,
+    context: Context<R>,
+    on: { readonly expired: (waiter: Waiter<R>) => void; readonly rejected: () => void },
   ) {
-    this.#clock = clock
-    this.#checkProcess = checkProcess
-    this.#expired = expired
-    this.#rejected = rejected
+    this.#context = context
+    this.#expired = on.expired
+    this.#rejected = on.rejected
   }
 
   enqueue(waiter: Waiter<R>): void {
@@ -204,9 +200,9 @@ export class Queue<R extends object> {
   }
 
   #expire(): void {
-    this.#checkProcess()
+    this.#context.checkProcess()
     inSlices(() => {
-      const now = this.#clock.now()
+      const now = this.#context.clock.now()
       const late = this.#nextLate(now)
       if (late !== undefined) this.#expired(late)
       else if (this.waiting > 0) this.#setTimer(this.#deadlines.first?.dueAt ?? Infinity, now)

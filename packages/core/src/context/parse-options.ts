@@ -1,4 +1,4 @@
-import type { BasePoolOptions } from './options.ts'
+import type { BasePoolOptions } from '../api/options.ts'
 import {
   anAbortSignal,
   checkOptions,
@@ -8,7 +8,7 @@ import {
   type Rules,
   trueOrFalse,
   wholeFrom,
-} from './rules.ts'
+} from '../tools/rules.ts'
 
 /** Every option with its value. */
 export type ParsedOptions = {

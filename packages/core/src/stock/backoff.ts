@@ -1,6 +1,6 @@
-import type { CreateFailure } from './driver.ts'
-import type { ParsedOptions } from './parse-options.ts'
-import { LONGEST_TIMER } from './timers.ts'
+import type { CreateFailure } from '../api/driver.ts'
+import type { ParsedOptions } from '../context/parse-options.ts'
+import { LONGEST_TIMER } from '../tools/timers.ts'
 
 /** What the server's failing means for the next create: a pause, and then one at a time until one succeeds. */
 export class Backoff {

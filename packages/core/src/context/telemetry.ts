@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { show } from './rules.ts'
-import type { PoolEvents, PoolListener } from './surface.ts'
-import { runApart } from './uncaught.ts'
+import { show } from '../tools/rules.ts'
+import type { PoolEvents, PoolListener } from '../api/pool.ts'
+import { runApart } from '../tools/uncaught.ts'
 
 const channels = {
   acquire: channel('forksafe:acquire'),

@@ -2,8 +2,8 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import { nodeSnapshot } from './identity-snapshot.ts'
-import type { PoolStats } from './stats.ts'
+import { nodeSnapshot } from './snapshot.ts'
+import type { PoolStats } from '../api/stats.ts'
 
 /** One way for a process to tell that it is not the one that `settle` was last called in. */
 export interface IdentitySource {

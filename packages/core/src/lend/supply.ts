@@ -1,0 +1,88 @@
+import type { Context } from '../context/context.ts'
+import type { Stock } from '../stock/stock.ts'
+import { onAbort } from '../tools/signals.ts'
+import { LONGEST_TIMER } from '../tools/timers.ts'
+import type { Queue } from './queue.ts'
+
+interface WarmUp {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Decides when another resource is opened: for waiting callers, for `min`, and for `warmUp`. */
+export class Supply<R extends object> {
+  /** `false` in a forked child that has not used the pool: it opens nothing for `min`. */
+  inUse = true
+  readonly #context: Context<R>
+  readonly #stock: Stock<R>
+  readonly #queue: Queue<R>
+  readonly #warmUps = new Set<WarmUp>()
+
+  constructor(context: Context<R>, stock: Stock<R>, queue: Queue<R>) {
+    this.#context = context
+    this.#stock = stock
+    this.#queue = queue
+  }
+
+  /** At most `maxConnecting` creates at once. While creates fail, one after a pause. */
+  get mayOpen(): boolean {
+    const { max, maxConnecting } = this.#context.options
+    const { size, creating, backoff } = this.#stock
+    if (size >= max || creating >= maxConnecting) return false
+    return backoff.failure === undefined || (!backoff.pausing && !this.#stock.probing)
+  }
+
+  /** How many more waiting callers can be served by resources that are on their way, or will be opened as soon as possible. */
+  get promised(): number {
+    const { coming, size, backoff } = this.#stock
+    if (backoff.failure !== undefined) return coming
+    return coming + Math.max(0, this.#context.options.max - size)
+  }
+
+  /** Opens and tests what is wanted. Called whenever that may have changed; too often does no harm. */
+  run(): void {
+    const { idle } = this.#stock
+    while (this.#queue.waiting > this.#stock.coming) {
+      if (idle.upNext !== undefined) this.#stock.test(idle.upNext)
+      else if (this.mayOpen) this.#stock.open()
+      else break
+    }
+    const isKept = this.inUse && (this.#context.options.eager || this.#warmUps.size > 0)
+    if (isKept && this.#context.state === 'open') this.#keepMin()
+  }
+
+  /** Resolves when `min` resources are open. */
+  async warmUp(signal: AbortSignal | undefined): Promise<void> {
+    this.inUse = true
+    let warmUp!: WarmUp
+    const opened = new Promise<void>((resolve, reject) => {
+      warmUp = { resolve, reject }
+    })
+    this.#warmUps.add(warmUp)
+    const stopListening = signal && onAbort(signal, () => warmUp.reject(signal.reason))
+    // Keeps the process alive, also between retries.
+    const hold = setInterval(() => undefined, LONGEST_TIMER)
+    this.run()
+    try {
+      await opened
+    } finally {
+      this.#warmUps.delete(warmUp)
+      clearInterval(hold)
+      stopListening?.()
+    }
+  }
+
+  rejectWarmUps(error: () => unknown): void {
+    for (const { reject } of this.#warmUps) reject(error())
+  }
+
+  /** One at a time, unless `warmUp` waits for them. */
+  #keepMin(): void {
+    const stock = this.#stock
+    const { min } = this.#context.options
+    while (stock.kept < min && this.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
+      stock.open()
+    }
+    if (stock.kept - stock.creating >= min) for (const { resolve } of this.#warmUps) resolve()
+  }
+}

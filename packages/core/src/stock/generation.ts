@@ -1,0 +1,50 @@
+import genericPool, { type Pool } from 'generic-pool'
+
+/** How a generation creates and destroys its members. Each function calls `done` once, and never throws. */
+export interface Factory<T> {
+  create(member: T, done: () => void): void
+  destroy(member: T, done: () => void): void
+}
+
+/**
+ * Everything that was opened under one identity of the process, in one generic-pool. That decides how many resources exist,
+ * and creates and destroys them. It never lends them: each is on loan to this pool from its first moment to its last.
+ */
+export class Generation<T> {
+  readonly number: number
+  /** Its resources end as they come back. */
+  retired = false
+  /** Its resources belong to another process. */
+  disowned = false
+  readonly #pool: Pool<T>
+  /** What generic-pool has been asked to create and has not begun. */
+  readonly #reserved: T[] = []
+
+  constructor(number: number, factory: Factory<T>) {
+    this.number = number
+    this.#pool = genericPool.createPool<T>(
+      {
+        // It never rejects: generic-pool would try again at once, and for ever.
+        create: () =>
+          new Promise((resolve) => {
+            const member = this.#reserved.shift() as T
+            factory.create(member, () => resolve(member))
+          }),
+        destroy: (member) => new Promise((resolve) => factory.destroy(member, resolve)),
+      },
+      { autostart: false },
+    )
+    // Not a `max` of generic-pool's own: `max` may change, and what is being destroyed counts too.
+    Object.defineProperty(this.#pool, 'spareResourceCapacity', { get: () => this.#reserved.length })
+  }
+
+  /** Creates a member, possibly a turn later. Resolves with whichever member has been created next. */
+  async create(member: T): Promise<T> {
+    this.#reserved.push(member)
+    return this.#pool.acquire()
+  }
+
+  destroy(member: T): void {
+    void this.#pool.destroy(member)
+  }
+}

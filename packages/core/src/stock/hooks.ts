@@ -1,0 +1,106 @@
+import { StaleResourceError } from '../api/errors.ts'
+import type { PoolEvents } from '../api/pool.ts'
+import type { Context } from '../context/context.ts'
+import { startTimer } from '../tools/timers.ts'
+import type { Entry } from './entry.ts'
+
+export type Outcome<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+type Hook = PoolEvents['hookError'][0]['hook']
+
+/** Calls the driver's hooks: where they may run, for how long, and what happens if they fail. */
+export class Hooks<R extends object> {
+  readonly #context: Context<R>
+
+  constructor(context: Context<R>) {
+    this.#context = context
+  }
+
+  /**
+   * Calls a hook that may write to the server. This is the only place that does, and only in the process that opened the
+   * resource.
+   * @throws {StaleResourceError} in any other process.
+   */
+  call<A extends unknown[], T>(
+    entry: Entry<R>,
+    run?: (...args: A) => T,
+    ...args: A
+  ): T | undefined {
+    this.#context.checkProcess()
+    if (entry.generation.disowned) throw this.staleError(entry)
+    return run && this.#context.run(run, ...args)
+  }
+
+  /** Calls a hook that affects only this process. It must not fail; if it does, an event says so. */
+  callGuarded<A extends unknown[]>(
+    entry: Entry<R>,
+    hook: Hook,
+    run: ((...args: A) => void) | undefined,
+    ...args: A
+  ): void {
+    if (run === undefined) return
+    try {
+      const result: unknown = this.#context.run(run, ...args)
+      if (result instanceof Promise) {
+        result.catch((error: unknown) => this.failed(entry, hook, error))
+      }
+    } catch (error) {
+      this.failed(entry, hook, error)
+    }
+  }
+
+  /**
+   * Starts a hook and calls `done` once: when it settles, when its time is up, or when `entry.giveUp` is called; but not in a
+   * process that does not own the resource. In the last two cases `abort` is called too, and nothing that the hook does later
+   * matters, not even a rejection.
+   */
+  callBounded<T>(
+    entry: Entry<R>,
+    hook: 'create' | 'validate' | 'reset' | 'destroy',
+    millis: number,
+    start: () => T | Promise<T>,
+    done: (outcome: Outcome<T>) => void,
+    abort?: (reason: Error) => void,
+  ): void {
+    let settled = false
+    const settle = (outcome: Outcome<T>): void => {
+      if (settled) return
+      settled = true
+      timer.clear()
+      entry.giveUp = undefined
+      if (!entry.generation.disowned) done(outcome)
+    }
+    const fail = (error: unknown): void => {
+      // After a fork, the hook is the parent's: record neither failure nor success.
+      this.#context.checkProcess()
+      if (!settled && hook !== 'create') this.failed(entry, hook, error)
+      settle({ ok: false, error })
+    }
+    const timer = startTimer(() => {
+      const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
+      entry.mute = true
+      abort?.(error)
+      fail(error)
+    }, millis)
+    entry.calledAt = this.#context.clock.monotonic
+    entry.giveUp = (error) => {
+      abort?.(error)
+      settle({ ok: false, error })
+    }
+    // A hook that throws at once fails in a turn of its own, too: nobody is called back in the middle of a call.
+    new Promise<T>((resolve) => resolve(start())).then((value) => {
+      this.#context.checkProcess()
+      settle({ ok: true, value })
+    }, fail)
+  }
+
+  staleError({ generation }: Entry<R>): StaleResourceError {
+    return new StaleResourceError(this.#context.options.name, `generation ${generation.number}`)
+  }
+
+  /** Reports a failed hook, unless it was another process's to call. */
+  failed({ generation }: Entry<R>, hook: Hook, error: unknown): void {
+    if (generation.disowned && hook !== 'discard') return
+    this.#context.telemetry.emit('hookError', { generation: generation.number, hook, error })
+  }
+}

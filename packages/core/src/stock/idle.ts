@@ -1,0 +1,95 @@
+import type { Context } from '../context/context.ts'
+import { LinkedList } from '../tools/list.ts'
+import type { Entry } from './entry.ts'
+
+/**
+ * A resource that has been idle for longer is lent only after the event loop has polled: if the loop was blocked, it has not
+ * heard the end of the resource yet. This is HikariCP's limit, which validates then.
+ */
+const FRESH_MILLIS = 500
+
+/** The idle resources, in the order in which they came back, and whether they can be trusted to work. */
+export class Idle<R extends object> extends LinkedList<Entry<R>> {
+  readonly #context: Context<R>
+  readonly #fifo: boolean
+  /** A resource that has been idle for longer is validated before it is lent. */
+  readonly #trustMillis: number
+  readonly #freshMillis: number
+  /** How often the event loop is known to have polled. */
+  #polls = 0
+  #pollExpected = false
+
+  constructor(context: Context<R>) {
+    super()
+    const { validateAfterIdleMillis: trust, fifo } = context.options
+    this.#context = context
+    this.#fifo = fifo
+    this.#trustMillis = context.driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
+  }
+
+  /** The resource to be lent next. */
+  get upNext(): Entry<R> | undefined {
+    return this.#fifo ? this.first : this.last
+  }
+
+  /** Removes and returns the resource to be lent next, unless it must be tested first. */
+  takeFresh(): Entry<R> | undefined {
+    const entry = this.upNext
+    if (entry === undefined) return undefined
+    if (this.#trustMillis !== Infinity) {
+      const { clock } = this.#context
+      clock.look()
+      if (clock.wall - entry.trustedAtWall > this.#freshMillis) return undefined
+      if (clock.monotonic - entry.trustedAt > this.#freshMillis) return undefined
+    }
+    this.remove(entry)
+    return entry
+  }
+
+  /** Whether only the driver can tell if a resource still works, because its end may not have been heard. */
+  mayBeDead(entry: Entry<R>): boolean {
+    const { clock } = this.#context
+    const idleMillis = Math.max(clock.wall - entry.trustedAtWall, clock.monotonic - entry.trustedAt)
+    if (idleMillis > this.#trustMillis) return true
+    // The event loop has been blocked ever since it became idle.
+    return idleMillis > this.#freshMillis && entry.polls === this.#polls
+  }
+
+  /** Adds a resource that has come back, or puts one back that was tested for its own sake. */
+  layDown(entry: Entry<R>): void {
+    const { wall, monotonic } = this.#context.clock
+    if (entry.test !== 'poll') {
+      entry.trustedAt = monotonic
+      entry.trustedAtWall = wall
+      this.#expectPoll(entry)
+    }
+    if (entry.test === undefined) {
+      entry.idleSince = monotonic
+      this.push(entry)
+    } else {
+      let next = this.first
+      while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
+      this.insert(entry, next)
+    }
+    entry.test = undefined
+    entry.state = 'idle'
+  }
+
+  /** Trusts no resource any more that is idle now. */
+  distrust(): void {
+    for (const entry of this.members()) entry.trustedAtWall = -Infinity
+  }
+
+  #expectPoll(entry: Entry<R>): void {
+    entry.polls = this.#polls
+    if (this.#pollExpected) return
+    this.#pollExpected = true
+    setImmediate(this.#polled).unref()
+  }
+
+  readonly #polled = (): void => {
+    this.#pollExpected = false
+    this.#polls++
+  }
+}

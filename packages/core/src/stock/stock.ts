@@ -1,0 +1,452 @@
+import type { CreateFailure } from '../api/driver.ts'
+import type { DestroyReason } from '../api/pool.ts'
+import type { Context } from '../context/context.ts'
+import { oneOf, show } from '../tools/rules.ts'
+import { Backoff } from './backoff.ts'
+import { Entry, type EntryState } from './entry.ts'
+import { Generation } from './generation.ts'
+import { Hooks } from './hooks.ts'
+import { Idle } from './idle.ts'
+
+/** What the stock tells those who lend from it. */
+export interface Demand<R extends object> {
+  /** A resource is open, works and is reset: it can be lent. */
+  ready(entry: Entry<R>): void
+  /** A create failed. Returns whether a failure of the kind `single` was reported to a caller. */
+  failed(error: unknown, kind: CreateFailure): boolean
+  /** There may be reason or room to open another resource. */
+  changed(): void
+}
+
+/** The pool abandoned this hook; do not report it. */
+class GivenUp extends Error {}
+
+const aFailure = oneOf(['transient', 'fatal', 'full', 'single'] satisfies CreateFailure[])
+
+/** The resources that exist: opens, tests, resets and ends them. */
+export class Stock<R extends object> {
+  readonly idle: Idle<R>
+  readonly backoff: Backoff
+  /** Every resource, from the begin of its create to the end of its destroy, of every generation. */
+  readonly entries = new Set<Entry<R>>()
+  creating = 0
+  destroying = 0
+  /** Resources being validated or reset. */
+  #preparing = 0
+  /** Resources on their way that nobody counts on. */
+  #overdue = 0
+  readonly #context: Context<R>
+  readonly #demand: Demand<R>
+  readonly #hooks: Hooks<R>
+  #generation: Generation<Entry<R>>
+
+  constructor(context: Context<R>, demand: Demand<R>) {
+    this.#context = context
+    this.#demand = demand
+    this.#hooks = new Hooks(context)
+    this.idle = new Idle(context)
+    this.backoff = new Backoff(context.options.backoff, () => demand.changed())
+    this.#generation = this.#newGeneration(1)
+  }
+
+  /** The number of the present generation. */
+  get generation(): number {
+    return this.#generation.number
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  /** All but those being destroyed. */
+  get kept(): number {
+    return this.entries.size - this.destroying
+  }
+
+  get borrowed(): number {
+    return this.kept - this.creating - this.#preparing - this.idle.length
+  }
+
+  /** Resources on their way that a waiting caller can count on. */
+  get coming(): number {
+    return this.creating + this.#preparing - this.#overdue
+  }
+
+  /** A create is in flight that was begun because another had failed. */
+  get probing(): boolean {
+    for (const { state, probe } of this.entries) if (probe && state === 'creating') return true
+    return false
+  }
+
+  /** Opens a resource; `ready` or `failed` follows. */
+  open(): void {
+    const entry = new Entry(this.#generation)
+    entry.probe = this.backoff.failure !== undefined
+    this.entries.add(entry)
+    this.creating++
+    void entry.generation.create(entry).then((created) => {
+      if (created.failed) created.generation.destroy(created)
+      else this.#opened(created)
+    })
+  }
+
+  /** Tests an idle resource for a waiting caller. */
+  test(entry: Entry<R>): void {
+    if (this.idle.mayBeDead(entry)) return this.validate(entry)
+    // A poll of the event loop is enough to hear of its end.
+    entry.test = 'poll'
+    return this.#test(entry, () => new Promise((resolve) => setImmediate(resolve, true)))
+  }
+
+  /** Asks the driver whether an idle resource still works. */
+  validate(entry: Entry<R>, test?: 'keepalive'): void {
+    entry.test = test
+    const { validate } = this.#context.driver
+    this.#test(entry, () => this.#hooks.call(entry, validate, entry.resource as R))
+  }
+
+  /** Makes a resource ready for its next holder: at once, if the driver does so at once. */
+  reset(entry: Entry<R>): void {
+    entry.state = 'resetting'
+    let pending: void | Promise<void>
+    try {
+      entry.resetContext ??= { checkProcess: () => void this.#hooks.call(entry) }
+      const { reset } = this.#context.driver
+      pending = this.#hooks.call(entry, reset, entry.resource as R, entry.resetContext)
+    } catch (error) {
+      this.#hooks.failed(entry, 'reset', error)
+      return this.#pass(entry, 'resetting', false, 'reset')
+    }
+    if (pending === undefined) return this.#pass(entry, 'resetting', true, 'reset')
+    const resetting = Promise.resolve(pending)
+    if (entry.state !== 'resetting') {
+      // It was lost meanwhile; do not report what becomes of the hook.
+      resetting.catch(() => undefined)
+      return undefined
+    }
+    return this.#prepare(entry, 'reset', () => resetting)
+  }
+
+  /** Ends a resource politely. Does nothing if it is ending already. */
+  end(entry: Entry<R>, reason: DestroyReason, error?: unknown): void {
+    const { state } = entry
+    if (state === 'destroying' || state === 'gone') return
+    if (state === 'idle') this.idle.remove(entry)
+    entry.state = 'destroying'
+    entry.ending = { reason, error }
+    entry.lease = undefined
+    this.destroying++
+    entry.giveUp?.(new GivenUp(reason))
+    entry.generation.destroy(entry)
+    // Waiters or `min` may need a replacement now.
+    if (state !== 'idle' || this.#context.state === 'open') this.#demand.changed()
+  }
+
+  endIdle(reason: DestroyReason): void {
+    while (this.idle.first !== undefined) this.end(this.idle.first, reason)
+  }
+
+  /** Whether a resource keeps the process alive: a lent one does, an idle one need not. */
+  hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
+    this.#hooks.callGuarded(entry, hook, this.#context.driver[hook], entry.resource as R)
+  }
+
+  /** A caller has waited in vain for `waitedMillis`: no longer counts on a resource that was on its way for most of that. */
+  outlived(waitedMillis: number): void {
+    if (this.coming === 0) return
+    const { monotonic } = this.#context.clock
+    for (const entry of this.entries) {
+      if (entry.overdue || entry.giveUp === undefined || entry.state === 'destroying') continue
+      if (monotonic - entry.calledAt >= waitedMillis / 2) return this.#discount(entry)
+    }
+  }
+
+  cancelCreates(): void {
+    // Others may be begun in their place.
+    for (const entry of [...this.entries]) {
+      if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it.'))
+    }
+  }
+
+  /** Begins a new generation; the resources of the present one end as they come back. */
+  recycle(): void {
+    this.#generation.retired = true
+    this.#generation = this.#newGeneration(this.generation + 1)
+    for (const entry of this.entries) {
+      if (['creating', 'validating', 'resetting'].includes(entry.state)) this.#discount(entry)
+    }
+    this.backoff.reset()
+    this.cancelCreates()
+    this.endIdle('recycle')
+  }
+
+  /**
+   * Begins a new generation in a process that owns none of the resources, and ends their leases. Returns the number of
+   * resources and a function that discards them; that calls user code, for which all of this must be done already.
+   */
+  disown(): { readonly resources: number; readonly discard: () => void } {
+    const disowned = [...this.entries]
+    for (const entry of disowned) {
+      entry.generation.disowned = true
+      entry.state = 'gone'
+      entry.lease = undefined
+    }
+    this.#generation.disowned = true
+    this.#generation = this.#newGeneration(this.generation + 1)
+    this.entries.clear()
+    this.idle.clear()
+    this.creating = this.destroying = this.#preparing = this.#overdue = 0
+    this.backoff.reset()
+    const opened = disowned.filter(({ resource }) => resource !== undefined)
+    return {
+      resources: opened.length,
+      discard: () => {
+        for (const entry of opened) this.#discard(entry)
+        for (const entry of disowned) entry.giveUp?.(this.#hooks.staleError(entry))
+      },
+    }
+  }
+
+  /** Returns a function that ends all that only a timer set by now could end: pauses, and hooks in flight. */
+  endingTimers(): () => void {
+    const inFlight = [...this.entries].map((entry) => ({ entry, giveUp: entry.giveUp }))
+    return () => {
+      this.backoff.reset()
+      for (const { entry, giveUp } of inFlight) {
+        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('Its clock has gone back.'))
+      }
+      this.#demand.changed()
+    }
+  }
+
+  #newGeneration(number: number): Generation<Entry<R>> {
+    return new Generation(number, {
+      create: (entry, done) => this.#create(entry, done),
+      destroy: (entry, done) => this.#destroy(entry, done),
+    })
+  }
+
+  #create(entry: Entry<R>, done: () => void): void {
+    entry.startedAt = this.#context.clock.now()
+    const aborter = new AbortController()
+    // It was recycled before generic-pool came to it.
+    if (entry.generation.retired) aborter.abort(new GivenUp('Nobody wants it.'))
+    this.#hooks.callBounded(
+      entry,
+      'create',
+      this.#context.options.createTimeoutMillis,
+      () => this.#connect(entry, aborter.signal),
+      (outcome) => {
+        if (!outcome.ok) this.#notOpened(entry, outcome.error)
+        done()
+      },
+      (reason) => aborter.abort(reason),
+    )
+  }
+
+  async #connect(entry: Entry<R>, signal: AbortSignal): Promise<void> {
+    const { connection, driver } = this.#context
+    signal.throwIfAborted()
+    const target: unknown =
+      typeof connection === 'function'
+        ? await this.#hooks.call(entry, () => connection() as unknown)
+        : connection
+    signal.throwIfAborted()
+    const resource: unknown = await this.#hooks.call(entry, driver.create, target, { signal })
+    if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
+      throw new TypeError(
+        `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
+      )
+    }
+    entry.resource = resource as R
+    if (signal.aborted) this.#endLate(entry)
+  }
+
+  #opened(entry: Entry<R>): void {
+    const { clock, driver, options, telemetry } = this.#context
+    this.#context.checkProcess()
+    if (entry.generation.disowned) return
+    this.creating--
+    this.#countOn(entry)
+    const now = clock.now()
+    const jitter = 0.1 * Math.random()
+    entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
+    const lost = (error: Error): void => this.#lost(entry, error)
+    this.#hooks.callGuarded(entry, 'watch', driver.watch, entry.resource as R, lost)
+    // It may have been lost already.
+    if (entry.state !== 'creating') return
+    // One that was begun before the failure says nothing about what comes after it.
+    if (entry.probe) this.backoff.reset()
+    this.#demand.ready(entry)
+    const { generation, startedAt } = entry
+    telemetry.emit('create', { generation: generation.number, durationMillis: now - startedAt })
+    // The server answers again: there may be more to open than this one.
+    this.#demand.changed()
+  }
+
+  #notOpened(entry: Entry<R>, error: unknown): void {
+    entry.failed = true
+    this.creating--
+    this.#countOn(entry)
+    this.entries.delete(entry)
+    if (entry.resource !== undefined) this.#endLate(entry)
+    if (!(error instanceof GivenUp)) this.#createFailed(entry, error)
+    this.#demand.changed()
+  }
+
+  #createFailed(entry: Entry<R>, error: unknown): void {
+    const { clock, telemetry } = this.#context
+    const durationMillis = clock.now() - entry.startedAt
+    const kind = this.#meaningOf(entry, error)
+    // A hook may have recycled: the failure no longer matters.
+    const isReported = !entry.generation.retired && this.#demand.failed(error, kind)
+    let retryMillis = 0
+    if (isReported) this.backoff.reset()
+    else retryMillis = this.backoff.failed(error, kind)
+    telemetry.emit('createError', {
+      generation: entry.generation.number,
+      durationMillis,
+      error,
+      kind,
+      failures: this.backoff.failures,
+      retryMillis,
+    })
+  }
+
+  /** If `connection` is a function, it may return something else by now: it is asked once more before a failure is fatal. */
+  #meaningOf(entry: Entry<R>, failure: unknown): CreateFailure {
+    const { connection, driver } = this.#context
+    try {
+      const classify = (): unknown => driver.classify?.(failure) ?? 'transient'
+      const kind = this.#context.run(classify)
+      if (aFailure.accepts(kind)) {
+        const askAgain = typeof connection === 'function' && !entry.probe
+        return kind === 'fatal' && askAgain ? 'transient' : (kind as CreateFailure)
+      }
+      if (kind instanceof Promise) kind.catch(() => undefined)
+      throw new TypeError(
+        `Expected \`classify\` of driver "${driver.name}" to give ${aFailure.expected}, got ${show(kind)}.`,
+      )
+    } catch (error) {
+      this.#hooks.failed(entry, 'classify', error)
+      return 'transient'
+    }
+  }
+
+  /** Ends what the driver has opened too late for anyone to want it. generic-pool has forgotten it by now. */
+  #endLate(opened: Entry<R>): void {
+    const entry = new Entry(opened.generation)
+    entry.resource = opened.resource
+    opened.resource = undefined
+    if (entry.generation.disowned) return this.#discard(entry)
+    entry.state = 'destroying'
+    entry.ending = { reason: 'late' }
+    this.destroying++
+    this.entries.add(entry)
+    return this.#destroy(entry)
+  }
+
+  /** The resource died by itself. */
+  #lost(entry: Entry<R>, error: Error): void {
+    // A forked child must not react to the end of an inherited connection.
+    this.#context.checkProcess()
+    if (entry.state === 'destroying' || entry.state === 'gone') return
+    const { clock, options } = this.#context
+    // A server that accepts and then hangs up is failing, too.
+    const isNew = clock.now() - entry.startedAt < options.createTimeoutMillis
+    if (isNew && entry.uses === 0 && !entry.generation.retired) {
+      this.backoff.failed(error, 'transient')
+    }
+    this.end(entry, 'lost', error)
+  }
+
+  #test(entry: Entry<R>, test: () => boolean | undefined | Promise<boolean>): void {
+    this.idle.remove(entry)
+    entry.state = 'validating'
+    this.#context.clock.read()
+    this.#prepare(entry, 'validate', test)
+  }
+
+  /** Runs a test or a reset, after which the resource is lent or ends. */
+  #prepare(
+    entry: Entry<R>,
+    hook: 'validate' | 'reset',
+    start: () => boolean | void | Promise<boolean | void>,
+  ): void {
+    const { validateTimeoutMillis } = this.#context.options
+    const { state } = entry
+    this.#preparing++
+    this.#hooks.callBounded(entry, hook, validateTimeoutMillis, start, (outcome) => {
+      this.#preparing--
+      this.#countOn(entry)
+      const good = outcome.ok && outcome.value !== false
+      this.#pass(entry, state, good, hook === 'reset' ? 'reset' : 'invalid')
+    })
+  }
+
+  /** Passes a resource on after a hook, or ends it. Meanwhile it may have been lost. */
+  #pass(entry: Entry<R>, from: EntryState, good: boolean, otherwise: DestroyReason): void {
+    if (entry.state !== from) return
+    if (good) return this.#demand.ready(entry)
+    if (otherwise === 'invalid') this.#proveIdle(entry.calledAt)
+    return this.end(entry, otherwise)
+  }
+
+  /**
+   * Validates all idle resources that are as old as one that was found dead: a router may have forgotten them, or the server
+   * was restarted. All at once, so that no caller has to wait for one after the other.
+   */
+  #proveIdle(unlessTrustedSince: number): void {
+    for (const entry of this.idle.members()) {
+      if (entry.state === 'idle' && entry.trustedAt < unlessTrustedSince) {
+        this.validate(entry, 'keepalive')
+      }
+    }
+  }
+
+  #destroy(entry: Entry<R>, done?: () => void): void {
+    if (entry.failed) return done?.()
+    const { clock, driver, options, telemetry } = this.#context
+    const started = clock.now()
+    return this.#hooks.callBounded(
+      entry,
+      'destroy',
+      options.destroyTimeoutMillis,
+      () => (entry.mute ? undefined : this.#hooks.call(entry, driver.destroy, entry.resource as R)),
+      (outcome) => {
+        done?.()
+        // Without a goodbye, but nothing of it stays open.
+        if (!outcome.ok || entry.mute) this.#discard(entry)
+        entry.state = 'gone'
+        this.entries.delete(entry)
+        this.destroying--
+        const { reason, error } = entry.ending
+        telemetry.emit('destroy', {
+          generation: entry.generation.number,
+          durationMillis: clock.now() - started,
+          reason,
+          ...(error === undefined ? {} : { error }),
+        })
+        this.#demand.changed()
+      },
+    )
+  }
+
+  #discard(entry: Entry<R>): void {
+    const { driver, telemetry } = this.#context
+    const resource = entry.resource as R
+    entry.resource = undefined
+    this.#hooks.callGuarded(entry, 'discard', driver.discard, resource)
+    telemetry.discarded(entry.generation.number)
+  }
+
+  #discount(entry: Entry<R>): void {
+    if (!entry.overdue) this.#overdue++
+    entry.overdue = true
+  }
+
+  #countOn(entry: Entry<R>): void {
+    if (entry.overdue) this.#overdue--
+    entry.overdue = false
+  }
+}
