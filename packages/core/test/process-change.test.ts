@@ -1081,7 +1081,7 @@ describe('a process identity', () => {
   })
 
   test('reaches every copy of core in the process', async () => {
-    const path = '../src/identity.ts?another-copy'
+    const path = '../src/identity/identity.ts?another-copy'
     const copy = (await import(path)) as typeof Identity
     expect(copy.processIdentity).not.toBe(processIdentity)
     const pools = [processIdentity, copy.processIdentity].map((identity) => {

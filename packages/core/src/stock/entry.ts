@@ -49,8 +49,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
   /** When the hook in flight was called, by the monotonic clock. */
   calledAt = 0
-  /** No waiting caller counts on the hook in flight. */
-  overdue = false
+  /** It is on its way, and a waiting caller can count on it. */
+  coming = false
   /** Gives up the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
   /** What `reset` is given. */

@@ -14,14 +14,15 @@ export class Generation<T> {
   readonly number: number
   /** Its resources end as they come back. */
   retired = false
-  /** Its resources belong to another process. */
-  disowned = false
+  readonly #ownership: { readonly lost: boolean }
   readonly #pool: Pool<T>
   /** What generic-pool has been asked to create and has not begun. */
   readonly #reserved: T[] = []
 
-  constructor(number: number, factory: Factory<T>) {
+  /** `ownership` is that of all generations that were begun in this process. */
+  constructor(number: number, ownership: { readonly lost: boolean }, factory: Factory<T>) {
     this.number = number
+    this.#ownership = ownership
     this.#pool = genericPool.createPool<T>(
       {
         // It never rejects: generic-pool would try again at once, and for ever.
@@ -36,6 +37,11 @@ export class Generation<T> {
     )
     // Not a `max` of generic-pool's own: `max` may change, and what is being destroyed counts too.
     Object.defineProperty(this.#pool, 'spareResourceCapacity', { get: () => this.#reserved.length })
+  }
+
+  /** Its resources belong to another process. */
+  get disowned(): boolean {
+    return this.#ownership.lost
   }
 
   /** Creates a member, possibly a turn later. Resolves with whichever member has been created next. */

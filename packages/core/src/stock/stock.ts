@@ -31,13 +31,14 @@ export class Stock<R extends object> {
   readonly entries = new Set<Entry<R>>()
   creating = 0
   destroying = 0
+  /** Resources on their way that a waiting caller can count on. */
+  coming = 0
   /** Resources being validated or reset. */
   #preparing = 0
-  /** Resources on their way that nobody counts on. */
-  #overdue = 0
   readonly #context: Context<R>
   readonly #demand: Demand<R>
   readonly #hooks: Hooks<R>
+  #ownership = { lost: false }
   #generation: Generation<Entry<R>>
 
   constructor(context: Context<R>, demand: Demand<R>) {
@@ -67,11 +68,6 @@ export class Stock<R extends object> {
     return this.kept - this.creating - this.#preparing - this.idle.length
   }
 
-  /** Resources on their way that a waiting caller can count on. */
-  get coming(): number {
-    return this.creating + this.#preparing - this.#overdue
-  }
-
   /** A create is in flight that was begun because another had failed. */
   get probing(): boolean {
     for (const { state, probe } of this.entries) if (probe && state === 'creating') return true
@@ -84,6 +80,7 @@ export class Stock<R extends object> {
     entry.probe = this.backoff.failure !== undefined
     this.entries.add(entry)
     this.creating++
+    this.#expect(entry)
     void entry.generation.create(entry).then((created) => {
       if (created.failed) created.generation.destroy(created)
       else this.#opened(created)
@@ -156,7 +153,7 @@ export class Stock<R extends object> {
     if (this.coming === 0) return
     const { monotonic } = this.#context.clock
     for (const entry of this.entries) {
-      if (entry.overdue || entry.giveUp === undefined || entry.state === 'destroying') continue
+      if (!entry.coming || entry.giveUp === undefined) continue
       if (monotonic - entry.calledAt >= waitedMillis / 2) return this.#discount(entry)
     }
   }
@@ -172,9 +169,7 @@ export class Stock<R extends object> {
   recycle(): void {
     this.#generation.retired = true
     this.#generation = this.#newGeneration(this.generation + 1)
-    for (const entry of this.entries) {
-      if (['creating', 'validating', 'resetting'].includes(entry.state)) this.#discount(entry)
-    }
+    for (const entry of this.entries) this.#discount(entry)
     this.backoff.reset()
     this.cancelCreates()
     this.endIdle('recycle')
@@ -187,15 +182,15 @@ export class Stock<R extends object> {
   disown(): { readonly resources: number; readonly discard: () => void } {
     const disowned = [...this.entries]
     for (const entry of disowned) {
-      entry.generation.disowned = true
       entry.state = 'gone'
       entry.lease = undefined
     }
-    this.#generation.disowned = true
+    this.#ownership.lost = true
+    this.#ownership = { lost: false }
     this.#generation = this.#newGeneration(this.generation + 1)
     this.entries.clear()
     this.idle.clear()
-    this.creating = this.destroying = this.#preparing = this.#overdue = 0
+    this.creating = this.destroying = this.#preparing = this.coming = 0
     this.backoff.reset()
     const opened = disowned.filter(({ resource }) => resource !== undefined)
     return {
@@ -220,7 +215,7 @@ export class Stock<R extends object> {
   }
 
   #newGeneration(number: number): Generation<Entry<R>> {
-    return new Generation(number, {
+    return new Generation(number, this.#ownership, {
       create: (entry, done) => this.#create(entry, done),
       destroy: (entry, done) => this.#destroy(entry, done),
     })
@@ -267,7 +262,7 @@ export class Stock<R extends object> {
     this.#context.checkProcess()
     if (entry.generation.disowned) return
     this.creating--
-    this.#countOn(entry)
+    this.#discount(entry)
     const now = clock.now()
     const jitter = 0.1 * Math.random()
     entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
@@ -287,7 +282,7 @@ export class Stock<R extends object> {
   #notOpened(entry: Entry<R>, error: unknown): void {
     entry.failed = true
     this.creating--
-    this.#countOn(entry)
+    this.#discount(entry)
     this.entries.delete(entry)
     if (entry.resource !== undefined) this.#endLate(entry)
     if (!(error instanceof GivenUp)) this.#createFailed(entry, error)
@@ -298,19 +293,21 @@ export class Stock<R extends object> {
     const { clock, telemetry } = this.#context
     const durationMillis = clock.now() - entry.startedAt
     const kind = this.#meaningOf(entry, error)
-    // A hook may have recycled: the failure no longer matters.
-    const isReported = !entry.generation.retired && this.#demand.failed(error, kind)
+    const { generation } = entry
+    const isReported = kind === 'single' && this.#demand.failed(error, kind)
     let retryMillis = 0
     if (isReported) this.backoff.reset()
     else retryMillis = this.backoff.failed(error, kind)
     telemetry.emit('createError', {
-      generation: entry.generation.number,
+      generation: generation.number,
       durationMillis,
       error,
       kind,
       failures: this.backoff.failures,
       retryMillis,
     })
+    // If a listener has recycled, the failure no longer matters.
+    if (!isReported && !generation.retired) this.#demand.failed(error, kind)
   }
 
   /** If `connection` is a function, it may return something else by now: it is asked once more before a failure is fatal. */
@@ -376,9 +373,10 @@ export class Stock<R extends object> {
     const { validateTimeoutMillis } = this.#context.options
     const { state } = entry
     this.#preparing++
+    this.#expect(entry)
     this.#hooks.callBounded(entry, hook, validateTimeoutMillis, start, (outcome) => {
       this.#preparing--
-      this.#countOn(entry)
+      this.#discount(entry)
       const good = outcome.ok && outcome.value !== false
       this.#pass(entry, state, good, hook === 'reset' ? 'reset' : 'invalid')
     })
@@ -440,13 +438,14 @@ export class Stock<R extends object> {
     telemetry.discarded(entry.generation.number)
   }
 
-  #discount(entry: Entry<R>): void {
-    if (!entry.overdue) this.#overdue++
-    entry.overdue = true
+  #expect(entry: Entry<R>): void {
+    entry.coming = true
+    this.coming++
   }
 
-  #countOn(entry: Entry<R>): void {
-    if (entry.overdue) this.#overdue--
-    entry.overdue = false
+  /** The resource has come, or nobody counts on it any more. */
+  #discount(entry: Entry<R>): void {
+    if (entry.coming) this.coming--
+    entry.coming = false
   }
 }
