@@ -472,4 +472,4 @@ test('whatever callers, the server and the process do, in whatever order, the po
     }),
     { numRuns: Number(process.env['MODEL_RUNS'] ?? 300) },
   )
-})
+}, 600_000)
