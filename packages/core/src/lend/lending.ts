@@ -275,7 +275,8 @@ export class Lending<R extends object> implements Demand<R> {
   #closeNow(): void {
     const { stats } = this
     this.#queue.rejectAll(() => new PoolClosedError(stats, 'closing'))
-    for (const entry of [...this.stock.entries]) {
+    const entries = [...this.stock.entries]
+    for (const entry of entries) {
       if (entry.state !== 'creating') this.stock.end(entry, 'close')
     }
     this.changed()

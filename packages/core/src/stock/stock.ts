@@ -159,8 +159,9 @@ export class Stock<R extends object> {
   }
 
   cancelCreates(): void {
-    // Others may be begun in their place.
-    for (const entry of [...this.entries]) {
+    // A copy: others may be begun in their place.
+    const entries = [...this.entries]
+    for (const entry of entries) {
       if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it.'))
     }
   }
