@@ -1,42 +1,9 @@
-import { conformance } from '@forksafe/testkit'
-import { afterAll, expect, test } from 'vitest'
+import { testBrokenCopies } from '@forksafe/scripts/broken-copies'
 import { mysqlDriver } from '../src/index.ts'
 import { mysqlOptions } from './support/conformance.ts'
 
-// What the suite would find if the driver were broken. That each of its checks can fail is shown in the testkit.
-
-const suites = {
-  'a discard that ends': conformance(
-    { ...mysqlDriver, discard: (client) => void client.end().catch(() => undefined) },
-    mysqlOptions('plain'),
-  ),
-  'a reset that does nothing': conformance(
-    { ...mysqlDriver, reset: () => undefined },
-    mysqlOptions('plain'),
-  ),
-  'a validate that always says yes': conformance(
-    { ...mysqlDriver, validate: () => true },
-    mysqlOptions('plain'),
-  ),
-}
-afterAll(() => Promise.all(Object.values(suites).map(({ close }) => close())))
-
-test.each([
-  ['a discard that ends', 'discard lets go at once, and says nothing', 'to let go, but socket'],
-  ['a discard that ends', 'discard, in a forked child, leaves the parent its connection', 'let go'],
-  [
-    'a discard that ends',
-    'a fork with idle resources, in a child that is told by afterFork()',
-    '.',
-  ],
-  ['a reset that does nothing', 'reset hides it in a pool', 'finds what was left'],
-  ['a validate that always says yes', 'validate asks the server before it says yes', 'by itself'],
-  [
-    'a validate that always says yes',
-    'validate says no of a resource whose connection was reset',
-    'says yes of a dead resource',
-  ],
-] as const)('%s is found by "%s"', async (copy, name, saying) => {
-  const check = suites[copy].checks.find((check) => check.name === name)
-  await expect(check?.run()).rejects.toThrow(saying)
-})
+testBrokenCopies(
+  mysqlDriver,
+  () => mysqlOptions('plain'),
+  (client) => void client.end().catch(() => undefined),
+)

@@ -78,7 +78,7 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
         expectSilentChild({ pool, proxy }, notice, {
           timeoutMillis: 300,
           look: () => fate,
-          opened: 0,
+          opens: 0,
         }),
       )
       // The child asks on its own, and gets no answer either.

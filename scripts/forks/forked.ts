@@ -1,0 +1,170 @@
+import type { ForkSafePool } from '@forksafe/core'
+import { inChild, type ProxyRecord, type RecordingProxy } from '@forksafe/testkit'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { expect } from 'vitest'
+
+// For the fork tests of our drivers: a child that uses an inherited pool, and the check that it let go of everything.
+
+/** How a child notices: it calls `afterFork()`, or it calls nothing and looks at its next use. */
+export type Notice = 'hooked' | 'unhooked'
+
+/** A pool behind a recording proxy. */
+export interface Watched<R extends object> {
+  readonly pool: ForkSafePool<R>
+  readonly proxy: RecordingProxy
+}
+
+/** What a child does. */
+export interface ChildsPart<T> {
+  /** Its first use of the pool, synchronous, before it acquires. */
+  readonly use?: () => void
+  /** How long it waits for a session of its own, in milliseconds. */
+  readonly timeoutMillis?: number
+  /** Finds out more there, after the first use. */
+  readonly look?: () => T | Promise<T>
+  /** How many connections of its own it opens. Default 1. */
+  readonly opens?: number
+}
+
+/** What a child saw. */
+export interface Seen<S, T> {
+  /** How many of the inherited sockets were open: first thing, and right after the first use. */
+  readonly heldAtFirst: number
+  readonly heldAfterUse: number
+  readonly generation: number
+  /** The server's name of the session that it was lent, or the name of the error that it got instead. */
+  readonly session: S | string
+  readonly found: T
+}
+
+/** What must hold of a child, if the parent writes nothing until the child is gone. */
+export interface Expectation {
+  of<S, T>(seen: Seen<S, T>): Promise<Seen<S, T>>
+}
+
+/**
+ * Forks a child that notices, uses the pool and looks around. Await it at once: it forks at this very point of the code.
+ * `names` are the sockets that the child inherits; `sessionOf` asks the server which session a resource has.
+ */
+export function forkInto<R extends object, S, T>(
+  { pool }: Watched<R>,
+  notice: Notice,
+  names: readonly string[],
+  sessionOf: (resource: R) => Promise<S>,
+  { use, look, timeoutMillis }: ChildsPart<T> = {},
+): Promise<Seen<S, T>> {
+  return inChild(
+    async () => {
+      const heldAtFirst = countHeld(names)
+      use?.()
+      const acquired = pool.acquire({ timeoutMillis })
+      const heldAfterUse = countHeld(names)
+      const session = await acquired.then(
+        async (lease) => {
+          const session = await sessionOf(lease.resource)
+          lease.release()
+          return session
+        },
+        (error: Error) => error.name,
+      )
+      const { generation } = pool.stats
+      return { heldAtFirst, heldAfterUse, generation, session, found: (await look?.()) as T }
+    },
+    { afterFork: notice === 'hooked' },
+  )
+}
+
+/**
+ * Expects of a child that is forked after this that it lets go of the inherited sockets, at once or at its first use; that it
+ * opens connections of its own; and that nothing comes from it on the parent's.
+ */
+export async function expectation<R extends object>(
+  { pool, proxy }: Watched<R>,
+  notice: Notice,
+  names: readonly string[],
+  opens = 1,
+): Promise<Expectation> {
+  const mark = await proxy.mark()
+  const { generation } = pool.stats
+  return {
+    async of(seen) {
+      expect(seen).toMatchObject({
+        heldAtFirst: notice === 'hooked' ? 0 : names.length,
+        heldAfterUse: 0,
+        generation: generation + 1,
+      })
+      const records = await proxy.records({ since: mark })
+      const opened = new Set(
+        records.filter(({ kind }) => kind === 'open').map(({ connection }) => connection),
+      )
+      expect(opened.size).toBe(opens)
+      const inherited = records.filter(({ connection }) => !opened.has(connection))
+      expect(fromClient(inherited)).toEqual([])
+      // In the parent nothing has happened.
+      expect(pool.stats.generation).toBe(generation)
+      expect(countHeld(names)).toBe(names.length)
+      return seen
+    },
+  }
+}
+
+/** Waits until the proxy has no more open connections than these: the end of the last test's may be late. */
+export async function expectOpen(proxy: RecordingProxy, names: readonly string[]): Promise<void> {
+  await expect
+    .poll(async () => (await proxy.connections()).filter(({ open }) => open).length)
+    .toBeLessThanOrEqual(names.length)
+}
+
+/** Waits until a client has written since the mark. */
+export async function expectWritten(proxy: RecordingProxy, mark: number): Promise<void> {
+  await expect
+    .poll(async () => fromClient(await proxy.records({ since: mark })).length, { interval: 5 })
+    .toBeGreaterThan(0)
+}
+
+/** The records of bytes, FINs and RSTs, other than what the server sent. */
+export function fromClient(records: readonly ProxyRecord[]): ProxyRecord[] {
+  return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
+}
+
+/** The number of the connection that was opened last, for a fault of its own. */
+export async function newest(proxy: RecordingProxy): Promise<number> {
+  const { id } = (await proxy.connections()).at(-1) ?? { id: 0 }
+  return id
+}
+
+/** The name of the error that a promise rejects with, or `resolved`. */
+export function fateOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'resolved',
+    (error: Error) => error.name,
+  )
+}
+
+interface Handled {
+  readonly _handle?: { readonly fd: number } | null
+  /** The bare socket under TLS. */
+  readonly _parent?: Handled | null
+}
+
+/** The kernel's names of these sockets, if they are open: copies in a child have the same. */
+export function namesOf(sockets: readonly (object | undefined)[]): string[] {
+  return sockets.flatMap((socket: Handled = {}) => {
+    const { fd = -1 } = (socket._parent ?? socket)._handle ?? {}
+    return fd >= 0 ? [readlinkSync(`/proc/self/fd/${fd}`)] : []
+  })
+}
+
+/** How many of these sockets this process has a descriptor of. */
+export function countHeld(names: readonly string[]): number {
+  const held = new Set(readdirSync('/proc/self/fd').map(linkOf))
+  return names.filter((name) => held.has(name)).length
+}
+
+function linkOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return undefined // The descriptor that listed the folder.
+  }
+}
