@@ -3,13 +3,23 @@ import type { Lease } from '../api/pool.ts'
 import type { Context } from '../context/context.ts'
 import type { Entry } from '../stock/entry.ts'
 
-/** Takes a resource back from its holder, who calls it `broken` or not. */
-export type GiveBack<R extends object> = (entry: Entry<R>, broken: boolean, error?: Error) => void
+/** Where a holder returns a resource. */
+export interface Desk<R extends object> {
+  readonly context: Context<R>
+  takeBack(entry: Entry<R>): void
+  takeBackBroken(entry: Entry<R>, error: Error | undefined): void
+}
 
 /** How a lease ended: by its holder, or by the pool. */
-type End = 'released' | 'destroyed' | 'lost' | 'closed' | 'stale'
+interface Ending {
+  readonly how: 'released' | 'destroyed' | 'lost' | 'closed' | 'stale'
+  readonly cause?: unknown
+}
 
-const endings: Readonly<Record<End, string>> = {
+const RELEASED: Ending = { how: 'released' }
+const DESTROYED: Ending = { how: 'destroyed' }
+
+const explanations: Readonly<Record<Ending['how'], string>> = {
   released: 'it was released before',
   destroyed: 'it was destroyed before',
   lost: 'its resource was lost',
@@ -29,29 +39,26 @@ export class PooledLease<R extends object> implements Lease<R> {
     return lease.destroy(error)
   }
 
-  readonly #context: Context<R>
-  readonly #giveBack: GiveBack<R>
+  readonly #desk: Desk<R>
   /** `undefined` once the end of the lease is known, so that an old lease retains nothing. */
   #entry: Entry<R> | undefined
-  #end: End = 'released'
-  #cause: unknown = undefined
+  #ending: Ending = RELEASED
   readonly generation: number
 
   /** The pool ends a lease by giving `entry.lease` another value. */
-  constructor(context: Context<R>, giveBack: GiveBack<R>, entry: Entry<R>) {
-    this.#context = context
-    this.#giveBack = giveBack
+  constructor(desk: Desk<R>, entry: Entry<R>) {
+    this.#desk = desk
     this.#entry = entry
     this.generation = entry.generation.number
   }
 
   get active(): boolean {
-    if (this.#entry !== undefined) this.#context.checkProcess()
+    if (this.#entry !== undefined) this.#desk.context.checkProcess()
     return this.#entry?.lease === this
   }
 
   get resource(): R {
-    if (this.#entry !== undefined) this.#context.checkProcess()
+    if (this.#entry !== undefined) this.#desk.context.checkProcess()
     const entry = this.#entry
     if (entry?.lease !== this) throw this.#endedError('used')
     return entry.resource as R
@@ -59,18 +66,19 @@ export class PooledLease<R extends object> implements Lease<R> {
 
   release(): void {
     const entry = this.#entry
-    if (entry?.lease !== this) return this.#endAgain('released')
-    this.#ended('released')
+    if (entry?.lease !== this) return this.#endAgain(RELEASED)
+    this.#entry = undefined
     entry.lease = undefined
-    return this.#giveBack(entry, false)
+    return this.#desk.takeBack(entry)
   }
 
   destroy(error?: Error): void {
     const entry = this.#entry
-    if (entry?.lease !== this) return this.#endAgain('destroyed')
-    this.#ended('destroyed')
+    if (entry?.lease !== this) return this.#endAgain(DESTROYED)
+    this.#entry = undefined
+    this.#ending = DESTROYED
     entry.lease = undefined
-    return this.#giveBack(entry, true, error)
+    return this.#desk.takeBackBroken(entry, error)
   }
 
   [Symbol.dispose](): void {
@@ -81,42 +89,40 @@ export class PooledLease<R extends object> implements Lease<R> {
     this[Symbol.dispose]()
   }
 
-  #ended(end: End, cause?: unknown): void {
-    this.#entry = undefined
-    this.#end = end
-    this.#cause = cause
-  }
-
-  /** Finds out how the pool ended the lease, if it did. */
-  #settle(): void {
+  /** Returns how the lease ended. */
+  #settle(): Ending {
     const entry = this.#entry
-    if (entry === undefined) return
-    const { reason, error } = entry.ending
-    if (entry.generation.disowned) this.#ended('stale')
-    else this.#ended(reason === 'lost' ? 'lost' : 'closed', error)
+    this.#entry = undefined
+    if (entry !== undefined) {
+      // The pool ended it.
+      const { reason, error } = entry.ending
+      if (entry.generation.disowned) this.#ending = { how: 'stale' }
+      else this.#ending = { how: reason === 'lost' ? 'lost' : 'closed', cause: error }
+    }
+    return this.#ending
   }
 
   /** If the pool ended the lease, the holder may still end it once. */
-  #endAgain(end: 'released' | 'destroyed'): void {
-    this.#settle()
-    if (this.#end === 'stale') return
-    if (this.#end === 'lost' || this.#end === 'closed') {
-      this.#end = end
+  #endAgain(ending: Ending): void {
+    const { how } = this.#settle()
+    if (how === 'stale') return
+    if (how === 'lost' || how === 'closed') {
+      this.#ending = ending
       return
     }
-    if (this.#end === 'destroyed' && end === 'destroyed') return
-    throw this.#endedError(end)
+    if (how === 'destroyed' && ending === DESTROYED) return
+    throw this.#endedError(ending.how)
   }
 
-  #endedError(attempt: 'used' | 'released' | 'destroyed'): PoolError {
-    this.#settle()
-    const pool = this.#context.options.name
+  #endedError(attempt: string): PoolError {
+    const { how, cause } = this.#settle()
+    const pool = this.#desk.context.options.name
     const lease = `the lease (generation ${this.generation})`
-    if (this.#end === 'stale') return new StaleResourceError(pool, lease)
+    if (how === 'stale') return new StaleResourceError(pool, lease)
     return new LeaseReleasedError(
       pool,
-      `Pool "${pool}": ${lease} cannot be ${attempt}: ${endings[this.#end]}.`,
-      this.#cause === undefined ? undefined : { cause: this.#cause },
+      `Pool "${pool}": ${lease} cannot be ${attempt}: ${explanations[how]}.`,
+      cause === undefined ? undefined : { cause },
     )
   }
 }

@@ -14,7 +14,7 @@ import type { Borrower, Entry } from '../stock/entry.ts'
 import { type Demand, Stock } from '../stock/stock.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
-import { type GiveBack, PooledLease } from './lease.ts'
+import { type Desk, PooledLease } from './lease.ts'
 import { Queue, Waiter } from './queue.ts'
 import { Supply } from './supply.ts'
 import { Upkeep } from './upkeep.ts'
@@ -37,10 +37,7 @@ export class Lending<R extends object> implements Demand<R> {
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
-  readonly #giveBack: GiveBack<R> = (entry, broken, error) => {
-    if (broken) this.stock.end(entry, 'broken', error)
-    else this.#takeBack(entry)
-  }
+  readonly #desk: Desk<R>
 
   constructor(context: Context<R>) {
     const { driver, options } = context
@@ -55,6 +52,11 @@ export class Lending<R extends object> implements Demand<R> {
     })
     this.supply = new Supply(context, this.stock, this.#queue)
     this.#upkeep = new Upkeep(context, this.stock)
+    this.#desk = {
+      context,
+      takeBack: (entry) => this.#takeBack(entry),
+      takeBackBroken: (entry, error) => this.stock.end(entry, 'broken', error),
+    }
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
@@ -103,7 +105,7 @@ export class Lending<R extends object> implements Demand<R> {
     entry.uses++
     entry.lentTo = borrower
     if (borrower !== undefined) this.#watchLeak(entry, borrower)
-    const lease = new PooledLease(this.#context, this.#giveBack, entry)
+    const lease = new PooledLease(this.#desk, entry)
     entry.lease = lease
     if (this.#holds && wasIdle) this.stock.hold(entry, 'ref')
     return lease
@@ -114,7 +116,8 @@ export class Lending<R extends object> implements Demand<R> {
     else if (entry.generation.retired) this.stock.end(entry, 'recycle')
     else if (this.#resets) this.#reset(entry)
     else if (this.#queue.waiting > 0) this.#handOver(entry)
-    else this.ready(entry)
+    else if (this.#shrinking) this.ready(entry)
+    else this.#layDown(entry)
   }
 
   /** The waiting caller may belong to another process. In a burst of uses, that is noticed at the next one. */

@@ -30,26 +30,26 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   ticket = 0
   readonly priority: number
   readonly timeoutMillis: number
-  readonly #since: Moment
+  readonly arrival: Moment
   readonly promise: Promise<Lease<R>> = new Promise(capture)
   readonly resolve: (lease: Lease<R>) => void = resolving as Resolve
   readonly reject: Reject = rejecting as Reject
 
-  constructor(priority: number, since: Moment, timeoutMillis: number) {
+  constructor(priority: number, arrival: Moment, timeoutMillis: number) {
     this.priority = priority
     this.timeoutMillis = timeoutMillis
-    this.#since = since
+    this.arrival = arrival
     // Do not retain the last wait and its outcome.
     resolving = rejecting = undefined
   }
 
   /** When it began to wait, by the monotonic clock. */
   get since(): number {
-    return this.#since.at
+    return this.arrival.at
   }
 
   get deadline(): number {
-    return this.#since.at + this.timeoutMillis
+    return this.arrival.at + this.timeoutMillis
   }
 }
 
@@ -135,7 +135,7 @@ export class Queue<R extends object> {
     const isFirst = lane.waiters.first === waiter
     lane.waiters.remove(waiter)
     if (lane.waiters.length === 0) this.#close(lane)
-    else if (isFirst) this.#turns.moved(lane)
+    else if (isFirst && this.#turns.size > 1) this.#turns.moved(lane)
     waiter.stopListening?.()
     if (--this.waiting === 0) this.#timer?.unref()
   }

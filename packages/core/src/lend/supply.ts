@@ -26,10 +26,11 @@ export class Supply<R extends object> {
 
   /** At most `maxConnecting` creates at once. While creates fail, one after a pause. */
   get mayOpen(): boolean {
-    const { max, maxConnecting } = this.#context.options
-    const { size, creating, backoff } = this.#stock
-    if (size >= max || creating >= maxConnecting) return false
-    return backoff.failure === undefined || (!backoff.pausing && !this.#stock.probing)
+    const { options } = this.#context
+    const stock = this.#stock
+    if (stock.size >= options.max || stock.creating >= options.maxConnecting) return false
+    const { backoff } = stock
+    return backoff.failure === undefined || (!backoff.pausing && !stock.probing)
   }
 
   /** How many more waiting callers can be served by resources that are on their way, or will be opened as soon as possible. */

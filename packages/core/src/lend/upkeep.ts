@@ -22,11 +22,10 @@ export class Upkeep<R extends object> {
     this.#span = Math.min(idleTimeoutMillis, keepaliveMillis || Infinity)
   }
 
-  /** A resource has become idle, or is idle again. */
-  expectIdle({ expiresAt, idleSince }: Entry<R>): void {
-    const { options, clock } = this.#context
-    const idleUntil = idleSince + options.idleTimeoutMillis
-    this.expect(Math.min(expiresAt, clock.monotonic + this.#span, idleUntil))
+  /** A resource has become idle, at `idleSince` or before. */
+  expectIdle(entry: Entry<R>): void {
+    const at = entry.idleSince + this.#span
+    this.expect(at < entry.expiresAt ? at : entry.expiresAt)
   }
 
   /** Something is due at that time by the monotonic clock. */

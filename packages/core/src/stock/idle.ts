@@ -58,22 +58,26 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
 
   /** Adds a resource that has come back, or puts one back that was tested for its own sake. */
   layDown(entry: Entry<R>): void {
-    const { wall, monotonic } = this.#context.clock
-    if (entry.test !== 'poll') {
-      entry.trustedAt = monotonic
-      entry.trustedAtWall = wall
-      this.#expectPoll(entry)
-    }
-    if (entry.test === undefined) {
-      entry.idleSince = monotonic
-      this.push(entry)
-    } else {
-      let next = this.first
-      while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
-      this.insert(entry, next)
-    }
-    entry.test = undefined
     entry.state = 'idle'
+    if (entry.test !== 'poll') this.#trust(entry)
+    if (entry.test !== undefined) return this.#putBack(entry)
+    entry.idleSince = entry.trustedAt
+    return this.push(entry)
+  }
+
+  #trust(entry: Entry<R>): void {
+    const { clock } = this.#context
+    entry.trustedAt = clock.monotonic
+    entry.trustedAtWall = clock.wall
+    entry.polls = this.#polls
+    if (!this.#pollExpected) this.#expectPoll()
+  }
+
+  #putBack(entry: Entry<R>): void {
+    let next = this.first
+    while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
+    this.insert(entry, next)
+    entry.test = undefined
   }
 
   /** Trusts no resource any more that is idle now. */
@@ -81,9 +85,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     for (const entry of this.members()) entry.trustedAtWall = -Infinity
   }
 
-  #expectPoll(entry: Entry<R>): void {
-    entry.polls = this.#polls
-    if (this.#pollExpected) return
+  #expectPoll(): void {
     this.#pollExpected = true
     setImmediate(this.#polled).unref()
   }

@@ -12,6 +12,10 @@ export class Heap<P extends string, T extends Record<P, number>> {
     this.#precedes = precedes
   }
 
+  get size(): number {
+    return this.#members.length
+  }
+
   /** The member that precedes all others. */
   get first(): T | undefined {
     return this.#members[0]
