@@ -12,7 +12,7 @@ import type {
 import type { PoolStats } from './api/stats.ts'
 import { addMethods, checkDriver } from './context/check-driver.ts'
 import { Context } from './context/context.ts'
-import { checkArguments, checkSize } from './context/parse-options.ts'
+import { checkArguments, checkCount, checkSize } from './context/parse-options.ts'
 import { processIdentity } from './identity/identity.ts'
 import { Lending } from './lend/lending.ts'
 import type { Stock } from './stock/stock.ts'
@@ -125,6 +125,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     checkSize(options.name, next)
     Object.assign(options, next)
     this.#lending.resized()
+  }
+
+  trim(count = Infinity): number {
+    checkCount(this.#context.options.name, 'trim', count)
+    this.#context.checkProcess()
+    return this.#lending.trim(count)
   }
 
   recycle(): void {

@@ -66,6 +66,7 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
  * - `idle`: it had been idle for `idleTimeoutMillis`;
  * - `lifetime`: it had lived for `maxLifetimeMillis`;
  * - `uses`: it had been lent `maxUses` times;
+ * - `trim`: by `trim()`;
  * - `resize`: a lowered `max` left no room for it;
  * - `recycle`, `close`: by `recycle()` or `close()`;
  * - `late`: it was opened after the pool had given up on its create.
@@ -78,6 +79,7 @@ export type DestroyReason =
   | 'idle'
   | 'lifetime'
   | 'uses'
+  | 'trim'
   | 'resize'
   | 'recycle'
   | 'close'
@@ -216,6 +218,12 @@ export interface ForkSafePool<R extends object> extends AsyncDisposable {
    * @throws {TypeError} for a wrong or unknown option, or a `min` above `max`; nothing changes then.
    */
   resize(size: { readonly min?: number | undefined; readonly max?: number | undefined }): void
+  /**
+   * Ends idle resources beyond `min`, those idle for longest first, and returns how many. `count` is the most to end: a whole
+   * number of at least 0, or `Infinity`. Default `Infinity`.
+   * @throws {TypeError} for any other count.
+   */
+  trim(count?: number): number
   /**
    * Begins a new generation, to rotate credentials or to leave a failed host. Idle resources are destroyed at once and lent
    * ones when they come back; the next ones are opened with what `connection` says then. Does nothing on a closed pool.

@@ -6,6 +6,7 @@ import {
   oneOf,
   type Rule,
   type Rules,
+  show,
   trueOrFalse,
   wholeFrom,
 } from '../tools/rules.ts'
@@ -114,6 +115,15 @@ function parseBackoff(
 /** @throws {TypeError} when `min` is more than `max`. */
 export function checkSize(pool: string, { min, max }: { min: number; max: number }): void {
   checkOrder(pool, ['min', min], ['max', max])
+}
+
+/** @throws {TypeError} for what is neither a whole number of at least 0 nor `Infinity`. */
+export function checkCount(pool: string, method: string, count: unknown): void {
+  const { accepts, expected } = limit(0)
+  if (accepts(count)) return
+  throw new TypeError(
+    `Pool "${pool}", \`${method}\`: expected the count to be ${expected}, got ${show(count)}.`,
+  )
 }
 
 type Named = readonly [name: string, value: number]

@@ -230,6 +230,17 @@ export class Lending<R extends object> implements Demand<R> {
     this.changed()
   }
 
+  /** Ends at most `count` idle resources beyond `min`. Returns how many. */
+  trim(count: number): number {
+    const { idle } = this.stock
+    const { min } = this.#context.options
+    let ended = 0
+    for (; ended < count && idle.first !== undefined && this.stock.kept > min; ended++) {
+      this.stock.end(idle.first, 'trim')
+    }
+    return ended
+  }
+
   /** Whether more exist than a lowered `max` allows. */
   #exceeds(): boolean {
     this.#shrinking = this.stock.kept > this.#context.options.max

@@ -193,13 +193,7 @@ class Pool extends PoolClass {
     this._sparing ??= setTimeout(() => {
       this._sparing = undefined
       const excess = this._core.stats.idle - this.config.maxIdle
-      if (excess <= 0) return
-      const idle = [...this._pooled.values()].filter(
-        ({ client, lease }) => lease === undefined && !sessionOf(client).busy,
-      )
-      idle.sort((a, b) => a.connection.lastActiveTime - b.connection.lastActiveTime)
-      for (const { lost } of idle.slice(0, excess))
-        lost?.(new Error('`maxIdle` were idle already.'))
+      if (excess > 0) this._core.trim(excess)
     }, SPARED_MILLIS).unref()
   }
 
