@@ -50,6 +50,33 @@ describe('acquire', () => {
     expect(leases.map(({ resource }) => resource.id)).toEqual([1, 2, 3])
   })
 
+  test('ends an idle resource that the driver knows to be closing, and lends the next', async () => {
+    const closing = new Set<number>()
+    const isUsable = ({ id }: FakeResource): boolean => !closing.has(id)
+    const driver = Object.assign(new FakeDriver(), { isUsable })
+    const pool = openPool(driver, { max: 3 })
+    await openIdle(pool, 3)
+    const ends = endsOf(pool)
+    closing.add(3).add(2)
+    expect(await idOf(pool.acquire())).toBe(1)
+    await settled()
+    expect(pool.stats).toMatchObject({ borrowed: 1, idle: 0, size: 1 })
+    expect(ends).toEqual(['lost', 'lost'])
+  })
+
+  test('ends an idle resource of which the driver cannot tell, and reports that', async () => {
+    const isUsable = (): never => {
+      throw new Error('broken')
+    }
+    const driver = Object.assign(new FakeDriver(), { isUsable })
+    const pool = openPool(driver, { max: 1 })
+    const errors: unknown[] = []
+    pool.on('hookError', ({ hook, error }) => errors.push([hook, (error as Error).message]))
+    await openIdle(pool, 1)
+    expect(await idOf(pool.acquire())).toBe(2)
+    expect(errors).toContainEqual(['isUsable', 'broken'])
+  })
+
   test('opens up to max, and then waits', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })

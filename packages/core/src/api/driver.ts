@@ -42,6 +42,12 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    */
   validate?(resource: R): boolean | Promise<boolean>
   /**
+   * Whether an idle resource may be lent, as far as is known without asking anyone: if its connection is being closed, it may not. If
+   * this returns `false`, the resource is destroyed and the next one is tried. Called at every acquire of an idle resource, in the
+   * caller's async context, so it must be synchronous and fast. If it throws, the resource is destroyed, too.
+   */
+  isUsable?(resource: R): boolean
+  /**
    * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
    * `validateTimeoutMillis`. If it rejects, the resource is destroyed; if it takes longer, it is discarded, without a goodbye.
    * One that writes more than once calls `context.checkProcess()` before each write but the first: the process may have

@@ -136,7 +136,15 @@ export interface PoolEvents {
       readonly generation: number
       /** Which hook. */
       readonly hook:
-        'validate' | 'reset' | 'destroy' | 'discard' | 'watch' | 'ref' | 'unref' | 'classify'
+        | 'validate'
+        | 'isUsable'
+        | 'reset'
+        | 'destroy'
+        | 'discard'
+        | 'watch'
+        | 'ref'
+        | 'unref'
+        | 'classify'
       /** What it threw or rejected with. */
       readonly error: unknown
     },

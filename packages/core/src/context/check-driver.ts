@@ -1,7 +1,16 @@
 import { isPlainObject, show } from '../tools/rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
-const optionalHooks = ['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods']
+const optionalHooks = [
+  'validate',
+  'isUsable',
+  'reset',
+  'watch',
+  'ref',
+  'unref',
+  'classify',
+  'methods',
+]
 
 /** @throws {TypeError} for what is no driver. */
 export function checkDriver(driver: unknown): void {

@@ -98,6 +98,18 @@ export class Hooks<R extends object> {
     return new StaleResourceError(this.#context.options.name, `generation ${generation.number}`)
   }
 
+  /** Whether the driver has noticed no end of a resource. Called at every acquire, so not in the pool's async context. */
+  isUsable(entry: Entry<R>): boolean {
+    const { driver } = this.#context
+    if (driver.isUsable === undefined) return true
+    try {
+      return driver.isUsable(entry.resource as R)
+    } catch (error) {
+      this.failed(entry, 'isUsable', error)
+      return false
+    }
+  }
+
   /** Reports a failed hook, unless it was another process's to call. */
   failed({ generation }: Entry<R>, hook: Hook, error: unknown): void {
     if (generation.disowned && hook !== 'discard') return

@@ -1,6 +1,7 @@
 import type { Context } from '../context/context.ts'
 import { LinkedList } from '../tools/list.ts'
 import type { Entry } from './entry.ts'
+import type { Hooks } from './hooks.ts'
 
 /**
  * A resource that has been idle for longer is lent only after the event loop has polled: if the loop was blocked, it has not
@@ -11,6 +12,7 @@ const FRESH_MILLIS = 500
 /** The idle resources, in the order in which they came back, and whether they can be trusted to work. */
 export class Idle<R extends object> extends LinkedList<Entry<R>> {
   readonly #context: Context<R>
+  readonly #hooks: Hooks<R>
   readonly #fifo: boolean
   /** A resource that has been idle for longer is validated before it is lent. */
   readonly #trustMillis: number
@@ -19,10 +21,11 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
   #polls = 0
   #pollExpected = false
 
-  constructor(context: Context<R>) {
+  constructor(context: Context<R>, hooks: Hooks<R>) {
     super()
     const { validateAfterIdleMillis: trust, fifo } = context.options
     this.#context = context
+    this.#hooks = hooks
     this.#fifo = fifo
     this.#trustMillis = context.driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
     this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
@@ -33,7 +36,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     return this.#fifo ? this.first : this.last
   }
 
-  /** Removes and returns the resource to be lent next, unless it must be tested first. */
+  /** Removes and returns the resource to be lent next, unless it must be tested first or has ended. */
   takeFresh(): Entry<R> | undefined {
     const entry = this.upNext
     if (entry === undefined) return undefined
@@ -43,6 +46,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
       if (clock.wall - entry.trustedAtWall > this.#freshMillis) return undefined
       if (clock.monotonic - entry.trustedAt > this.#freshMillis) return undefined
     }
+    if (!this.#hooks.isUsable(entry)) return undefined
     this.remove(entry)
     return entry
   }

@@ -45,7 +45,7 @@ export class Stock<R extends object> {
     this.#context = context
     this.#demand = demand
     this.#hooks = new Hooks(context)
-    this.idle = new Idle(context)
+    this.idle = new Idle(context, this.#hooks)
     this.backoff = new Backoff(context.options.backoff, () => demand.changed())
     this.#generation = this.#newGeneration(1)
   }
@@ -89,6 +89,7 @@ export class Stock<R extends object> {
 
   /** Tests an idle resource for a waiting caller. */
   test(entry: Entry<R>): void {
+    if (!this.#hooks.isUsable(entry)) return this.end(entry, 'lost')
     if (this.idle.mayBeDead(entry)) return this.validate(entry)
     // A poll of the event loop is enough to hear of its end.
     entry.test = 'poll'
