@@ -4,11 +4,12 @@ import { startupSnapshot } from 'node:v8'
 import type { Client, ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
 import { classify } from './classify.ts'
-import { keepListeners } from './listeners.ts'
+import { guard } from './guard.ts'
+import { ignoreErrors, isHeard, keepListeners } from './listeners.ts'
 import { pgMethods } from './methods.ts'
+import { isQueryable } from './queryable.ts'
 import { reset, resetBy } from './reset.ts'
 import { clientOn, socketOf } from './sockets.ts'
-import { noticeSpoiling } from './spoiled.ts'
 import { openStream } from './streams.ts'
 import { noticeStrings } from './strings.ts'
 
@@ -50,7 +51,7 @@ export const pgDriver = defineDriver({
     const { client, socket } = clientOn(configOf(connection))
     // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
     client.on('error', () => undefined)
-    noticeSpoiling(client)
+    guard(client)
     noticeStrings(client)
     const letGo = (): void => void socket.destroy()
     signal.addEventListener('abort', letGo, { once: true })
@@ -71,12 +72,16 @@ export const pgDriver = defineDriver({
     return true
   },
 
+  isUsable: (client) => isQueryable(client),
   reset,
 
   async destroy(client) {
     // It fails with the connection, and whoever left it may not listen: that would end the process.
     openStream(client)?.on('error', () => undefined)
-    await client.end()
+    ignoreErrors(client)
+    // pg would not hear of the end.
+    if (isHeard(client)) await client.end()
+    else client.connection.stream.destroy()
   },
 
   /** Closes this process's copy of the socket, and nothing above it: neither pg nor TLS gets to say a word. */

@@ -1,28 +1,32 @@
 import type { ResetContext } from '@forksafe/core'
-import type { Client } from 'pg'
-import { removeHolders } from './listeners.ts'
+import type { Client, ClientBase } from 'pg'
+import { isHeard, removeHolders } from './listeners.ts'
 import { isReady } from './pending.ts'
+import { isQueryable } from './queryable.ts'
 import { refuseSpoiled } from './spoiled.ts'
+import type { Named } from './statements.ts'
 import { leftOpen, openStream } from './streams.ts'
-
-/** What pg knows of a session and does not type. */
-interface Session {
-  /** The named statements that it takes to be prepared on the server. */
-  readonly connection: { parsedStatements: object; submittedNamedStatements?: object }
-}
 
 /** After these the server has none of the prepared statements that pg believes in. */
 const FORGETS_STATEMENTS = /\b(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\b/i
 
 /**
  * Rolls back what was left open. A session that is ready and outside a transaction costs no round trip.
- * @throws where a stream was left open, behind which nothing is answered, and where the session is spoiled.
+ * @throws if the client would not send a query or pg would not hear the answer, if a stream was left open, behind which nothing is
+ * answered, and if the session is spoiled.
  */
 export function rollBack(client: Client): Promise<void> | undefined {
+  refuseEnded(client)
   refuseSpoiled(client)
   if (isReady(client) && client.getTransactionStatus() === 'I') return undefined
   if (openStream(client) !== undefined) throw new Error(`After a lease: ${leftOpen}.`)
   return client.query('ROLLBACK').then(() => undefined)
+}
+
+/** @throws if the client has ended or is ending, or if its listeners were removed. */
+export function refuseEnded(client: ClientBase): void {
+  if (!isQueryable(client)) throw new Error('After a lease: the client can send no query.')
+  if (!isHeard(client)) throw new Error('After a lease: listeners of pg or the pool were removed.')
 }
 
 /** Takes away what costs nothing, and rolls back. */
@@ -39,7 +43,7 @@ export function resetBy(query: string): (client: Client, context?: ResetContext)
     context?.checkProcess()
     await client.query(query)
     if (!forgets) return
-    const { connection } = client as Client & Session
+    const connection = client.connection as unknown as Named
     connection.parsedStatements = {}
     connection.submittedNamedStatements = {}
   }

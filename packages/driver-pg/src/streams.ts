@@ -1,22 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Client } from 'pg'
-
-/** What a client may be busy with: a query of pg's own, a cursor, a stream around one, a COPY in or out. */
-interface Running extends EventEmitter {
-  /** A cursor's. */
-  readonly state?: string
-  readonly cursor?: { readonly state: string }
-  readonly writableEnded?: boolean
-  readonly readableEnded?: boolean
-  readonly destroyed?: boolean
-}
-
-/** What pg knows of a client and does not type; `activeQuery` until pg 8.17. */
-interface Busy {
-  readonly _activeQuery?: Running | null
-  readonly activeQuery?: Running | null
-  readonly _queryQueue?: readonly Running[]
-}
+import { queuedOn, type Running, runningOn } from './running.ts'
 
 /** Why a connection ends: what is asked behind an open stream is never answered. */
 export const leftOpen = 'a cursor or a COPY was left open, which must be read to its end, or closed'
@@ -26,10 +10,9 @@ export const leftOpen = 'a cursor or a COPY was left open, which must be read to
  * cursor, or a COPY.
  */
 export function openStream(client: Client): EventEmitter | undefined {
-  const busy = client as Client & Busy
-  const running = '_activeQuery' in busy ? busy._activeQuery : busy.activeQuery
+  const running = runningOn(client)
   if (running && !endsByItself(running)) return running
-  return busy._queryQueue?.find((queued) => !endsByItself(queued))
+  return queuedOn(client).find((queued) => !endsByItself(queued))
 }
 
 function endsByItself(running: Running): boolean {

@@ -2,6 +2,7 @@ import type { TransactionWatch } from '@forksafe/core/methods'
 import type { Client } from 'pg'
 import { endingsOf } from './endings.ts'
 import { CommitUnknownError, TransactionEndedError } from './errors.ts'
+import { keepListener } from './listeners.ts'
 import { isReady } from './pending.ts'
 import { escapesInStrings } from './strings.ts'
 
@@ -86,6 +87,7 @@ export function watch(client: Client, pool: string): TransactionWatch {
     while (!isReady(client)) await ask('')
   }
 
+  for (const listener of [completed, ready, lost]) keepListener(connection, listener)
   connection.on('commandComplete', completed)
   connection.on('readyForQuery', ready)
   connection.prependListener('error', lost)

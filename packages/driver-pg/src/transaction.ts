@@ -8,6 +8,8 @@ import type { Client } from 'pg'
 import { beginOf } from './begin.ts'
 import { cancel } from './cancel.ts'
 import { CommitUnknownError, isOfStatement, RolledBackError } from './errors.ts'
+import { isQueryable } from './queryable.ts'
+import { whyUnsure } from './spoiled.ts'
 import { leftOpen, openStream } from './streams.ts'
 import { watch } from './transaction-watch.ts'
 
@@ -42,12 +44,6 @@ export type Savepoint = SavepointOf<Client>
 /** What is done in a transaction. `savepoint` nests. */
 export type TransactionWork<T> = (client: Client, savepoint: Savepoint) => T | Promise<T>
 
-/** Parts of a client that pg does not type. */
-interface Ends {
-  readonly _queryable?: boolean
-  readonly _ending?: boolean
-}
-
 const RETRIED = new Set(['40001', '40P01'])
 
 const dialect: TransactionDialect<Client> = {
@@ -56,7 +52,9 @@ const dialect: TransactionDialect<Client> = {
 
   leftOpen(client, pool) {
     if (openStream(client) !== undefined) return new RolledBackError(pool, leftOpen)
-    if (isUsable(client)) return undefined
+    const unsure = whyUnsure(client)
+    if (unsure !== undefined) return new RolledBackError(pool, unsure)
+    if (isQueryable(client)) return undefined
     return new RolledBackError(pool, 'its connection was lost before COMMIT')
   },
 
@@ -77,12 +75,6 @@ const dialect: TransactionDialect<Client> = {
 
   isRetried: (error) => RETRIED.has(String((error as { readonly code?: unknown } | null)?.code)),
   watch: (lease, pool) => watch(lease.resource, pool),
-}
-
-/** Whether pg would still send a query. */
-function isUsable(client: Client): boolean {
-  const { _queryable, _ending } = client as Client & Ends
-  return _queryable !== false && _ending !== true
 }
 
 /** Runs `work` between `BEGIN` and `COMMIT`, as often as `retries` allows. */

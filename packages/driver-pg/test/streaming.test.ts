@@ -1,5 +1,6 @@
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import Cursor from 'pg-cursor'
@@ -191,3 +192,26 @@ async function textOf(stream: Readable): Promise<string> {
   for await (const piece of stream) pieces.push(piece as Buffer)
   return Buffer.concat(pieces).toString()
 }
+
+describe('when its connection ends,', () => {
+  test('a stream of rows fails, in the middle of its rows', async () => {
+    const pool = openPatientPool()
+    const reading = pool.use(async (client) => {
+      for await (const _ of client.query(new QueryStream(LARGE))) client.connection.stream.destroy()
+    })
+    await expect(reading).rejects.toThrow('Connection terminated unexpectedly')
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test.each([0, 50])('a cursor can still be closed, %i ms later', async (millis) => {
+    const pool = openPatientPool()
+    await pool.use(async (client) => {
+      const cursor = client.query(new Cursor(LARGE))
+      await cursor.read(3)
+      client.connection.stream.destroy()
+      await setTimeout(millis)
+      await cursor.close()
+    })
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+})

@@ -1,6 +1,9 @@
 import type { Driver } from '@forksafe/core'
 import { pgDriver } from '../driver.ts'
-import { rollBack } from '../reset.ts'
+import { keepListeners } from '../listeners.ts'
+import { isQueryable } from '../queryable.ts'
+import { refuseEnded, rollBack } from '../reset.ts'
+import { refuseSpoiled } from '../spoiled.ts'
 import { type ClientClass, open } from './open.ts'
 import type { DropInOptions } from './options.ts'
 import { lookBeforeQueries, Session } from './session.ts'
@@ -41,17 +44,24 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
     },
 
     // A client of another make may not tell whether it is in a transaction: then it comes back as it is.
-    reset: ({ client }) =>
-      typeof client.getTransactionStatus === 'function' ? rollBack(client) : undefined,
+    isUsable: ({ client }) => isQueryable(client),
+
+    reset({ client }) {
+      if (typeof client.getTransactionStatus === 'function') return rollBack(client)
+      refuseEnded(client)
+      return refuseSpoiled(client)
+    },
 
     async destroy(session) {
       session.ending = true
+      session.unanswered?.stop()
       host.gone(session)
       await pgDriver.destroy(session.client)
     },
 
     discard(session) {
       session.ending = true
+      session.unanswered?.stop()
       host.gone(session)
       session.socket?.destroy()
     },
@@ -68,6 +78,8 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
         lost(new Error('The connection ended.'))
         if (session.generation === host.generation()) host.ended(session)
       })
+      client.on('drain', () => session.unanswered?.answered())
+      keepListeners(client)
       host.opened(session)
     },
 

@@ -1,34 +1,40 @@
 import type { Lease } from '@forksafe/core'
 import type { PoolClient } from 'pg'
 import { isPending } from '../pending.ts'
+import { isQueryable } from '../queryable.ts'
+import { isSpoiled } from '../spoiled.ts'
 import { openStream } from '../streams.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 import { isInherited, type Session } from './session.ts'
 import { throwUncaught } from './settle.ts'
+import { waitForAnswers } from './unanswered.ts'
 
 /** Calls the pool's listeners. */
 export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
 
-/** What pg-pool looks at and pg does not type. */
-interface Inner {
-  readonly _queryable?: boolean
-  readonly _ending?: boolean
+/** What lending asks its pool. */
+export interface Lender {
+  readonly tell: Tell
+  /** Whether `end()` was called. */
+  readonly isEnding: () => boolean
+  /** Whether a caller waits for a client. */
+  readonly isWaitedFor: () => boolean
 }
 
 /** Puts a `release` on the client, and tells who listens. Rejects where `verify` does not approve. */
 export function lend(
   lease: Lease<Session>,
   { verify }: DropInOptions,
-  tell: Tell,
+  lender: Lender,
 ): PoolClient | Promise<PoolClient> {
   const session = lease.resource
   const { client } = session
   const isNew = !session.used
   session.lease = lease
   session.used = true
-  tell('acquire', client)
-  client.release = releaseOnce(session, lease, tell)
+  lender.tell('acquire', client)
+  client.release = releaseOnce(session, lease, lender)
   return isNew && verify ? verified(client, verify) : client
 }
 
@@ -44,7 +50,7 @@ export function releaseHealthy(client: PoolClient, error: Error): void {
 function releaseOnce(
   session: Session,
   lease: Lease<Session>,
-  tell: Tell,
+  lender: Lender,
 ): (error?: Error | boolean, mark?: unknown) => void {
   let released = false
   return (error, mark) => {
@@ -52,26 +58,26 @@ function releaseOnce(
     if (isInherited(lease)) return
     if (released) throw new Error(says.releasedTwice)
     released = true
-    giveBack(session, lease, tell, error, Boolean(error) && mark !== healthy)
+    giveBack(session, lease, lender, error, Boolean(error) && mark !== healthy)
   }
 }
 
 function giveBack(
   session: Session,
   lease: Lease<Session>,
-  tell: Tell,
+  lender: Lender,
   error: Error | boolean | undefined,
   broken: boolean,
 ): void {
-  const client = session.client as PoolClient & Inner
+  const { client } = session
   session.lease = undefined
-  tell('release', error, client)
-  if (broken || client._queryable === false || client._ending === true) {
+  lender.tell('release', error, client)
+  if (broken || !isQueryable(client)) {
     lease.destroy(error instanceof Error ? error : undefined)
-  } else if (isPending(client) && openStream(client) === undefined) {
-    // A query that its holder did not wait for takes as long as it takes; in pg-pool the next one waits behind it, too.
-    client.once('drain', () => lease[Symbol.dispose]())
-  } else lease.release()
+  } else if (!isPending(client) || isSpoiled(client) || openStream(client) !== undefined) {
+    lease.release()
+  } else if (lender.isEnding()) lease.destroy()
+  else waitForAnswers(session, lease, lender.isWaitedFor)
 }
 
 function verified(

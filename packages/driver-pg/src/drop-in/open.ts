@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { startupSnapshot } from 'node:v8'
 import type { ClientConfig, PoolClient } from 'pg'
 import { holdOnlyWhileBusy } from '../building.ts'
-import { noticeSpoiling } from '../spoiled.ts'
+import { guard } from '../guard.ts'
 import { checkByAddress } from '../wire.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
@@ -28,7 +28,7 @@ export async function open(
   const socket = (client as Partial<PoolClient>).connection?.stream
   // Without a listener the end of a connection would end the process; the pool listens as well.
   client.on('error', () => undefined)
-  noticeSpoiling(client)
+  guard(client)
   const letGo = (): void => void (socket?.destroy() ?? client.end())
   signal.addEventListener('abort', letGo, { once: true })
   try {

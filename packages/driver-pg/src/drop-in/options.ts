@@ -27,6 +27,8 @@ export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions
     acquireTimeoutMillis: timeOf(options, 'connectionTimeoutMillis'),
     // `open` keeps the time, and has the words for it.
     createTimeoutMillis: Infinity,
+    // `end()` of pg-pool does not wait for the server at all.
+    destroyTimeoutMillis: 1_000,
     allowExitOnIdle: Boolean(options.allowExitOnIdle as unknown),
     // Every caller has a try of its own; only what fails for nobody is followed by a pause.
     backoff: { minMillis: 1, maxMillis: 1 },

@@ -2,7 +2,7 @@ import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/cor
 import type { EventEmitter } from 'node:events'
 import { Pool as PgPool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
 import { dropInDriver } from './driver.ts'
-import { lend } from './lend.ts'
+import { lend, type Lender } from './lend.ts'
 import { inWordsOfPgPool, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
 import { checkConfig, coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
@@ -49,6 +49,12 @@ export const Pool = class Pool extends Inheritance {
     }
   }
 
+  private readonly _lender: Lender = {
+    tell: this._tell,
+    isEnding: () => this.ending,
+    isWaitedFor: () => this._core.stats.waiting > 0,
+  }
+
   constructor(config?: PoolConfig) {
     super(checkConfig(config))
     const { Client, log } = this
@@ -72,7 +78,7 @@ export const Pool = class Pool extends Inheritance {
     this._core = createForkSafePool(driver, coreOptionsOf(this.options))
     const { min, max } = this.options
     this._size = { min, max }
-    for (const own of ['_core', '_sessions', '_size', '_tell']) {
+    for (const own of ['_core', '_sessions', '_size', '_tell', '_lender']) {
       Object.defineProperty(this, own, { enumerable: false })
     }
   }
@@ -139,7 +145,7 @@ export const Pool = class Pool extends Inheritance {
       if (told instanceof Error) Error.captureStackTrace(told)
       throw told
     }
-    return lend(lease, this.options, this._tell)
+    return lend(lease, this.options, this._lender)
   }
 
   /** Whether a client is opened for who comes now: then how long it may wait is how long that may take. */
@@ -178,6 +184,8 @@ export const Pool = class Pool extends Inheritance {
   private async _end(): Promise<void> {
     if (this.ending) throw new Error(says.endedTwice)
     this.ending = true
+    // As in pg-pool, nobody waits for what has been released.
+    for (const { unanswered } of this._sessions) unanswered?.giveUp()
     // As in pg-pool, it takes as long as whoever holds a client.
     await this._core.close({ deadlineMillis: Infinity })
     this.ended = true

@@ -1,6 +1,7 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { Duplex } from 'node:stream'
 import type { PoolClient } from 'pg'
+import type { Unanswered } from './unanswered.ts'
 
 /** One connection of the pool: the client that its users see, and what the pool knows of it. */
 export class Session {
@@ -16,6 +17,8 @@ export class Session {
   used = false
   /** Its goodbye has begun. */
   ending = false
+  /** Its holder has released it while queries were unanswered. */
+  unanswered: Unanswered | undefined = undefined
 
   constructor(client: PoolClient, socket: Duplex | undefined, generation: number) {
     this.client = client
