@@ -91,7 +91,9 @@ async function testOn({ title, major, find, parts, postgres, oldestPeers }, site
       await step(name === '' ? title : `${title}: ${name}`, async () => {
         const { count, report } = await test(await find(), args, folder, variables)
         if (report !== undefined) (reports[major] ??= []).push(report)
-        for (const line of count.skipped) skipped.push(`on Node ${major}: ${line}`)
+        for (const line of count.skipped) {
+          skipped.push(`on Node ${major}: ${line.replace(join(folder, '/'), '')}`)
+        }
         return count
       })
     }
