@@ -1,90 +1,90 @@
 import type { ForkSafePool } from './pool.ts'
 
 /**
- * What a failed create means for those who wait:
+ * The consequence of a failed create for the waiting callers:
  *
- * - `transient`: another attempt may succeed;
- * - `fatal`: no attempt will, as with a wrong password or a database that does not exist. All who wait are told;
- * - `full`: the server has no room for more, and the pool makes do with what it has;
- * - `single`: the caller that has waited longest is told, and the next one gets an attempt of its own at once.
+ * - `transient`: another attempt may succeed, so the callers keep waiting;
+ * - `fatal`: no attempt will succeed, as with a wrong password or a missing database. All waiting callers are rejected;
+ * - `full`: the server accepts no more connections. The pool continues with the resources that it has;
+ * - `single`: the caller that has waited longest is rejected. The next one immediately gets an attempt of its own.
  */
 export type CreateFailure = 'transient' | 'fatal' | 'full' | 'single'
 
-/** What `reset` is given beside the resource. */
+/** The second argument of `reset`. */
 export interface ResetContext {
   /**
-   * Looks for a change of process.
-   * @throws {StaleResourceError} where there was one: another process goes on using the resource.
+   * Checks whether the process has changed.
+   * @throws {StaleResourceError} if it has: another process still uses the resource.
    */
   checkProcess(): void
 }
 
 /**
- * All that the pool knows of a kind of resource `R`, opened from a connection `C`, with methods `M` that it adds to the pool.
+ * Tells a pool how to open, check and close resources of type `R`. `C` is the type of the `connection` option. `M` contains the
+ * methods that the driver adds to the pool.
  *
- * Two verbs are never mixed up. `destroy` closes politely, and may talk to the server. `discard` lets go of a resource that
- * another process goes on using. It is named after that of Rails, which, unlike `disconnect!`, "will not communicate with
- * the server".
+ * `destroy` closes a resource politely and may talk to the server. `discard` drops a resource that another process still uses.
+ * It follows `discard!` of Rails, which, unlike `disconnect!`, "will not communicate with the server".
  */
 export interface Driver<R extends object, C = void, M extends object = object> {
-  /** The name of a pool that has no `name` option. At least one character. */
+  /** The default of a pool's `name` option. At least one character. */
   readonly name: string
   /**
-   * Opens a resource. May take `createTimeoutMillis`. If it rejects, `classify` says what that means.
+   * Opens a resource. May take `createTimeoutMillis`. If it rejects, the pool calls `classify`.
    *
-   * When `signal` aborts, the process may no longer be the one that began: the driver lets go of what it has opened so far as
-   * `discard` does. What it returns after that is destroyed, or discarded if the process has changed.
+   * When `signal` aborts, the process may have changed. The driver must then discard whatever it has opened so far, without
+   * writing to the server. A resource that it returns later is destroyed, or discarded if the process has changed.
    */
   create(connection: C, context: { readonly signal: AbortSignal }): Promise<R>
   /**
-   * Whether an idle resource still works. May take `validateTimeoutMillis`. If it says `false` or rejects, the resource is
-   * destroyed; if it takes longer, it is discarded, without a goodbye. Another takes its place.
+   * Checks whether an idle resource still works. May take `validateTimeoutMillis`. If it returns `false` or rejects, the resource
+   * is destroyed. If it takes longer, the resource is discarded. In both cases, another one replaces it.
    */
   validate?(resource: R): boolean | Promise<boolean>
   /**
-   * Whether an idle resource may be lent, as far as is known without asking anyone: if its connection is being closed, it may not. If
-   * this returns `false`, the resource is destroyed and the next one is tried. Called at every acquire of an idle resource, in the
-   * caller's async context, so it must be synchronous and fast. If it throws, the resource is destroyed, too.
+   * Tells whether an idle resource may be lent, by what the client already knows: not if its connection is being closed. If it
+   * returns `false` or throws, the resource is destroyed, and the next one is tried. Called at every acquire of an idle resource,
+   * in the caller's async context, so it must be synchronous and fast.
    */
   isUsable?(resource: R): boolean
   /**
-   * Removes what the last holder left behind. Runs at release, before anyone else gets the resource. May take
-   * `validateTimeoutMillis`. If it rejects, the resource is destroyed; if it takes longer, it is discarded, without a goodbye.
-   * One that writes more than once calls `context.checkProcess()` before each write but the first: the process may have
-   * forked since.
+   * Removes the state that the last holder left behind. Runs at release, before anyone else gets the resource. May take
+   * `validateTimeoutMillis`. If it rejects, the resource is destroyed. If it takes longer, the resource is discarded.
+   * A `reset` that writes more than once must call `context.checkProcess()` before each write except the first, because the
+   * process may have forked in between.
    */
   reset?(resource: R, context?: ResetContext): void | Promise<void>
   /**
-   * Closes politely. Once it settles, nothing of the resource may be left open. May take `destroyTimeoutMillis`. If it rejects
-   * or takes longer, `discard` follows.
+   * Closes the resource politely. When it settles, everything that the resource held must be closed. May take
+   * `destroyTimeoutMillis`. If it rejects or takes longer, the pool calls `discard`.
    */
   destroy(resource: R): void | Promise<void>
   /**
-   * Lets go of this process's copy of the resource: no byte, no FIN, no TLS alert. Must be synchronous, must not throw, and
+   * Drops this process's copy of the resource silently: no byte, no FIN, no TLS alert. Must be synchronous, must not throw, and
    * must be harmless when repeated.
    */
   discard(resource: R): void
   /**
-   * Called once for each resource, as soon as it is open. The driver calls `lost` when the resource dies by itself, lent or
-   * idle. A second call of `lost` does nothing.
+   * Watches a resource. Called once for each resource, as soon as it is open. The driver calls `lost` when the resource dies by
+   * itself, whether it is borrowed or idle. A second call of `lost` does nothing.
    */
   watch?(resource: R, lost: (error: Error) => void): void
-  /** Called when the resource is lent: it should keep the process alive. */
+  /** Makes the resource keep the process alive. Called when it is lent. */
   ref?(resource: R): void
-  /** Called when the resource becomes idle, if `allowExitOnIdle` is set: it should no longer keep the process alive. */
+  /** Stops the resource from keeping the process alive. Called when it becomes idle, if `allowExitOnIdle` is set. */
   unref?(resource: R): void
-  /** What a rejected `create` means. Without this hook, or if it throws, every failure is `transient`. */
+  /** Classifies the error of a rejected `create`. Without this hook, or if it throws, every failure is `transient`. */
   classify?(error: unknown): CreateFailure
   /**
-   * Returns the methods that the pool gets, built from `acquire` and `use`, in a plain object. Called once for each pool. A name
-   * that the pool already has, and the name `then`, make `createForkSafePool` throw a `TypeError`.
+   * Returns a plain object with the methods to add to the pool, built from `acquire` and `use`. Called once for each pool. For a
+   * name that the pool already has, or the name `then`, `createForkSafePool` throws a `TypeError`.
    */
   methods?(pool: ForkSafePool<R>): M
 }
 
 /**
- * Returns `driver` unchanged. In TypeScript, it infers `R`, `C` and `M` from it, if `create` declares the type of its
- * connection and comes before the hooks that receive its resource.
+ * Returns `driver` unchanged. TypeScript infers `R`, `C` and `M` from it if `create` declares the type of its connection and
+ * comes before the hooks that receive a resource.
  */
 export function defineDriver<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util'
 import type { PoolStats } from './stats.ts'
 
-/** The base class of every error that a pool itself raises. The driver's own error is its `cause`. */
+/** The base class of all errors that a pool itself raises. The driver's own error is the `cause`. */
 export abstract class PoolError extends Error {
-  /** Stays the same when messages change: compare this. */
+  /** A stable code for comparisons. Messages may change between versions. */
   abstract readonly code: string
-  /** The `name` option of the pool that raised it. */
+  /** The name of the pool that raised the error. */
   readonly pool: string
 
   /** @internal */
@@ -15,20 +15,20 @@ export abstract class PoolError extends Error {
   }
 }
 
-/** What an `acquire` was waiting for when its time was up: a resource in use, a new one, or an idle one under test. */
+/** The phase of an `acquire` that timed out: waiting for a borrowed resource, for a new one, or for a validation. */
 export type AcquirePhase = 'waiting' | 'creating' | 'validating'
 
 /**
- * An `acquire` got no resource in time. If creates are failing, the last failure is its `cause`. The pool's numbers are in the
- * message, as in HikariCP's.
+ * No resource was available in time. If creates are failing, the last failure is the `cause`. As in HikariCP, the message
+ * contains the pool's numbers.
  */
 export class AcquireTimeoutError extends PoolError {
   readonly code = 'FORKSAFE_ACQUIRE_TIMEOUT'
   /** How long the caller waited, in milliseconds. */
   readonly waitedMillis: number
-  /** What the caller was waiting for at the end. */
+  /** The phase that the caller was in when the time was up. */
   readonly phase: AcquirePhase
-  /** The pool's numbers at the end, counting this caller as waiting. */
+  /** The pool's numbers when the time was up. This caller counts as waiting. */
   readonly stats: PoolStats
 
   /** @internal */
@@ -50,7 +50,7 @@ export class AcquireTimeoutError extends PoolError {
   }
 }
 
-/** `maxWaitingClients` callers are already waiting. */
+/** The queue is full: `maxWaitingClients` callers are already waiting. */
 export class QueueFullError extends PoolError {
   readonly code = 'FORKSAFE_QUEUE_FULL'
 
@@ -64,8 +64,8 @@ export class QueueFullError extends PoolError {
 }
 
 /**
- * A resource could not be created: the driver calls the failure `fatal`, or `single` and this caller is the one to be told, or
- * `warmUp` met it. What the driver rejected with is the `cause`.
+ * A resource could not be created. Raised for a failure that the driver classifies as `fatal`, for one classified as `single`
+ * (for one caller), and by `warmUp`. The driver's error is the `cause`.
  */
 export class CreateError extends PoolError {
   readonly code = 'FORKSAFE_CREATE_FAILED'
@@ -86,12 +86,12 @@ export class PoolClosedError extends PoolError {
   }
 }
 
-/** The lease has ended: it was released or destroyed, or its resource was lost; then the `cause` says how. */
+/** The lease has ended: it was released or destroyed, or its resource was lost. In the last case, the `cause` tells how. */
 export class LeaseReleasedError extends PoolError {
   readonly code = 'FORKSAFE_LEASE_RELEASED'
 }
 
-/** The resource, or the wait for one, belongs to the process that this one was copied from. */
+/** The resource, or the call that waited for one, belongs to the process that this one was copied from. */
 export class StaleResourceError extends PoolError {
   readonly code = 'FORKSAFE_STALE_RESOURCE'
 
@@ -104,7 +104,7 @@ export class StaleResourceError extends PoolError {
   }
 }
 
-// On the prototypes, so that the first line of a stack says it too.
+// Set on the prototypes, so that stack traces begin with these names.
 AcquireTimeoutError.prototype.name = 'AcquireTimeoutError'
 QueueFullError.prototype.name = 'QueueFullError'
 CreateError.prototype.name = 'CreateError'
@@ -122,10 +122,10 @@ function numbersOf(stats: PoolStats): string {
 
 type Failure = AggregateError & NodeJS.ErrnoException
 
-/** What somebody else's error says, on behalf of one that must reach its caller: it never throws. */
+/** Formats a foreign error. Never throws. */
 function messageOf(error: unknown): string {
   try {
-    // Where a host refuses at each of its addresses, Node's error has no message of its own.
+    // If a host refuses connections at all of its addresses, Node's error has an empty message.
     const { message, errors = [], code, name } = Object(error) as Partial<Failure>
     if (typeof message !== 'string') return inspect(error, { depth: 0, breakLength: Infinity })
     return message || errors.map(messageOf).join(', ') || String(code ?? name)

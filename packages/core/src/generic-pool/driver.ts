@@ -6,30 +6,30 @@ import type { Config } from './options.ts'
 import { Member } from './member.ts'
 import type { Factory } from './surface.ts'
 
-/** What the driver asks and tells its pool. */
+/** The drop-in pool, as its driver sees it. */
 export interface DriverHost<T> {
   readonly creates: Operations
-  /** `validate` and `reset`. */
+  /** Calls of `validate` and `reset`. */
   readonly tests: Operations
   readonly destroys: Operations
-  /** Looks for a change of process. */
+  /** Checks whether the process has changed. */
   checkProcess(): void
-  /** Whether somebody waits for the next resource that comes back. */
+  /** Tells whether a caller waits for the next released resource. */
   isAwaited(): boolean
-  /** Whether those who wait can be served by nothing but a create, and no others will come. */
+  /** Tells whether only a create can serve the waiting callers, and no further callers are accepted. */
   isLastHope(): boolean
   opened(member: Member<T>): void
-  /** Its end begins, or it belongs to another process. */
+  /** Called when the resource starts to end, or belongs to another process. */
   gone(member: Member<T>): void
 }
 
-/** A resource that came back did not stand its test; where `validate` itself failed, that is the cause. */
+/** A released resource failed its validation. If `validate` rejected, its error is the cause. */
 export class NotValidError extends Error {}
 
 const required = ['create', 'destroy']
 const optional = ['validate', 'discard', 'reset', 'watch', 'ref', 'unref', 'classify']
 
-/** @throws {TypeError} for what is no factory, or lacks what the options ask for. */
+/** @throws {TypeError} if `factory` is not a factory, or lacks a hook that the options require. */
 export function checkFactory(factory: unknown, { name, testOnBorrow }: Config): void {
   if (factory === null || factory === undefined) {
     throw new TypeError(`Pool "${name}": expected a factory, got ${show(factory)}.`)
@@ -39,12 +39,12 @@ export function checkFactory(factory: unknown, { name, testOnBorrow }: Config): 
     if (typeof given === 'function') continue
     const isNeeded = required.includes(hook) || (hook === 'validate' && testOnBorrow)
     if (given === undefined && !isNeeded) continue
-    // The beginning is generic-pool's.
+    // generic-pool's message begins with the same words.
     throw new TypeError(`factory.${hook} must be a function, got ${show(given)} (pool "${name}")`)
   }
 }
 
-/** The factory as a driver, which calls `validate` when generic-pool's options say so. */
+/** Turns a factory into a driver, which calls `validate` as generic-pool's options require. */
 export function driverOf<T>(
   factory: Factory<T>,
   config: Config,
@@ -56,7 +56,7 @@ export function driverOf<T>(
   const validate = async ({ obj }: Member<T>): Promise<boolean> =>
     (await within(validateTimeoutMillis, 'validate', () => factory.validate?.(obj))) !== false
 
-  /** Lets `clear` wait for a test. In a forked child, the test is the parent's. */
+  /** Makes `clear` wait for a test. In a forked child, it does not wait: the test belongs to the parent. */
   const track = <U>(member: Member<T>, test: Promise<U>): Promise<U> => {
     const givenUp = new Promise<void>((resolve) => (member.giveUpTest = resolve))
     host.tests.track(Promise.race([test, givenUp]))

@@ -3,11 +3,11 @@ import type { Member } from './member.ts'
 import type { EvictionConfig, Evictor, PooledResource } from './surface.ts'
 
 /**
- * generic-pool's rule: what has been idle for longer than `idleTimeoutMillis` ends, and so does what has been idle for longer
- * than `softIdleTimeoutMillis` while more than `min` are idle.
+ * Evicts as generic-pool does: resources that have been idle for longer than `idleTimeoutMillis`, and those that have been idle
+ * for longer than `softIdleTimeoutMillis` while more than `min` are idle.
  */
 export class DefaultEvictor implements Evictor {
-  /** Whether this one ends, while so many are idle. */
+  /** Tells whether to end this resource, given the number of idle ones. */
   evict(
     { softIdleTimeoutMillis, idleTimeoutMillis, min }: EvictionConfig,
     { lastIdleTime }: PooledResource<unknown>,
@@ -25,16 +25,16 @@ interface RunConfig extends EvictionConfig {
   readonly numTestsPerEvictionRun: number
 }
 
-/** Has an evictor look at a few idle resources now and then, at one after the other. */
+/** Periodically passes a few idle resources to an evictor, in turn. */
 export class EvictionRuns<T> {
   readonly #evictor: Evictor
   readonly #config: RunConfig
   readonly #run: () => void
   #timer: NodeJS.Timeout | undefined
-  /** The one it looked at last. */
+  /** The resource that was checked last. */
   #last: Member<T> | undefined
 
-  /** `run` is called when it is time: it is to end what `choose` chooses. */
+  /** Calls `run` in each interval. `run` must end the resources that `choose` returns. */
   constructor(evictor: Evictor, config: RunConfig, run: () => void) {
     this.#evictor = evictor
     this.#config = config
@@ -52,7 +52,7 @@ export class EvictionRuns<T> {
     this.#last = undefined
   }
 
-  /** Those of the idle that are to end. */
+  /** Returns the idle resources to end. */
   choose(idle: readonly Member<T>[]): Member<T>[] {
     const from = this.#last === undefined ? 0 : idle.indexOf(this.#last) + 1
     const inTurn = [...idle.slice(from), ...idle.slice(0, from)]

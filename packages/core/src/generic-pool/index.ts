@@ -4,6 +4,6 @@ import { createPool, Pool } from './pool.ts'
 export { createPool, DefaultEvictor, Pool }
 export type { EvictionConfig, Evictor, Factory, Options, PooledResource } from './surface.ts'
 
-/** What `import genericPool from 'generic-pool'` gives. */
+/** The default export of generic-pool. */
 const genericPool = { createPool, DefaultEvictor, Pool }
 export default genericPool

@@ -2,18 +2,18 @@ import type { Lease } from '../api/pool.ts'
 import type { Member } from './member.ts'
 
 /**
- * Who waits and who holds what. A holder is known by the resource alone: generic-pool has no leases. A factory may give the
- * same value several times, as it may with primitives: each is a resource, and they are interchangeable.
+ * Tracks borrowed resources and waiting callers. generic-pool has no leases, so a holder is identified by its resource alone. A
+ * factory may return the same value several times, for example a primitive. Each is a resource, and they are interchangeable.
  */
 export class Loans<T> {
   readonly #lent = new Map<T, Member<T>[]>()
-  /** Resources that the process holds from which this one was copied. */
+  /** Resources that are borrowed in the process from which this one was copied. */
   readonly #inherited = new WeakSet<object>()
-  /** Callers who wait or hold something. */
+  /** The number of callers that wait or hold a resource. */
   #callers = 0
   readonly #untilNone: (() => void)[] = []
 
-  /** Somebody waits: `lend` or `leave` follows. */
+  /** Adds a waiting caller. `lend` or `leave` must follow. */
   arrive(): void {
     this.#callers++
   }
@@ -34,7 +34,7 @@ export class Loans<T> {
     for (const resolve of this.#untilNone.splice(0)) resolve()
   }
 
-  /** The one that was lent last, if the resource is lent. */
+  /** Returns the member of `resource` that was lent last, if the resource is borrowed. */
   of(resource: T): Member<T> | undefined {
     return this.#lent.get(resource)?.at(-1)
   }
@@ -50,7 +50,7 @@ export class Loans<T> {
     this.leave()
   }
 
-  /** Another process has the resource. */
+  /** Ends the loan of a resource that belongs to another process. */
   letGo(member: Member<T>): void {
     if (!this.#remove(member)) return
     const { obj } = member
@@ -59,7 +59,7 @@ export class Loans<T> {
     this.leave()
   }
 
-  /** Returns whether it was lent. */
+  /** Returns whether it was borrowed. */
   #remove(member: Member<T>): boolean {
     const { obj } = member
     const lent = this.#lent.get(obj) ?? []
@@ -70,7 +70,7 @@ export class Loans<T> {
     return true
   }
 
-  /** Waits until nobody waits, and nobody holds anything. */
+  /** Resolves when no caller waits or holds a resource. */
   async none(): Promise<void> {
     if (this.#callers === 0) return
     await new Promise<void>((resolve) => {

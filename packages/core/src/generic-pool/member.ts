@@ -1,7 +1,7 @@
 import type { Lease } from '../api/pool.ts'
 import type { PooledResource } from './surface.ts'
 
-/** What the pool keeps of a resource: an evictor sees some of it. */
+/** A resource and its state. An evictor sees a part of it. */
 export class Member<T> implements PooledResource<T> {
   readonly obj: T
   readonly creationTime: number = Date.now()
@@ -9,11 +9,11 @@ export class Member<T> implements PooledResource<T> {
   lastReturnTime: number | null = null
   lastIdleTime: number = this.creationTime
   readonly state = 'IDLE'
-  /** While it is lent. */
+  /** Set while the resource is borrowed. */
   lease: Lease<Member<T>> | undefined = undefined
-  /** Nothing of it is to be used any more. */
+  /** Whether the resource was discarded and must not be used. */
   isDiscarded = false
-  /** While it is tested: ends the wait for that. */
+  /** Set during a test: stops waiting for it. */
   giveUpTest: (() => void) | undefined = undefined
 
   constructor(obj: T) {
@@ -25,7 +25,7 @@ export class Member<T> implements PooledResource<T> {
     this.lastBorrowTime = Date.now()
   }
 
-  /** Returns the lease, for its end. */
+  /** Marks the resource as returned. Returns the lease, which the caller must end. */
   returned(): Lease<Member<T>> | undefined {
     const { lease } = this
     this.lease = undefined

@@ -1,6 +1,6 @@
 import { AcquireTimeoutError, CreateError, QueueFullError } from '../api/errors.ts'
 
-/** What generic-pool says, word for word: there are programs that compare it. */
+/** generic-pool's messages, verbatim, because programs compare them. */
 export const says = {
   draining: 'pool is draining and cannot accept work',
   full: 'max waitingClients count exceeded',
@@ -11,7 +11,7 @@ export const says = {
 class TimeoutError extends Error {}
 TimeoutError.prototype.name = 'TimeoutError'
 
-/** What generic-pool would say instead. `StaleResourceError` stays: generic-pool knows no forks. */
+/** Returns the error that generic-pool would throw. Keeps `StaleResourceError`, which has no counterpart there. */
 export function inWordsOfGenericPool(error: unknown): unknown {
   if (error instanceof AcquireTimeoutError) return new TimeoutError(says.late, { cause: error })
   if (error instanceof QueueFullError) return new Error(says.full, { cause: error })

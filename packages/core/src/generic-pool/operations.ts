@@ -1,6 +1,6 @@
 import { startTimer, type Timer } from '../tools/timers.ts'
 
-/** What is under way, to be waited for. */
+/** A set of operations in progress. */
 export class Operations {
   readonly #running = new Set<Promise<unknown>>()
 
@@ -14,13 +14,13 @@ export class Operations {
     return this.#running.size === 0
   }
 
-  /** Waits for what is under way now, however it ends. */
+  /** Resolves when all operations that are in progress now have settled. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running)
   }
 }
 
-/** Runs `operation` and rejects once it has taken longer than so many milliseconds; what it does then is of no consequence. */
+/** Runs `operation`, and rejects if it takes longer than `millis`. Its later outcome is then ignored. */
 export async function within<T>(
   millis: number,
   name: string,

@@ -2,7 +2,7 @@ import type { BasePoolOptions } from '../api/options.ts'
 import { show } from '../tools/rules.ts'
 import type { EvictionConfig, Options } from './surface.ts'
 
-/** What the pool itself goes by; the rest is core's. */
+/** The options that the drop-in itself uses. Core handles the others. */
 export interface Config extends EvictionConfig {
   readonly name: string
   readonly max: number
@@ -17,7 +17,7 @@ export interface Config extends EvictionConfig {
   readonly Promise: PromiseConstructorLike
 }
 
-/** Reads the options as generic-pool does, which is not strict: text may be a number, and nonsense is the default. */
+/** Parses options as leniently as generic-pool: numeric strings are accepted, and invalid values mean the default. */
 export function configOf(options: Options): Config {
   const max = Math.max(wholeOf(options.max, 1), 1)
   return {
@@ -38,7 +38,7 @@ export function configOf(options: Options): Config {
   }
 }
 
-/** The rest, in core's terms. `min` waits for the start. */
+/** Returns the options for core. `min` is set later, by `start`. */
 export function coreOptionsOf(
   options: Options,
   { name, max, testOnBorrow }: Config,
@@ -51,10 +51,10 @@ export function coreOptionsOf(
     maxWaitingClients: Math.max(wholeOf(options.maxWaitingClients, Infinity), 0),
     acquireTimeoutMillis: limitOf(options, 'acquireTimeoutMillis', Infinity),
     createTimeoutMillis: limitOf(options, 'createTimeoutMillis', 60_000),
-    // The driver keeps these two itself: a resource that did not answer `validate` in time is still to be destroyed.
+    // The driver applies these two timeouts itself, because a resource whose `validate` timed out is destroyed, not discarded.
     validateTimeoutMillis: Infinity,
     destroyTimeoutMillis: Infinity,
-    // The evictor's to say.
+    // The evictor decides this.
     idleTimeoutMillis: Infinity,
     validateAfterIdleMillis: testOnBorrow ? 0 : Infinity,
     fifo: options.fifo !== false,
@@ -65,7 +65,7 @@ export function coreOptionsOf(
   }
 }
 
-/** The place in the queue: what is out of range is last. */
+/** Returns the priority in the queue. Values out of range go last. */
 export function priorityOf(given: unknown, { priorityRange }: Config): number {
   const priority = Math.trunc(Number(given)) || 0
   return priority < 0 || priority >= priorityRange ? priorityRange - 1 : priority
@@ -80,7 +80,7 @@ function wholeOf(given: unknown, otherwise: number): number {
   return Number.isNaN(whole) ? otherwise : whole
 }
 
-/** @throws {TypeError} for what would let nothing ever succeed. */
+/** @throws {TypeError} for a value with which no operation could succeed. */
 function limitOf(
   options: Options,
   option: 'acquireTimeoutMillis' | `${'create' | 'validate' | 'destroy'}TimeoutMillis`,

@@ -14,23 +14,23 @@ import type { Member } from './member.ts'
 import type { Evictor, Factory, Options } from './surface.ts'
 
 /**
- * Returns a pool of what `factory` creates: generic-pool's, on top of a fork-safe one.
- * @throws {TypeError} for a wrong factory, or an option with which nothing could succeed.
+ * Creates a pool with generic-pool's interface, on top of a fork-safe pool. `factory` opens and closes its resources.
+ * @throws {TypeError} for a wrong factory, or an option with which no operation could succeed.
  */
 export function createPool<T>(factory: Factory<T>, options?: Options | null): Pool<T> {
   return new Pool(DefaultEvictor, undefined, undefined, factory, options)
 }
 
-/** generic-pool's pool, on top of a fork-safe one. `createPool` makes them. */
+/** A pool with generic-pool's interface, on top of a fork-safe pool. Create it with `createPool`. */
 export class Pool<T> extends EventEmitter {
-  // Not `#private`: a pool may stand behind a proxy.
+  // Not `#private`, so that a pool works behind a `Proxy`.
   private readonly _config: Config
   private readonly _core: CorePool<Member<T>>
   private readonly _runs: EvictionRuns<T>
   private readonly _creates = new Operations()
   private readonly _tests = new Operations()
   private readonly _destroys = new Operations()
-  /** All that are open. */
+  /** All open resources. */
   private readonly _open = new Set<Member<T>>()
   private readonly _loans = new Loans<T>()
   private readonly _resets: boolean
@@ -39,8 +39,8 @@ export class Pool<T> extends EventEmitter {
   private readonly _started: Promise<void>
 
   /**
-   * As in generic-pool, except that `Deque` and `PriorityQueue` must be `undefined`: the queue is the pool's own.
-   * @throws {TypeError} as `createPool` does, and for a queue.
+   * Takes generic-pool's arguments, except that `Deque` and `PriorityQueue` must be `undefined`: the pool has its own queue.
+   * @throws {TypeError} like `createPool`, and for a queue.
    */
   constructor(
     Evictor: new () => Evictor,
@@ -84,7 +84,7 @@ export class Pool<T> extends EventEmitter {
     if (config.autostart) this.start()
   }
 
-  /** Opens `min` resources, and keeps that many open. Without `autostart`, the first `acquire` does so. */
+  /** Opens `min` resources, and keeps that many open. Without `autostart`, the first `acquire` calls this. */
   start(): void {
     if (this._draining || this._start === undefined) return
     this._start()
@@ -92,98 +92,98 @@ export class Pool<T> extends EventEmitter {
     if (this.min <= 0) return
     this._checkProcess()
     this._core.resize({ min: this.min })
-    // All at once. Why one could not be opened is told by an event, and it is tried again.
+    // `warmUp` opens all of them at once. A failure is reported by an event and retried.
     this._core.warmUp().catch(() => undefined)
   }
 
   /**
-   * Borrows a resource until it is passed to `release` or `destroy`. `priority` is the caller's place in the queue: a whole
-   * number below `priorityRange`; 0 goes first, and what is out of range goes last. Default 0.
+   * Borrows a resource until it is passed to `release` or `destroy`. `priority` is a whole number below `priorityRange`: 0 goes
+   * first, and values out of range go last. Default 0.
    *
-   * Rejects when the time is up, the queue is full or the pool drains, and with `StaleResourceError` when the process changed
-   * during the wait.
+   * Rejects if the time is up, the queue is full or the pool is draining. Rejects with `StaleResourceError` if the process
+   * changed during the wait.
    */
   acquire(priority?: number): Promise<T> {
     return this._promise(this._lend(priority, ({ obj }) => obj))
   }
 
-  /** Gives a resource back. Rejects if it is not lent; does nothing if it is lent in the process that this one was copied from. */
+  /** Releases a resource. Rejects if it is not borrowed. Does nothing if it was borrowed before a fork, in the parent. */
   release(resource: T): Promise<void> {
     return this._promise(this._takeBack(resource, 'release'))
   }
 
-  /** Ends a resource, lent or idle. Otherwise, rejects or does nothing as `release` does. */
+  /** Destroys a borrowed or idle resource. Otherwise behaves like `release`. */
   destroy(resource: T): Promise<void> {
     return this._promise(this._takeBack(resource, 'destroy'))
   }
 
   /**
-   * Borrows a resource while `work` runs, then releases it. After an error of `work` the resource is destroyed, unless the
-   * factory has `reset`. Rejects as `acquire` does, or with what `work` throws.
+   * Borrows a resource while `work` runs, then releases it. If `work` fails, the resource is destroyed, unless the factory has
+   * `reset`. Rejects like `acquire`, or with the error of `work`.
    */
   use<U>(work: (resource: T) => U | Promise<U>, priority?: number): Promise<U> {
     return this._promise(this._use(work, priority))
   }
 
-  /** Whether a resource is lent, by this process. */
+  /** Tells whether this process has borrowed the resource. */
   isBorrowedResource(resource: T): boolean {
     this._checkProcess()
     return this._loans.of(resource) !== undefined
   }
 
   /**
-   * Refuses new callers, and waits until the others are served and nothing is lent. Once nothing is lent, a create that fails
-   * rejects those who wait, and is not tried again.
+   * Rejects new callers, and waits until all waiting callers are served and all resources are released. From the moment at which
+   * no resource is borrowed, a failed create rejects the waiting callers instead of being retried.
    */
   drain(): Promise<void> {
     return this._promise(this._drain())
   }
 
   /**
-   * Waits for creates, and for `validate` and `reset`, that are in progress, then destroys what is idle, and waits until that
-   * has ended.
+   * Destroys all idle resources. First waits for calls of `create`, `validate` and `reset` that are in progress. Resolves when
+   * the resources are destroyed.
    */
   clear(): Promise<void> {
     return this._promise(this._clear())
   }
 
-  /** Waits until `min` resources are open. If one cannot be opened, rejects with the reason. */
+  /** Resolves when `min` resources are open. Rejects if one cannot be opened. */
   ready(): Promise<void> {
     return this._promise(this._ready())
   }
 
-  /** How many more resources may be opened, not counting those being destroyed. */
+  /** The number of resources that may still be opened. Those being destroyed do not count as open. */
   get spareResourceCapacity(): number {
     return this.max - this.size
   }
 
-  /** All that are open or being opened. */
+  /** The number of resources that are open or being opened. */
   get size(): number {
     const { size, destroying } = this._stats
     return size - destroying
   }
 
-  /** Those that are idle. */
+  /** The number of idle resources. */
   get available(): number {
     return this._stats.idle
   }
 
-  /** Those that are lent. */
+  /** The number of borrowed resources. */
   get borrowed(): number {
     return this._stats.borrowed
   }
 
-  /** Callers in the queue, including those for whom a resource is being opened. */
+  /** The number of callers in the queue, including those for whom a resource is being opened. */
   get pending(): number {
     return this._stats.waiting
   }
 
-  /** The option `max`. */
+  /** The `max` option. */
   get max(): number {
     return this._config.max
   }
 
-  /** The option `min`, which is at most `max`. */
+  /** The `min` option, limited to `max`. */
   get min(): number {
     return this._config.min
   }
@@ -197,7 +197,7 @@ export class Pool<T> extends EventEmitter {
     CorePool.partsOf(this._core).context.checkProcess()
   }
 
-  /** Ends the idle resources that `choose` picks, of which it is given those idle for longest first. Returns how many. */
+  /** Ends the idle resources that `choose` returns. It receives them in order, longest idle first. Returns their number. */
   private _endIdle(
     reason: DestroyReason,
     choose: (idle: readonly Member<T>[]) => readonly Member<T>[],
@@ -207,7 +207,7 @@ export class Pool<T> extends EventEmitter {
     const idle = stock.idle.members()
     const chosen = new Set<unknown>(choose(idle.map(({ resource }) => resource as Member<T>)))
     for (const entry of idle) {
-      // The end of one may have had another lent.
+      // The end of one resource may cause another to be lent.
       if (entry.state === 'idle' && chosen.has(entry.resource)) stock.end(entry, reason)
     }
     return chosen.size
@@ -250,7 +250,7 @@ export class Pool<T> extends EventEmitter {
       if (!this._resets) how = 'destroy'
       throw error
     } finally {
-      // The work may have given it back by hand: then it may be somebody else's by now.
+      // `work` may have released the resource itself; then another caller may hold it now.
       if (member.lease === lease) this._loans.end(member, how)
     }
   }
@@ -258,7 +258,7 @@ export class Pool<T> extends EventEmitter {
   private async _drain(): Promise<void> {
     this._checkProcess()
     this._draining = true
-    // For callers of `ready` that wait for the start.
+    // Unblocks callers of `ready` that wait for the start.
     this._start?.()
     this._core.resize({ min: 0 })
     await this._loans.none()
@@ -272,14 +272,14 @@ export class Pool<T> extends EventEmitter {
   }
 
   /**
-   * Waits for creates, `validate` and `reset`. Of those that begin meanwhile, a pool that is in use waits only for the tests
-   * that one failed test causes; a pool that drains waits for all.
+   * Waits for calls of `create`, `validate` and `reset`. A draining pool also waits for all calls that begin meanwhile. A pool in
+   * use waits only for the tests that one failed test causes, since it may never be without a call in progress.
    */
   private async _untilIdleOrLent(): Promise<void> {
     const isBusy = (): boolean => this._stats.creating > 0 || !this._tests.isIdle
     for (let round = 0; isBusy() && (round < 2 || this._draining); round++) {
       await Promise.all([this._creates.settled(), this._tests.settled()])
-      // By the next turn of the event loop, the resources are idle, lent or being destroyed.
+      // In the next turn of the event loop, the resources are idle, borrowed or being destroyed.
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
@@ -303,7 +303,7 @@ export class Pool<T> extends EventEmitter {
     if (member.isDiscarded) this._loans.letGo(member)
   }
 
-  /** Passes on what core tells. */
+  /** Forwards core's events. */
   private _tell(canDiscard: boolean): void {
     this._core.on('createError', ({ error }) => this.emit('factoryCreateError', error))
     this._core.on('hookError', ({ hook, error }) => this._hookFailed(hook, error))
@@ -324,7 +324,7 @@ export class Pool<T> extends EventEmitter {
     } else if ('cause' in error) this.emit('factoryValidateError', error.cause)
   }
 
-  /** In the promise that the user asked for by the option `Promise`, in place of Node's. */
+  /** Wraps `outcome` in the promise class that the `Promise` option names. */
   private _promise<U>(outcome: Promise<U>): Promise<U> {
     const { Promise } = this._config
     if (Promise === globalThis.Promise) return outcome

@@ -4,27 +4,27 @@ import { onSnapshot } from './snapshot.ts'
 import { bestSource, type IdentitySource, noSource } from './sources.ts'
 
 /**
- * What a pool does about a change. User code runs only once every pool of the process has disowned its resources: first what
- * `disown` returns, for every pool, and then `tell`.
+ * The reaction of a pool to a process change. User code runs only after every pool of the process has disowned its resources:
+ * first the functions returned by `disown`, for every pool, then `tell`.
  */
 export interface ProcessChangeListener {
-  /** Ends every lease and forgets every resource of the other process. Returns what discards these resources. */
+  /** Ends all leases and forgets all resources of the other process. Returns a function that discards these resources. */
   disown(): () => void
-  /** Whether there may be anything to let go of. */
+  /** Tells whether there may be resources to disown. */
   inUse(): boolean
-  /** Tells whoever wants to know. */
+  /** Reports the change to the pool's listeners. */
   tell(reason: ProcessChangeReason): void
 }
 
-/** What the copies of this module in one process tell each other. Another version of it may be at the other end. */
+/** The interface between the copies of this module in one process. The other copy may be of another version. */
 interface IdentityCopy {
   changeSeen(reason: ProcessChangeReason): void
   hookCalled(reason: ProcessChangeReason): void
 }
 
 /**
- * Which incarnation of the process this is: one number, raised by whichever source sees a change first. A number and
- * not a pid, since pids are reused.
+ * The incarnation of the process: a number that is raised by the first source that notices a change. Not a pid, because pids
+ * are reused.
  */
 export class ProcessIdentity implements IdentityCopy {
   readonly #openSource: () => IdentitySource
@@ -33,8 +33,8 @@ export class ProcessIdentity implements IdentityCopy {
   #number = 1
   #seenBeforeHook = false
   /**
-   * Weak: a pool that nobody holds any more is not held by this. Looked through now and then for those that are gone: a
-   * FinalizationRegistry that has something to do keeps V8 from writing a snapshot.
+   * Weak, so that unused pools can be collected. Entries of collected pools are removed from time to time. A FinalizationRegistry
+   * with pending work would prevent V8 from writing a snapshot.
    */
   readonly #watches = new Set<WeakRef<IdentityWatch>>()
   #manyWatches = 16
@@ -56,7 +56,7 @@ export class ProcessIdentity implements IdentityCopy {
     return this.#number
   }
 
-  /** Opened at first use: a module that is only imported costs nothing. */
+  /** The source, opened at first use so that importing the module costs nothing. */
   get source(): IdentitySource {
     if (this.#source === undefined) {
       this.#source = this.#openSource()
@@ -65,12 +65,12 @@ export class ProcessIdentity implements IdentityCopy {
     return this.#source
   }
 
-  /** A use found out. Every watch has heard of it when this returns. */
+  /** Handles a change that was noticed at a use. All watches have been notified when this returns. */
   seen(): void {
     for (const copy of this.#copies) copy.changeSeen('fork')
   }
 
-  /** Tells every copy that a hook was called. */
+  /** Notifies every copy that a hook was called. */
   announce(reason: ProcessChangeReason): void {
     for (const copy of this.#copies) copy.hookCalled(reason)
   }
@@ -81,7 +81,7 @@ export class ProcessIdentity implements IdentityCopy {
   }
 
   hookCalled(reason: ProcessChangeReason): void {
-    // A use that came before the hook may have seen this very fork: what was opened since then is ours.
+    // A use before the hook may already have noticed this fork. Resources opened since then belong to this process.
     const seen = reason === 'fork' && this.#seenBeforeHook && !this.#isAnother()
     this.#seenBeforeHook = false
     if (!seen) this.#raise(reason)
@@ -100,20 +100,20 @@ export class ProcessIdentity implements IdentityCopy {
     for (const watch of watches) watch.tell(reason)
   }
 
-  /** What is open cannot be written. What still happens here until it is, is no change of process. */
+  /** Disowns open resources, which a snapshot cannot contain. Until it is written, nothing counts as a process change. */
   #writing(): void {
     this.#source = noSource
     letGo(this.#watchesNow().filter((watch) => watch.inUse()))
   }
 
-  /** Everything was let go of when this process was written; the next use opens a source of its own. */
+  /** Starts from a snapshot. All resources were disowned before it was written. The next use opens a new source. */
   #started(): void {
     this.#source = undefined
     this.#number++
     for (const watch of this.#watchesNow()) watch.tell('snapshot')
   }
 
-  /** Those there are now: a listener may open a pool, which is of the new process. */
+  /** Returns the present watches. A listener may open a pool, which already belongs to the new process. */
   #watchesNow(): IdentityWatch[] {
     const watches: IdentityWatch[] = []
     for (const reference of this.#watches) {
@@ -124,7 +124,7 @@ export class ProcessIdentity implements IdentityCopy {
     return watches
   }
 
-  /** A pool's view of the process, for as long as the pool keeps it. */
+  /** Returns a watch that is active as long as the pool holds a reference to it. */
   watch(detection: ForkDetection, listener: ProcessChangeListener): IdentityWatch {
     if (this.#watches.size >= this.#manyWatches) {
       this.#manyWatches = Math.max(16, 2 * this.#watchesNow().length)
@@ -139,7 +139,7 @@ export class IdentityWatch {
   readonly #identity: ProcessIdentity
   readonly #detection: ForkDetection
   readonly #listener: ProcessChangeListener
-  /** Kept here to be at hand at each use. */
+  /** A cached reference, to make `check` fast. */
   #source: IdentitySource | undefined
   #checking: boolean
 
@@ -155,17 +155,17 @@ export class IdentityWatch {
     this.#source = identity.source
   }
 
-  /** Which incarnation of the process this is. */
+  /** The incarnation of the process. */
   get incarnation(): number {
     return this.#identity.number
   }
 
-  /** Which means tells this process from its children. */
+  /** The name of the source that notices forks. */
   get sourceName(): IdentitySource['name'] {
     return this.#identity.source.name
   }
 
-  /** Looks for a change, as often as `forkDetection` wants. The listener has been called when this returns. */
+  /** Checks for a change, as often as `forkDetection` requires. The listener has been called when this returns. */
   check(): void {
     if (!this.#checking) return
     this.#source ??= this.#identity.source
@@ -194,23 +194,23 @@ function letGo(watches: readonly IdentityWatch[]): void {
   for (const discard of discards) discard()
 }
 
-// Two versions of core, or its ES and CommonJS instances, may live in one process: all of them hear each hook.
+// Two versions of core, or its ES and CommonJS instances, may share a process. Each hook notifies all of them.
 const key = Symbol.for('forksafe.processIdentity')
 const shared = globalThis as unknown as Record<symbol, Set<IdentityCopy> | undefined>
 
-/** This process, for every pool of this copy of the module. */
+/** The identity of this process, shared by all pools of this copy of the module. */
 export const processIdentity = new ProcessIdentity(bestSource, (shared[key] ??= new Set()))
 
 /**
- * Call it in the child, right after `fork()` and `uv_loop_fork()` and before the event loop runs: every pool lets go of
- * what it inherited, now. Before `uv_loop_fork()` it would take the parent's sockets out of the event loop that both
- * share then.
+ * Makes every pool discard its inherited resources at once. Call it in the child, right after `fork()` and `uv_loop_fork()` and
+ * before the event loop runs. A call before `uv_loop_fork()` would remove the parent's sockets from the event loop that
+ * both processes still share.
  */
 export function afterFork(): void {
   processIdentity.announce('fork')
 }
 
-/** Call it after a restore from a checkpoint or the start of a VM's clone, which no source can see. */
+/** Makes every pool discard its resources. Call it after a restore from a checkpoint or in a cloned VM, which no source notices. */
 export function afterRestore(): void {
   processIdentity.announce('restore')
 }

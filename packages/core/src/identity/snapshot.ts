@@ -1,20 +1,20 @@
 import type { EventEmitter } from 'node:events'
 import { startupSnapshot } from 'node:v8'
 
-/** What is needed of `v8.startupSnapshot`. */
+/** The used part of `v8.startupSnapshot`. */
 export interface StartupSnapshot {
-  /** Whether this process will be written into a snapshot. In one that was started from it: no. */
+  /** Tells whether this process will be written into a snapshot. `false` in a process that was started from one. */
   isBuildingSnapshot(): boolean
   addSerializeCallback(run: () => void): void
   addDeserializeCallback(run: () => void): void
 }
 
-/** Node's own. */
+/** Node's implementation. */
 export const nodeSnapshot: StartupSnapshot = startupSnapshot
 
 /**
- * Calls `writing` whenever this process may be written into a startup snapshot, and `started` in each process that starts
- * from it. In a process that will not be written it does nothing.
+ * Calls `writing` whenever this process may be written into a startup snapshot, and `started` in each process that starts from
+ * it. Does nothing if no snapshot is being built.
  */
 export function onSnapshot(
   writing: () => void,
@@ -23,7 +23,8 @@ export function onSnapshot(
   process: EventEmitter = globalThis.process,
 ): void {
   if (!snapshot.isBuildingSnapshot()) return
-  // Node calls back once, when the event loop is empty, and goes on where it is not empty after that. So each time.
+  // Node calls the callback once, when the event loop is empty, but continues if the loop is not empty afterwards. So the
+  // callback is added again each time.
   const arm = (): void => snapshot.addSerializeCallback(writing)
   process.on('beforeExit', arm)
   snapshot.addDeserializeCallback(() => {

@@ -5,18 +5,18 @@ import process from 'node:process'
 import { nodeSnapshot } from './snapshot.ts'
 import type { PoolStats } from '../api/stats.ts'
 
-/** One way for a process to tell that it is not the one that `settle` was last called in. */
+/** Detects that the process is not the one in which `settle` was last called. */
 export interface IdentitySource {
   readonly name: PoolStats['identity']
-  /** Whether the process has changed since. Asked before every use of a pool: the cheaper the better. */
+  /** Tells whether the process has changed. Called before every use of a pool, so it must be cheap. */
   changed(): boolean
-  /** The same, at any price, where `changed` misses something to be cheap. */
+  /** Does the same reliably, at a higher cost, if `changed` can miss a change. */
   confirm?(): boolean
-  /** Takes the present process for the known one. */
+  /** Records the current process as the known one. */
   settle(): void
 }
 
-/** The parts of koffi that are needed. It is an optional peer, so its types may be missing. */
+/** The used part of koffi. It is an optional peer, so its types may be missing. */
 export interface Koffi {
   load(path: null): { func(prototype: string): (...args: unknown[]) => unknown }
   view(pointer: unknown, bytes: number): ArrayBuffer
@@ -28,8 +28,8 @@ const MADV_WIPEONFORK = 18
 const PAGE_BYTES = 4096
 
 /**
- * The best source that this machine has. `process.pid` is none: in a forked child it still holds the parent's pid.
- * `load` gives koffi, or `undefined` where it is not installed.
+ * Returns the best source that this machine offers. `process.pid` is not suitable: in a forked child it still holds the parent's
+ * pid. `load` returns koffi, or `undefined` if it is not installed.
  */
 export function bestSource(
   load: () => Koffi | undefined = loadKoffi,
@@ -47,7 +47,7 @@ export function bestSource(
   return ppidSource(platform === 'linux' && existsSync('/proc/self') ? pidFromProc : pidFromReport)
 }
 
-/** koffi, where it is installed; while a startup snapshot is built it is not loaded, for no add-on can be written. */
+/** Loads koffi, if it is installed. Not while a startup snapshot is built, because a snapshot cannot contain an add-on. */
 export function loadKoffi(
   from: readonly string[] = koffiPlaces(import.meta.url),
   building = nodeSnapshot.isBuildingSnapshot(),
@@ -57,18 +57,18 @@ export function loadKoffi(
     try {
       return createRequire(place)('koffi') as Koffi
     } catch {
-      // Not installed, or not for this platform; `stats.identity` says what stands in for it.
+      // Not installed, or not for this platform. `stats.identity` names the source used instead.
     }
   }
   return undefined
 }
 
-/** Where it is looked for: next to this module, or, from within a bundle that knows no place, where the program runs. */
+/** Returns the places to resolve koffi from: this module, or, in a bundle without a location, the program's folder. */
 export function koffiPlaces(here: string | undefined): string[] {
   return here === undefined ? [join(process.cwd(), 'package.json'), process.execPath] : [here]
 }
 
-/** Windows has no fork. */
+/** A source that never changes, for Windows, which has no fork. */
 export const noSource: IdentitySource = {
   name: 'none',
   changed: () => false,
@@ -76,8 +76,9 @@ export const noSource: IdentitySource = {
 }
 
 /**
- * A page that the kernel hands to every child filled with zeros (after AWS-LC). One read of memory tells, for nested
- * forks and reused pids too. `undefined` where the kernel refuses it: Linux before 4.14, or another's emulation of it.
+ * Returns a source that uses a page which the kernel fills with zeros in every child (as in AWS-LC). A check is one read of
+ * memory, and also works for nested forks and reused pids. Returns `undefined` if the kernel refuses: Linux before 4.14, or an
+ * emulation of Linux.
  */
 function wipedPage(koffi: Koffi): IdentitySource | undefined {
   const libc = koffi.load(null)
@@ -89,7 +90,7 @@ function wipedPage(koffi: Koffi): IdentitySource | undefined {
     if (madvise(address, PAGE_BYTES, MADV_WIPEONFORK) !== 0) return undefined
     page = new Uint8Array(koffi.view(address, PAGE_BYTES))
   } catch {
-    return undefined // mmap failed: its pointer cannot be viewed.
+    return undefined // `mmap` failed, so its pointer cannot be viewed.
   }
   return {
     name: 'page',
@@ -100,7 +101,7 @@ function wipedPage(koffi: Koffi): IdentitySource | undefined {
   }
 }
 
-/** The pid as the operating system has it now. */
+/** Returns a source that asks the operating system for the pid. */
 function pidSource(koffi: Koffi): IdentitySource {
   const getpid = koffi.load(null).func('int getpid()')
   let known = getpid()
@@ -114,13 +115,13 @@ function pidSource(koffi: Koffi): IdentitySource {
 }
 
 /**
- * The parent's pid, which Node asks the operating system for at each read. A parent that dies changes it too, and a
- * child that is adopted by init may have the same one again: `livePid` confirms in both cases. What it misses: a
- * process that a subreaper started, forked twice, and was adopted by that subreaper.
+ * Returns a source that reads the parent's pid, for which Node asks the operating system at each read. The parent's pid also
+ * changes when the parent dies, and stays the same if a child is adopted by init: `livePid` confirms in both cases. It misses
+ * one case: a process started by a subreaper that forks twice and is adopted by that subreaper.
  */
 export function ppidSource(livePid: () => number): IdentitySource {
-  // V8 reads the properties of a prototype faster than those of an object as large as this one:
-  // bench/README.md has the figures. Nor is it read through the global, which is an accessor.
+  // V8 reads properties of a prototype faster than those of an object as large as `process` (figures in bench/README.md). The
+  // imported `process` is used because the global one is an accessor.
   const live = Object.create(process) as { readonly ppid: number }
   let ppid = live.ppid
   let pid = livePid()
