@@ -15,10 +15,10 @@ export const usage = `npm run bench -- [part...] [--quick] [--check] [--json]
   --check   fail if a target is missed
   --json    end with everything as one line of JSON`
 
-/** @throws {TypeError} for what is in none of the lines of \`usage\`. */
+/** @throws {TypeError} for an argument that \`usage\` does not mention. */
 export function readArguments(argv: readonly string[]): Arguments | 'help' {
   const { values, positionals } = parseArgs({
-    // npm and pnpm pass the -- on.
+    // npm and pnpm forward the `--`.
     args: argv.filter((argument) => argument !== '--'),
     allowPositionals: true,
     options: {

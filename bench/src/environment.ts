@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus } from 'node:os'
 
-/** Where the numbers come from. */
+/** The machine and the versions of a run. */
 export interface Environment {
   readonly node: string
   readonly platform: string
@@ -9,9 +9,9 @@ export interface Environment {
   readonly cores: number
   /** The version of each peer. */
   readonly peers: Readonly<Record<string, string>>
-  /** As in `'18.4'`; `undefined` where no server was needed. */
+  /** The version, such as `'18.4'`; `undefined` if no server was needed. */
   postgres: string | undefined
-  /** Whether server and clients have a processor each. */
+  /** Whether the server and the clients are pinned to different processors. */
   apart: boolean
 }
 

@@ -36,7 +36,7 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
     results.storm = await measureStorm(quick)
   }
   if (partsOnServer.some((part) => parts.includes(part))) {
-    // The server inherits it.
+    // The server inherits the pinning.
     where.apart = pin(process.pid, SERVERS_PROCESSOR)
     await using server = await startPostgres({ tls: false })
     where.postgres = server.version

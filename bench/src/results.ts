@@ -6,12 +6,12 @@ import type { QueriesResult } from './scenarios/queries.ts'
 import type { QuietResult } from './scenarios/quiet.ts'
 import type { StormResult } from './scenarios/storm.ts'
 
-/** What was measured; a part that was not asked for is missing. */
+/** The results by part. Parts that were not requested are absent. */
 export interface Results {
   lending?: LendingResult
   detection?: DetectionResult
   queries?: QueriesResult
-  /** The same around clients that answer at once. */
+  /** The same with clients that answer without a server. */
   instantQueries?: QueriesResult
   quiet?: QuietResult
   coldStart?: ColdStartResult

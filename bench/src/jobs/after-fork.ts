@@ -6,21 +6,21 @@ import { type Job, NotHereError } from './job.ts'
 
 export interface AfterForkArgument {
   readonly idle: number
-  /** Real connections to that PostgreSQL; without it, resources that open at once. */
+  /** The PostgreSQL to connect to. If absent, resources open at once. */
   readonly url?: string
 }
 
-/** Milliseconds. */
+/** The measured times, in milliseconds. */
 export interface AfterForkAnswer {
-  /** `afterFork()` alone: every pool lets go of what it inherited. */
+  /** The duration of `afterFork()`, in which every pool discards its inherited resources. */
   readonly afterFork: number
-  /** From the call of `afterFork()` to the first answer in the child. */
+  /** The time from the call of `afterFork()` to the first answer in the child. */
   readonly firstAnswer: number
-  /** To the first answer of a new pool in the parent, with no fork in sight. */
+  /** The time to the first answer of a new pool in the parent, without a fork. */
   readonly newPool: number
 }
 
-/** A pool, and the shortest question to it. */
+/** A pool and its cheapest request. */
 interface Asked {
   readonly pool: ForkSafePool<object>
   readonly ask: () => Promise<unknown>

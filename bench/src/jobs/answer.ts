@@ -1,7 +1,7 @@
-/** What a peer measured in one round. */
+/** The result of one peer in one round. */
 export interface Answer {
-  /** In the unit of the question. */
+  /** The value, in the unit of the question. */
   readonly value: number
-  /** Nanoseconds of processor time for one operation, in the worker; of a storm, for the longest turn of the event loop. */
+  /** The worker's processor time for one operation, in nanoseconds. For a storm, that of the longest turn of the event loop. */
   readonly processor: number
 }

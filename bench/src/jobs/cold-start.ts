@@ -12,7 +12,7 @@ export const coldStartPeers = [
 ] as const
 export type ColdStartPeer = (typeof coldStartPeers)[number]
 
-/** How long the server may take to end the sessions of the last pool. */
+/** The time that the server has to end the sessions of the previous pool. */
 const SETTLE_MILLIS = 50
 
 const WARM_UP_STARTS = 3
@@ -28,7 +28,7 @@ export interface ColdStartRequest {
   readonly warmUp?: boolean
 }
 
-/** Answers with the milliseconds until each caller of a new pool has its first answer. */
+/** Measures the milliseconds until each caller of a new pool has its first answer. */
 export async function start({ url }: ColdStartArgument): Promise<Job<ColdStartRequest, Answer>> {
   let starts = 0
   return {

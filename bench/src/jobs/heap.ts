@@ -14,20 +14,20 @@ export interface HeapArgument {
 /** A pool that has lent nothing yet, or an idle resource. */
 export type HeapRequest = 'pool' | 'resource'
 
-/** Bytes for one of them. */
+/** The bytes of heap for one of them. */
 export type HeapAnswer = number
 
-/** Holders at one time while a pool is filled: lightning-pool refuses a queue of more than 1,000. */
+/** The number of concurrent holders while a pool is filled. lightning-pool refuses a queue of more than 1,000. */
 const BATCH = 500
 
-/** The worker must have been started with `--expose-gc`. */
+/** Requires a worker that was started with `--expose-gc`. */
 export async function start({ peer: name }: HeapArgument): Promise<Job<HeapRequest, HeapAnswer>> {
   const peer = await loadPeer(name)
-  // They are there before the first look at the heap, so that they are not counted.
+  // Allocated before the heap is first measured, so that it is not counted.
   const spare = Array.from({ length: RESOURCES }, () => peer.newResource())
   let taken = 0
   const open = peer.factory(() => spare[taken++] ?? peer.newResource())
-  // What all pools share is there before the first look, too.
+  // So is everything that all pools share.
   const kept: object[] = [open(1), open(1)]
   for (const pool of kept) peer.verbs(pool)
 
@@ -75,7 +75,7 @@ function sumOfUses(resources: readonly Resource[]): number {
   return resources.reduce((sum, { uses }) => sum + uses, 0)
 }
 
-/** Once everything is collected that can be, finalizers and timers that were cancelled too. */
+/** Returns the heap size after all garbage was collected, including finalizers and cancelled timers. */
 async function heapUsed(): Promise<number> {
   const { gc } = globalThis
   if (gc === undefined) throw new Error('Start the worker with --expose-gc.')

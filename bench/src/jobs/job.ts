@@ -8,14 +8,14 @@ import type { QueriesArgument, QueriesRequest } from './queries.ts'
 import type { QuietArgument, QuietRequest } from './quiet.ts'
 import type { StormArgument, StormRequest } from './storm.ts'
 
-/** What a worker process does: it answers one request after the other. */
+/** The work of a worker process, which answers one request after another. */
 export interface Job<Q, A> {
   answer(request: Q): Promise<A>
-  /** Called once, at the end. @throws if what was measured was not what it is called. */
+  /** Checks the run. Called once, at the end. @throws if the worker did not measure what it claims. */
   finish(): Promise<void>
 }
 
-/** Every job: what its worker is started with, asked, and answers. */
+/** All jobs, with the types of their argument, request and answer. */
 export interface Jobs {
   lending: { argument: LendingArgument; request: LendingRequest; answer: Answer }
   queries: { argument: QueriesArgument; request: QueriesRequest; answer: Answer }
@@ -27,22 +27,22 @@ export interface Jobs {
   'after-fork': { argument: AfterForkArgument; request: undefined; answer: AfterForkAnswer }
 }
 
-/** What the module of a job exports. */
+/** The exports of a job's module. */
 export interface JobModule<N extends keyof Jobs> {
   start(argument: Jobs[N]['argument']): Promise<Job<Jobs[N]['request'], Jobs[N]['answer']>>
 }
 
-/** Thrown by `start`: this machine cannot do it. */
+/** Thrown by `start` if this machine cannot run the job. */
 export class NotHereError extends Error {
   override readonly name = 'NotHereError'
 }
 
-/** What a worker tells its parent: of its start, of a request, of its end. */
+/** A message from a worker to its parent, about its start, a request or its end. */
 export type Report =
   | { readonly kind: 'answer'; readonly value: unknown }
   | { readonly kind: 'notHere'; readonly reason: string }
   | { readonly kind: 'failed'; readonly error: string }
 
-/** What a parent asks of its worker. */
+/** A message from a parent to its worker. */
 export type Order =
   { readonly kind: 'request'; readonly value: unknown } | { readonly kind: 'finish' }

@@ -22,9 +22,9 @@ export interface LendingArgument {
 export interface LendingRequest {
   readonly scenario: LendingScenario
   readonly millis: number
-  /** Run it for that long to have it compiled; the answer means nothing. */
+  /** Only warms up, until the code is compiled. The answer is meaningless. */
   readonly warmUp?: boolean
-  /** The one that the worker was started with. */
+  /** The peer that the worker was started with. */
   readonly peer?: string
 }
 
@@ -51,15 +51,15 @@ export async function start({ peer: name }: LendingArgument): Promise<Job<Lendin
     async answer({ scenario, millis, warmUp = false }) {
       const pace = paces[scenario]
       if (warmUp) await pace.warmUp(millis)
-      // What the pool does after a pause is no part of this: idle resources are validated, timers started.
+      // Excludes the pool's work after a pause, such as validating idle resources and starting timers.
       else await pace.run(1)
       const { count, millis: took, processorMillis } = await pace.run(millis)
-      // Nanoseconds for one acquire and release, or one `use`.
+      // The nanoseconds for one acquire and release, or one `use`.
       return { value: (took / count) * 1e6, processor: (processorMillis / count) * 1e6 }
     },
 
     async finish() {
-      // Those that were idle for long may have been closed; then there are new ones.
+      // The pool may have replaced resources that were idle for long.
       proven += await proveLending(pool, RESOURCES, CALLERS)
       const uses = made.reduce((sum, resource) => sum + resource.uses, 0)
       expectEqual(pool.idle(), RESOURCES, `${name}: idle at the end`)
@@ -70,7 +70,7 @@ export async function start({ peer: name }: LendingArgument): Promise<Job<Lendin
   }
 }
 
-/** The loops that are measured, the same for every peer. */
+/** The measured loops, which are the same for every peer. */
 class Loops<H> {
   asked = 0
   lent = 0
@@ -107,7 +107,7 @@ class Loops<H> {
     for (let i = 0; i < count; i++) {
       const held = await pool.acquire()
       if (held !== undefined) lent++
-      // oxlint-disable-next-line typescript/await-thenable, unicorn/no-unnecessary-await -- the shortest work there is
+      // oxlint-disable-next-line typescript/await-thenable, unicorn/no-unnecessary-await -- the shortest possible work
       await null
       pool.release(held)
     }

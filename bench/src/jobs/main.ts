@@ -25,7 +25,7 @@ function tell(report: Report): void {
   process.send?.(report)
 }
 
-/** Tells what comes of `work`. */
+/** Runs `work` and reports its outcome to the parent. */
 async function report(work: () => Promise<unknown>): Promise<void> {
   try {
     tell({ kind: 'answer', value: await work() })

@@ -12,7 +12,7 @@ const orders = {
   'one priority': () => 0,
   'distinct, rising': (caller: number) => caller,
   'distinct, falling': (caller: number, waits: number) => waits - caller,
-  // The factor is prime and divides no number of waits here, so that each priority occurs once.
+  // The factor is a prime that does not divide the number of waits, so that each priority occurs once.
   'distinct, mixed': (caller: number, waits: number) => (caller * 7_919) % waits,
 }
 
@@ -20,7 +20,7 @@ export type PriorityOrder = keyof typeof orders
 export const priorityOrders = Object.keys(orders) as PriorityOrder[]
 
 export interface PrioritiesRequest {
-  /** One of {@link priorityOrders}. */
+  /** The order, one of {@link priorityOrders}. */
   readonly peer?: string
   readonly warmUp?: boolean
 }
@@ -32,7 +32,7 @@ const driver = defineDriver({
   discard: () => undefined,
 })
 
-/** Answers with the nanoseconds for each wait, from the first call until all callers have been served. */
+/** Measures the nanoseconds for each wait, from the first call until all callers have been served. */
 export async function start(): Promise<Job<PrioritiesRequest, Answer>> {
   const pool = createForkSafePool(driver, { connection: undefined, max: 1 })
 

@@ -3,8 +3,8 @@ import type { Resource, Verbs } from '../peers/peer.ts'
 import { expectEqual } from './expect.ts'
 
 /**
- * Before anything is timed: that the pool lends each resource to one holder at a time, never more of them than it may,
- * and serves everybody. Returns how many uses it made.
+ * Checks, before anything is timed, that the pool serves all callers, lends each resource to one holder at a time, and never
+ * exceeds its limit. Returns the number of uses.
  */
 export async function proveLending<H>(
   pool: Verbs<H>,

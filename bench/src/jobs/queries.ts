@@ -10,7 +10,7 @@ export type QueryPeer = (typeof queryPeers)[number]
 export interface QueriesArgument {
   /** In the order in which they connect. */
   readonly peers: readonly QueryPeer[]
-  /** Of the server; without one, clients that answer at once. */
+  /** The server's URL. If absent, clients answer without a server. */
   readonly url?: string
 }
 
@@ -21,7 +21,7 @@ export interface QueriesRequest {
   readonly warmUp?: boolean
 }
 
-/** One peer, its answers checked. */
+/** One peer, whose answers are checked. */
 class Asked {
   readonly #peer: QueryPeer
   readonly #pool: QueryPool
@@ -65,10 +65,10 @@ export async function start({ peers, url }: QueriesArgument): Promise<Job<Querie
     async answer({ peer, callers, millis, warmUp = false }) {
       const pace = (all.get(peer as QueryPeer) as Asked).paceOf(callers)
       if (warmUp) await pace.warmUp(millis)
-      // Connections that were idle for long are validated here, and not in what is timed.
+      // Connections that were idle for long are validated here, outside the measured time.
       else await pace.run(10)
       const { count, millis: took, processorMillis } = await pace.run(millis)
-      // Queries a second.
+      // The queries per second.
       return { value: (count / took) * 1000, processor: (processorMillis / count) * 1e6 }
     },
 

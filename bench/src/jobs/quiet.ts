@@ -7,7 +7,7 @@ import type { Job } from './job.ts'
 export const quietPeers = ['forksafe', 'drop-in', 'pg.Pool'] as const
 export type QuietPeer = (typeof quietPeers)[number]
 
-/** The time between two queries of one pool. */
+/** The pause between two queries of one pool. */
 export const PAUSE_MILLIS = 700
 
 const WARM_UP_QUERIES = 20
@@ -20,11 +20,11 @@ export interface QuietArgument {
 
 export interface QuietRequest {
   readonly peer?: string
-  /** Connect, and query without pauses until the code is compiled. */
+  /** Connects, and queries without pauses until the code is compiled. */
   readonly warmUp?: boolean
 }
 
-/** A pool that serves one query at a time, its answers checked. */
+/** A pool that serves one query at a time, and whose answers are checked. */
 class Quiet {
   readonly #pool: QueryPool
   #asked = 0
@@ -38,7 +38,7 @@ class Quiet {
     await setTimeout(Math.max(0, this.#answeredAt + PAUSE_MILLIS - performance.now()))
   }
 
-  /** Returns the milliseconds to the answer, and the nanoseconds of processor time. */
+  /** Returns the milliseconds until the answer, and the nanoseconds of processor time. */
   async ask(): Promise<Answer> {
     const number = this.#asked++
     const processor = process.cpuUsage()

@@ -19,7 +19,7 @@ export interface StormRequest {
   readonly warmUp?: boolean
 }
 
-/** Answers with the longest time in milliseconds for which the event loop was blocked. */
+/** Measures the longest time for which the event loop was blocked, in milliseconds. */
 export async function start({ kind, peer }: StormArgument): Promise<Job<StormRequest, Answer>> {
   let storms = 0
   return {
@@ -45,7 +45,7 @@ async function measure(kind: StormKind, peer: string, callers: number): Promise<
     else if (++rejected === callers) end()
   }
   for (let caller = 0; caller < callers; caller++) storm.acquire().then(count, count)
-  // The calls themselves take time, and are no part of this.
+  // The time of the calls themselves is not measured.
   await setImmediate()
   await setImmediate()
   const loop = new BlockedLoop()

@@ -1,4 +1,4 @@
-/** Measures for how long the event loop is blocked: the longest that one turn of it takes. */
+/** Measures how long the event loop is blocked: the duration of its longest turn. */
 export class BlockedLoop {
   #longestMillis = 0
   #longestProcessorMicros = 0
@@ -21,8 +21,8 @@ export class BlockedLoop {
   }
 
   /**
-   * Returns the time of the longest turn, this one included, and the most processor time that one turn took, by all threads of
-   * the process.
+   * Returns the duration of the longest turn, including the current one, and the maximum processor time of a turn, in all threads
+   * of the process.
    */
   stop(): { readonly millis: number; readonly processorMicros: number } {
     this.#look()

@@ -1,24 +1,24 @@
-/** How much was done in how long. */
+/** The number of operations of a run, and its duration. */
 export interface Run {
   readonly count: number
   readonly millis: number
-  /** Of the processor, by all threads of the process: what else runs on the machine hardly changes it. */
+  /** The processor time of all threads of the process. Other programs on the machine hardly affect it. */
   readonly processorMillis: number
 }
 
-/** Runs `work(count)` with as many as fill a given time, which it learns from one run to the next. */
+/** Runs `work(count)` for a given time. Learns from each run which `count` fills that time. */
 export class Pace {
   readonly #work: (count: number) => Promise<void>
   readonly #atLeast: number
   #perMilli = 0
 
-  /** A count is never below `atLeast`, and a multiple of it. */
+  /** The count is a multiple of `atLeast`, and at least that. */
   constructor(work: (count: number) => Promise<void>, atLeast: number) {
     this.#work = work
     this.#atLeast = atLeast
   }
 
-  /** Until the code is compiled for good: longer and longer runs. */
+  /** Runs `work` with growing counts until the code is fully compiled. */
   async warmUp(millis: number): Promise<void> {
     const until = performance.now() + millis
     for (let slice = 1; performance.now() < until; slice = Math.min(slice * 2, millis / 8)) {

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 
 /**
- * Keeps a process, and what it starts from then on, on one processor; returns whether that can be had here. Left to the
- * scheduler, the server process of whoever connected first runs elsewhere than the next one's, and a fifth faster.
+ * Pins a process, and the processes that it starts later, to one processor. Returns whether this machine supports it. Without
+ * pinning, the scheduler runs the server process of the first connection on another processor, where it is a fifth faster.
  */
 export function pin(pid: number, processor: number): boolean {
   return spawnSync('taskset', ['-acp', String(processor), String(pid)]).status === 0

@@ -1,7 +1,7 @@
-/** The middle of some measurements, and the middle halves on both sides of it. */
+/** The median and the quartiles of some measurements. */
 export interface Spread {
   readonly median: number
-  /** A quarter of the measurements lies below, a quarter above. */
+  /** The bounds of the middle half: a quarter of the measurements lies below, a quarter above. */
   readonly quartiles: readonly [lower: number, upper: number]
 }
 
@@ -14,8 +14,8 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * Where the median of all launches there could be lies, with all but 2 in 100: from the second least to the second
- * greatest, of ten or so. `undefined` for fewer than eight.
+ * Returns a confidence interval of 98 % for the median over launches: from the second lowest to the second highest of about ten.
+ * Returns `undefined` for fewer than eight launches.
  */
 export function interval(launches: readonly number[]): Spread['quartiles'] | undefined {
   const sorted = [...launches].sort((a, b) => a - b)
@@ -24,7 +24,7 @@ export function interval(launches: readonly number[]): Spread['quartiles'] | und
   return [lower, upper]
 }
 
-/** Between two measurements it lies where a straight line would. */
+/** Interpolates linearly between measurements. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share
   const lower = sorted[Math.floor(position)] ?? Number.NaN
@@ -33,8 +33,8 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /**
- * How much `values` is of `base`, round by round: what slows a whole round down leaves its ratio alone, so this holds on
- * a busy machine where the medians do not.
+ * Returns the ratio of `values` to `base`, taken round by round. A disturbance that slows a whole round down does not change its
+ * ratio, so ratios remain valid on a busy machine, where medians do not.
  */
 export function ratio(values: readonly number[], base: readonly number[]): Spread {
   return spread(values.map((value, round) => value / (base[round] ?? Number.NaN)))

@@ -5,7 +5,7 @@ import type { Jobs, Order, Report } from '../jobs/job.ts'
 
 const program = fileURLToPath(new URL('../jobs/main.js', import.meta.url))
 
-/** A process of its own for one job, so that no peer spoils what V8 has learnt of another. */
+/** A process for one job, so that no peer affects how V8 optimizes another. */
 export class Worker<N extends keyof Jobs> {
   readonly #process: ChildProcess
 
@@ -13,7 +13,7 @@ export class Worker<N extends keyof Jobs> {
     this.#process = process
   }
 
-  /** A string says why this machine cannot do the job. */
+  /** Starts a worker. Returns a string with the reason if this machine cannot run the job. */
   static async start<N extends keyof Jobs>(
     job: N,
     argument: Jobs[N]['argument'],
@@ -31,7 +31,7 @@ export class Worker<N extends keyof Jobs> {
     return this.#process.pid ?? Number.NaN
   }
 
-  /** Where something went wrong: a worker that is left behind would hold this process open. */
+  /** Ends the worker after a failure. Otherwise it would keep this process alive. */
   kill(): void {
     this.#process.kill()
   }
@@ -40,7 +40,7 @@ export class Worker<N extends keyof Jobs> {
     return (await this.#order({ kind: 'request', value: request })) as Jobs[N]['answer']
   }
 
-  /** @throws if the worker finds that it did not measure what it should have. */
+  /** @throws if the worker did not measure what it claims. */
   async finish(): Promise<void> {
     const exited = once(this.#process, 'exit')
     await this.#order({ kind: 'finish' })

@@ -10,8 +10,8 @@ import { NotHereError } from '../jobs/job.ts'
 import type { Peer, Resource } from './peer.ts'
 
 /**
- * Core with every default on, which tells a fork by the means named. With `once` the change has been: it looks no
- * more.
+ * Core with all defaults, noticing forks by the source `identity`. With `once`, the first change has already happened, so it no
+ * longer checks.
  */
 export function corePeer(
   identity: 'page' | 'ppid',
@@ -23,7 +23,7 @@ export function corePeer(
       const driver = defineDriver({
         name: 'bench',
         create: async () => create(),
-        // It has one, so that core asks itself at each acquire whether it is due.
+        // With a `validate`, core must decide at each acquire whether a validation is due.
         validate: () => true,
         destroy: () => undefined,
         discard: () => undefined,

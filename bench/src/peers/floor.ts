@@ -5,7 +5,7 @@ interface Waiter {
   next: Waiter | undefined
 }
 
-/** The least that lends: a stack, and a queue for whoever finds it empty. */
+/** The minimal implementation of lending: a stack, and a queue for callers that find it empty. */
 class Floor {
   readonly idle: Resource[] = []
   size = 0

@@ -9,7 +9,7 @@ export const peer: Peer<Resource, Pool<Resource>, Resource> = {
   },
   verbs: (pool) => ({
     acquire: () => pool.acquire(),
-    // Its promise is settled already: nobody has to wait for it, and nobody here does.
+    // The promise is already settled, so it is not awaited.
     release: (resource) => void pool.release(resource),
     resourceOf: (resource) => resource,
     use: (work) => pool.use(work),

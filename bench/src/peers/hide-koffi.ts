@@ -4,7 +4,7 @@ interface Resolver {
   _resolveFilename: (this: unknown, request: string, ...rest: unknown[]) => string
 }
 
-/** From here on nobody in this process finds koffi, as where it is not installed; core stays as it is published. */
+/** Makes koffi impossible to load in this process, as if it were not installed. Core itself is unchanged. */
 export function hideKoffi(): void {
   const resolver = Module as unknown as Resolver
   const resolve = resolver._resolveFilename

@@ -17,8 +17,8 @@ function answerAll(): void {
 }
 
 /**
- * A client of pg without a server: every query of one turn of the event loop is answered in the next. What is left to
- * time is the pool. It has what pg-pool, generic-pool's example and the driver use of a client, done as pg does it.
+ * A pg client without a server, which answers each query in the next turn of the event loop. So the measured time is the pool's
+ * alone. It implements the members that pg-pool, generic-pool's example and the driver use, in the way that pg does.
  */
 export class InstantClient extends EventEmitter {
   readonly _queryable = true
@@ -58,5 +58,5 @@ export class InstantClient extends EventEmitter {
   unref(): void {}
 }
 
-/** As the pools' types want it. */
+/** The client with the type that the pools require. */
 export const InstantPgClient = InstantClient as unknown as new (url?: string) => Client

@@ -1,6 +1,6 @@
 import type { Peer } from './peer.ts'
 
-/** Every peer, and what it is called in the report. The first is no pool: it is what no pool can beat. */
+/** The label of each peer in the report. The first is not a pool: it is the lower bound for all pools. */
 const pools = {
   floor: 'floor',
   core: 'core, page',
@@ -11,7 +11,7 @@ const pools = {
   tarn: 'tarn',
 } as const
 
-/** Core that looks for forks less often: with `once` after the first change, with `hooks` never. */
+/** Core with fewer checks for forks: with `once`, none after the first change; with `hooks`, none at all. */
 const detections = {
   'core-once': "core, page, 'once'",
   'core-hooks': "core, page, 'hooks'",
@@ -32,7 +32,7 @@ export const detectionNames: readonly DetectionName[] = [
   ...(Object.keys(detections) as (keyof typeof detections)[]),
 ]
 
-/** Loads one peer and no other. */
+/** Loads one peer only. */
 export async function loadPeer(name: PeerName): Promise<Peer> {
   const { peer } = (await import(`./${name}.js`)) as { readonly peer: Peer }
   return peer

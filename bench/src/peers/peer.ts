@@ -1,9 +1,9 @@
-/** What a pool lends here: nothing but a count of its uses. */
+/** The resource that a pool lends here, which only counts its uses. */
 export interface Resource {
   uses: number
 }
 
-/** The verbs of a pool, of whichever make. Each must cost no more than a call. */
+/** The operations of a pool. Each must cost no more than a call. */
 export interface Verbs<H> {
   readonly acquire: () => H | Promise<H>
   readonly release: (held: H) => void
@@ -13,15 +13,15 @@ export interface Verbs<H> {
   readonly borrowed: () => number
 }
 
-/** A make of pool. Everything about it is as its author ships it, but that `max` is said. */
+/** An implementation of a pool, with all defaults except `max`. */
 export interface Peer<R extends Resource = Resource, P extends object = object, H = unknown> {
   newResource(): R
-  /** A maker of pools, which share the functions that make their resources. */
+  /** Returns a function that creates pools, which share the function that creates their resources. */
   factory(create: () => R): (max: number) => P
   verbs(pool: P): Verbs<H>
 }
 
-/** `use` for a pool that has none, as its users write it. */
+/** Implements `use` for a pool that has none, as its users would write it. */
 export function useOf<H>({
   acquire,
   release,

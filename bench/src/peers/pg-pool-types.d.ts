@@ -1,10 +1,10 @@
-/** The part of pg-pool that is used here. It ships no types. */
+/** The used part of pg-pool, which ships no types. */
 declare module 'pg-pool' {
   import type { EventEmitter } from 'node:events'
 
   type Callback = (error?: Error) => void
 
-  /** What pg-pool needs of a client. */
+  /** The part of a client that pg-pool needs. */
   interface PooledClient extends EventEmitter {
     connect(connected: Callback): void
     end(ended: Callback): void

@@ -2,10 +2,10 @@ import { EventEmitter } from 'node:events'
 import Pool from 'pg-pool'
 import { type Peer, type Resource, useOf } from './peer.ts'
 
-/** What pg-pool takes for a client of pg that is connected. */
+/** An object that pg-pool accepts as a connected pg client. */
 class FakeClient extends EventEmitter implements Resource {
   uses = 0
-  // pg-pool looks at both.
+  // pg-pool reads both.
   readonly _queryable = true
   readonly _ending = false
 
@@ -26,7 +26,7 @@ type Lent = Awaited<ReturnType<Pool<FakeClient>['connect']>>
 export const peer: Peer<FakeClient, Pool<FakeClient>, Lent> = {
   newResource: () => new FakeClient(),
   factory(create) {
-    // It calls `new Client(options)`: a function may answer that with an object of its own.
+    // pg-pool calls `new Client(options)`. A function may return another object from that.
     const Client = function Client() {
       return create()
     } as unknown as new () => FakeClient

@@ -6,7 +6,7 @@ import { InstantPgClient } from './instant-client.ts'
 
 const CONNECTIONS = 10
 
-/** A pool of connections, used as its users do. */
+/** A pool of connections, used in the way that its documentation recommends. */
 export interface QueryPool {
   query(number: number): Promise<{ readonly rows: readonly { readonly n: number }[] }>
   close(): Promise<void>
@@ -57,7 +57,7 @@ const pools = {
 
 export type QueryPoolName = keyof typeof pools
 
-/** Opens a pool with at most 10 connections. Without a `url`, its clients answer at once. */
+/** Opens a pool with at most 10 connections. Without a `url`, its clients answer without a server. */
 export function openPool(name: QueryPoolName, url?: string): QueryPool {
   return pools[name](url)
 }

@@ -6,13 +6,13 @@ import { Pool as PgPool } from 'pg'
 import { Pool as TarnPool } from 'tarn'
 import { InstantPgClient } from './instant-client.ts'
 
-/** What ends the waits of all callers: their timeout, the pool's close, or a create error. */
+/** The event that rejects all callers: their timeout, the pool's close, or a create error. */
 export type StormKind = 'timeout' | 'close' | 'createError'
 
-/** A pool without a free resource, where callers can only wait. */
+/** A pool without a free resource, so that callers must wait. */
 export interface Storm {
   acquire(): Promise<unknown>
-  /** Ends the waits; a timeout ends them by itself. */
+  /** Rejects the callers. Not needed for a timeout. */
   begin(): void
   /** Closes the pool. */
   end(): Promise<unknown>
@@ -20,7 +20,7 @@ export interface Storm {
 
 type Open = () => Promise<Storm>
 
-/** Long enough for all callers to have begun to wait. */
+/** A timeout that is long enough for all callers to start waiting. */
 const TIMEOUT_MILLIS = 500
 
 const plain: Driver<object> = {
@@ -118,7 +118,7 @@ const tarnClose: Open = async () => {
   return {
     acquire: () => pool.acquire().promise,
     begin() {
-      // It waits for the holder before it rejects the waiting callers.
+      // tarn waits for the holder before it rejects the waiting callers.
       closed = pool.destroy()
       pool.release(held)
     },
@@ -131,7 +131,7 @@ function openTarn(options: { acquireTimeoutMillis?: number } = {}): TarnPool<obj
   return new TarnPool<object>({ ...options, ...factory, min: 0, max: 1 })
 }
 
-/** By what ends the waits. The other pools keep waiting callers, or fail them one by one. */
+/** The pools for each kind of storm. The other pools let callers wait, or reject them one by one. */
 export const storms = {
   timeout: {
     core: coreTimeout,

@@ -1,7 +1,7 @@
 const WIDTH = 50
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-/** One bar for each value, the longest as wide as the chart. */
+/** Draws one bar for each value. The longest is as wide as the chart. */
 export function chart(
   bars: readonly { readonly label: string; readonly value: number; readonly shown: string }[],
 ): string {

@@ -1,6 +1,6 @@
 import type { Spread } from '../measure/statistics.ts'
 
-/** As in `12,345`, or with as many places behind the point. */
+/** Formats a number, such as `12,345`, with the given number of decimal places. */
 export function figure(value: number, places = 0): string {
   return value.toLocaleString('en-US', {
     minimumFractionDigits: places,
@@ -8,7 +8,7 @@ export function figure(value: number, places = 0): string {
   })
 }
 
-/** The quartiles, as in `12 - 15`. */
+/** Formats the quartiles, such as `12 - 15`. */
 export function between(
   { quartiles: [lower, upper] }: Pick<Spread, 'quartiles'>,
   places = 0,

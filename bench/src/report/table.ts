@@ -1,4 +1,4 @@
-/** Rows under a head, the first column to the left, all others to the right. */
+/** Formats a table with a head. The first column is aligned left, the others right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),

@@ -13,7 +13,7 @@ import { chart } from './chart.ts'
 import { between, figure } from './numbers.ts'
 import { table } from './table.ts'
 
-/** Everything for human eyes. */
+/** Formats the report. */
 export function text(
   environment: Environment,
   results: Results,

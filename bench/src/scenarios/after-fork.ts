@@ -2,10 +2,10 @@ import type { AfterForkAnswer, AfterForkArgument } from '../jobs/after-fork.ts'
 import { spread, type Spread } from '../measure/statistics.ts'
 import { Worker } from '../measure/worker.ts'
 
-/** Milliseconds, or why there are none. */
+/** The times in milliseconds, or the reason why there are none. */
 export type AfterForkRow = Record<keyof AfterForkAnswer, Spread> | { readonly skipped: string }
 
-/** By what was idle at the fork. */
+/** The results, by the resources that were idle at the fork. */
 export type AfterForkResult = Record<string, AfterForkRow>
 
 export async function measureAfterFork(url: string, quick: boolean): Promise<AfterForkResult> {
@@ -18,12 +18,12 @@ export async function measureAfterFork(url: string, quick: boolean): Promise<Aft
 }
 
 async function measureCase(argument: AfterForkArgument, times: number): Promise<AfterForkRow> {
-  // A process that forks must be started so.
+  // A process that forks needs these flags.
   const flags = ['--v8-pool-size=1', '--single-threaded']
   const worker = await Worker.start('after-fork', argument, flags)
   if (typeof worker === 'string') return { skipped: worker }
   const answers: AfterForkAnswer[] = []
-  // The first is not counted: the parent's own code is not compiled then.
+  // The first fork is not counted, because the parent's code is not compiled yet.
   try {
     for (let time = 0; time <= times; time++) answers.push(await worker.ask(undefined))
     await worker.finish()

@@ -7,7 +7,7 @@ export const coldStartCallers = [10, 100] as const
 
 type Rows = Record<(typeof coldStartCallers)[number], Record<ColdStartPeer, Row>>
 
-/** Milliseconds until each caller has its first answer. The same measurements, compared with two peers. */
+/** The milliseconds until each caller has its first answer. Contains the same measurements twice, compared with two peers. */
 export interface ColdStartResult {
   readonly toPgPool: Rows
   readonly toUnlimited: Rows

@@ -3,7 +3,7 @@ import { type PoolName, poolNames } from '../peers/names.ts'
 import { spread } from '../measure/statistics.ts'
 import { Worker } from '../measure/worker.ts'
 
-/** Bytes, or why there are none. */
+/** The bytes, or the reason why there are none. */
 export type HeapRow = Record<HeapRequest, number> | { readonly skipped: string }
 
 export type HeapResult = Partial<Record<PoolName, HeapRow>>
@@ -17,7 +17,7 @@ export async function measureHeap(quick: boolean): Promise<HeapResult> {
   return rows
 }
 
-/** Each number comes from a new process: the heap does not forget what was in it. */
+/** Measures each number in a new process, because a heap does not shrink to its initial state. */
 async function measurePeer(peer: PoolName, times: number): Promise<HeapRow> {
   const bytes: Record<HeapRequest, number[]> = { pool: [], resource: [] }
   for (let time = 0; time < times; time++) {

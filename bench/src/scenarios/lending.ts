@@ -11,10 +11,10 @@ import { sideBySide } from './side-by-side.ts'
 
 type Rows<P extends PeerName, S extends LendingScenario> = Record<S, Record<P, Row>>
 
-/** Nanoseconds; the ratio is to generic-pool. */
+/** The times in nanoseconds, with the ratio to generic-pool. */
 export type LendingResult = Rows<PoolName, LendingScenario>
 
-/** Nanoseconds; the ratio is to core with the page and every default. */
+/** The times in nanoseconds, with the ratio to core with the page and all defaults. */
 export type DetectionResult = Rows<DetectionName, 'solo' | 'use'>
 
 export const lendingTitles: Record<LendingScenario, string> = {
@@ -31,7 +31,7 @@ export function measureLending(quick: boolean): Promise<LendingResult> {
   return measure(poolNames, 'generic-pool', lendingScenarios, quick)
 }
 
-/** What it costs to look for a fork: at every use, no more after the first change, never. */
+/** Measures the cost of checking for forks: at every use, not after the first change, and never. */
 export function measureDetection(quick: boolean): Promise<DetectionResult> {
   return measure(detectionNames, 'core', ['solo', 'use'], quick)
 }
@@ -42,7 +42,7 @@ async function measure<P extends PeerName, S extends LendingScenario>(
   scenarios: readonly S[],
   quick: boolean,
 ): Promise<Rows<P, S>> {
-  // Short, so that all peers of a round meet the same weather.
+  // Short, so that all peers of a round run under the same conditions.
   const millis = 12
   const questions = scenarios.map((scenario): [string, LendingRequest] => [
     scenario,

@@ -5,11 +5,11 @@ import { sideBySide } from './side-by-side.ts'
 export const callerCounts = [1, 10, 100] as const
 export type CallerCount = (typeof callerCounts)[number]
 
-/** Apart from each other, they do not take turns as the scheduler likes. */
+/** The processors of the server and the clients. Separate ones, so that they do not compete for one. */
 export const SERVERS_PROCESSOR = 1
 export const CLIENTS_PROCESSOR = 0
 
-/** Queries a second, by callers; the ratio is to `pg.Pool`. Without a `url`, around clients that answer at once. */
+/** Measures queries per second by number of callers, compared with `pg.Pool`. Without a `url`, clients need no server. */
 export type QueriesResult = Record<CallerCount, Record<QueryPeer, Row>>
 
 export async function measureQueries(quick: boolean, url?: string): Promise<QueriesResult> {
@@ -26,7 +26,7 @@ export async function measureQueries(quick: boolean, url?: string): Promise<Quer
       peers: peers as readonly QueryPeer[],
       ...(url === undefined ? {} : { url }),
     }),
-    // Nearly all that runs is pg's, and V8 does not compile that the same way in each process.
+    // Nearly all the code that runs is pg's, and V8 does not compile it in the same way in each process.
     together: true,
     questions: new Map(questions),
     warmUpMillis: quick ? 200 : 400,

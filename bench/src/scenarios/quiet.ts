@@ -4,10 +4,10 @@ import { CLIENTS_PROCESSOR } from './queries.ts'
 import type { Row } from './result.ts'
 import { sideBySide } from './side-by-side.ts'
 
-/** Each way: a round trip takes twice as long. */
+/** The delay in each direction. A round trip takes twice as long. */
 const DELAY_MILLIS = 10
 
-/** Milliseconds to the answer; the ratio is to `pg.Pool`. */
+/** The milliseconds until the answer, with the ratio to `pg.Pool`. */
 export type QuietResult = Record<QuietPeer, Row>
 
 /** Measures single queries, with pauses between them, on a server that is 20 ms away. */

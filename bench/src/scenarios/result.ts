@@ -1,15 +1,15 @@
 import type { Answer } from '../jobs/answer.ts'
 import { ratio, spread, type Spread } from '../measure/statistics.ts'
 
-/** Of all rounds. */
+/** The result of a peer over all rounds. */
 export interface Compared extends Spread {
-  /** To that of the peer that all are compared with, round by round. */
+  /** The ratio to the base peer, taken round by round. */
   readonly ratio: Spread
 }
 
-/** What one peer measured. */
+/** The results of one peer. */
 export interface Measured extends Compared {
-  /** Nanoseconds of processor time for one operation. */
+  /** The processor time for one operation, in nanoseconds. */
   readonly processor: Compared
   /** The median ratio of each launch. */
   readonly byLaunch: readonly number[]
@@ -17,14 +17,14 @@ export interface Measured extends Compared {
   readonly medianByLaunch: readonly number[]
 }
 
-/** Measured, or why not. */
+/** The results of a peer, or the reason why it was skipped. */
 export type Row = Measured | { readonly skipped: string }
 
 export function isMeasured(row: Row | undefined): row is Measured {
   return row !== undefined && !('skipped' in row)
 }
 
-/** What each peer measured in each round, in the order of the rounds. */
+/** The answers of each peer, in the order of the rounds. */
 export type Rounds = ReadonlyMap<string, readonly Answer[]>
 
 export function rowsOf(

@@ -10,25 +10,25 @@ type Timed = 'lending' | 'queries' | 'quiet' | 'cold-start' | 'storm' | 'priorit
 export interface SideBySide<N extends Timed> {
   readonly job: N
   readonly peers: readonly string[]
-  /** What the worker of these peers is started with; each has a worker of its own, unless all go `together`. */
+  /** Returns the argument of the worker for these peers. Each peer has its own worker, unless all run `together`. */
   argument(peers: readonly string[]): Jobs[N]['argument']
   readonly together?: boolean
-  /** What each peer is asked in each round, by name; peers that are together are told apart by `peer`. */
+  /** The questions to each peer in each round, by name. `peer` identifies peers that share a worker. */
   readonly questions: ReadonlyMap<string, Jobs[N]['request']>
-  /** For a job that warms up for as long as it is told. */
+  /** The warm-up time, for jobs that take one. */
   readonly warmUpMillis?: number
-  /** How often every worker is started anew: V8 does not compile the same way each time. */
+  /** The number of times that every worker is started, because V8 does not compile in the same way each time. */
   readonly launches: number
-  /** In each launch. */
+  /** The number of rounds in each launch. */
   readonly rounds: number
-  /** Where the workers run, if not anywhere. */
+  /** The processor to run the workers on. Default: any. */
   readonly processor?: number
 }
 
-/** By question, by peer, in the order of the rounds. */
+/** The answers by question and peer, in the order of the rounds. */
 type Measurements = ReadonlyMap<string, Map<string, Answer[]>>
 
-/** By question, by peer. */
+/** The rows by question and peer. */
 type Rows = Record<string, Record<string, Row>>
 
 /** Measures all peers. Returns the rows of each question, compared with the peer `base`. */
@@ -41,8 +41,8 @@ export async function sideBySide<N extends Timed>({
 }
 
 /**
- * Asks one worker at a time, every peer once in a round, in another order each round. Returns a function that compares what
- * was measured with one of the peers.
+ * Asks one worker at a time: each peer once in a round, in a new order each round. Returns a function that compares the
+ * results with one of the peers.
  */
 export async function measureSideBySide<N extends Timed>(
   plan: SideBySide<N>,

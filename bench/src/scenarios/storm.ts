@@ -4,9 +4,9 @@ import type { Row } from './result.ts'
 import { sideBySide } from './side-by-side.ts'
 
 export interface StormResult {
-  /** Milliseconds for which the event loop was blocked; the ratio is to core. */
+  /** The milliseconds for which the event loop was blocked, with the ratio to core. */
   readonly blocked: Record<StormKind, Record<string, Row>>
-  /** Nanoseconds for each of 40,000 waits; the ratio is to waits with one priority. */
+  /** The nanoseconds for each of 40,000 waits, with the ratio to waits with one priority. */
   readonly priorities: Record<PriorityOrder, Row>
 }
 

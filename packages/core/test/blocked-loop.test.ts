@@ -4,14 +4,14 @@ import { AcquireTimeoutError } from '../src/index.ts'
 import { FakeDriver } from './support/fake-driver.ts'
 import { openIdle, openPool } from './support/pools.ts'
 
-// In real time: a blocked event loop is what these are about.
+// These tests use real time, because they block the event loop.
 
 function block(millis: number): void {
   const until = performance.now() + millis
   while (performance.now() < until);
 }
 
-/** How long a wait takes until it ends in vain, in milliseconds. */
+/** Returns the time until a wait times out, in milliseconds. */
 async function wait(pool: ReturnType<typeof openPool>, timeoutMillis: number): Promise<number> {
   const began = performance.now()
   const error: unknown = await pool.acquire({ timeoutMillis }).catch((error: unknown) => error)
@@ -27,7 +27,7 @@ async function fullPool(driver = new FakeDriver()) {
 
 describe('a deadline', () => {
   test.each([1, 30, 31, 32, 33, 40, 100])(
-    'is not early after %i waits in one turn and a blocked loop',
+    'does not expire early after %i waits in one turn and a blocked event loop',
     async (waits) => {
       const { pool } = await fullPool()
       const others = Array.from({ length: waits }, () => wait(pool, 60))
@@ -39,7 +39,7 @@ describe('a deadline', () => {
     },
   )
 
-  test('is not early after a burst of uses that goes on in microtasks', async () => {
+  test('does not expire early after a burst of uses in microtasks', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     await openIdle(pool, 2)
@@ -55,8 +55,8 @@ describe('a deadline', () => {
     await pool.close()
   })
 
-  // A lent resource comes back, and a hook settles, as an answer of a server would: when the loop polls.
-  test('is met by what became ready while the loop was blocked', async () => {
+  // A release and a settled hook happen like a server's answer does: when the event loop polls.
+  test('is met by a resource that became ready while the event loop was blocked', async () => {
     const { pool, lease } = await fullPool()
     const waiting = pool.acquire({ timeoutMillis: 300 })
     setTimeout(() => setImmediate(() => lease.release()), 200)
@@ -68,7 +68,7 @@ describe('a deadline', () => {
   })
 
   test.each(['create', 'validate', 'reset'] as const)(
-    'of a %s is met by what became ready while the loop was blocked',
+    'of a %s is met by a result that became ready while the event loop was blocked',
     async (hook) => {
       const driver = new FakeDriver({ hooks: hook === 'create' ? ['watch'] : ['watch', hook] })
       const pool = openPool(driver, {
@@ -98,7 +98,7 @@ describe('an idle resource', () => {
     return { driver, pool: openPool(driver, { max: 1, validateAfterIdleMillis }) }
   }
 
-  test('is not validated after a quiet second', async () => {
+  test('is not validated after an idle second', async () => {
     const { driver, pool } = open()
     await openIdle(pool, 1)
     await sleep(600)
@@ -107,7 +107,7 @@ describe('an idle resource', () => {
     await pool.close()
   })
 
-  test('is validated if the loop was blocked ever since it became idle', async () => {
+  test('is validated if the event loop was blocked ever since it became idle', async () => {
     const { driver, pool } = open()
     await openIdle(pool, 1)
     const lease = await pool.acquire()
@@ -119,11 +119,11 @@ describe('an idle resource', () => {
     await pool.close()
   })
 
-  test('is not lent if its end lay ready while the loop was blocked', async () => {
+  test('is not lent if it was closed while the event loop was blocked', async () => {
     const { driver, pool } = open()
     await openIdle(pool, 1)
     await sleep(1)
-    // A FIN is read when the loop polls, and a timer that is late runs before that.
+    // A FIN is read when the event loop polls. A late timer runs before that.
     const use = new Promise<number>((resolve, reject) => {
       setTimeout(() => {
         setImmediate(() => driver.resource(1).lose())
@@ -136,7 +136,7 @@ describe('an idle resource', () => {
     await pool.close()
   })
 
-  test('keeps its idle time if the caller for whom the loop polled has given up', async () => {
+  test('keeps its idle time if the caller that made the event loop poll has given up', async () => {
     const { driver, pool } = open(700)
     await openIdle(pool, 1)
     await sleep(520)
@@ -151,7 +151,7 @@ describe('an idle resource', () => {
     await pool.close()
   })
 
-  test('is validated whenever it was idle at all with validateAfterIdleMillis 0', async () => {
+  test('is always validated with validateAfterIdleMillis 0', async () => {
     const { driver, pool } = open(0)
     await openIdle(pool, 1)
     await pool.use(() => undefined)

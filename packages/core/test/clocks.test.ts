@@ -34,7 +34,7 @@ function open(
   }
 }
 
-describe('a wall clock that leaps', () => {
+describe('a jump of the wall clock', () => {
   test('forwards ends no lease and no wait', async () => {
     const { clocks, pool } = open({ max: 1 })
     const lease = await pool.acquire()
@@ -48,7 +48,7 @@ describe('a wall clock that leaps', () => {
     expect(waiter.outcome.state).toBe('fulfilled')
   })
 
-  test('forwards is taken for a sleep, and what is idle is validated once', async () => {
+  test('forwards counts as a sleep: idle resources are validated once', async () => {
     const { clocks, driver, pool, ends, use } = open()
     await openIdle(pool, 1)
     await clocks.setWall(YEAR)
@@ -58,7 +58,7 @@ describe('a wall clock that leaps', () => {
     expect(ends).toEqual([])
   })
 
-  test('back makes nothing immortal, and nothing be validated for ever', async () => {
+  test('back neither makes resources immortal nor validates them forever', async () => {
     const { clocks, driver, pool, changes, ends, use } = open({
       idleTimeoutMillis: 60_000,
       maxLifetimeMillis: 90_000,
@@ -79,8 +79,8 @@ describe('a wall clock that leaps', () => {
   })
 })
 
-describe('a monotonic clock that leaps', () => {
-  test('forwards counts as time gone by', async () => {
+describe('a jump of the monotonic clock', () => {
+  test('forwards counts as elapsed time', async () => {
     const { clocks, pool, ends, use } = open({ idleTimeoutMillis: Infinity })
     await openIdle(pool, 2)
     await clocks.move(YEAR)
@@ -88,7 +88,7 @@ describe('a monotonic clock that leaps', () => {
     expect(ends).toEqual(['lifetime', 'lifetime'])
   })
 
-  test('back is told of as a thaw, and leaves nothing trusted', async () => {
+  test('back is reported as a thaw, and all idle resources are validated', async () => {
     const { clocks, driver, pool, changes, use } = open({ validateAfterIdleMillis: 3_600_000 })
     await openIdle(pool, 1)
     await pass(10_000)
@@ -100,7 +100,7 @@ describe('a monotonic clock that leaps', () => {
     expect(changes).toEqual([{ reason: 'thaw', incarnation: 1, generation: 1, discarded: 0 }])
   })
 
-  test('back, again and again, ends idle times and lives no later than the pool has seen time pass', async () => {
+  test('back, repeated, does not extend idle times and lifetimes beyond the time that the pool has seen', async () => {
     const { clocks, pool, ends, use } = open({
       idleTimeoutMillis: 60_000,
       maxLifetimeMillis: 100_000,
@@ -116,7 +116,7 @@ describe('a monotonic clock that leaps', () => {
     expect(ends).toEqual(['idle', 'lifetime'])
   })
 
-  test('back is noticed by a release too, and in a pool where nobody has had to wait', async () => {
+  test('back is also noticed by a release, and in a pool where no caller has waited', async () => {
     const { clocks, pool, changes } = open({ min: 1 }, [])
     await pool.warmUp()
     const lease = await pool.acquire()
@@ -127,7 +127,7 @@ describe('a monotonic clock that leaps', () => {
     expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
   })
 
-  test('back does not put off the deadline of whoever waits', async () => {
+  test('back does not postpone the deadline of a waiting caller', async () => {
     const { clocks, pool } = open({ max: 1 })
     await pool.acquire()
     const first = follow(pool.acquire({ timeoutMillis: 5_000 }))
@@ -157,7 +157,7 @@ describe('a monotonic clock that leaps', () => {
   })
 
   test.each(['create', 'validate', 'reset', 'destroy'] as const)(
-    'back gives up a %s in flight, whose time would never be up',
+    'back abandons a %s in flight, whose timeout would never fire',
     async (hook) => {
       const { clocks, driver, pool } = open({ max: 1 }, ['watch', 'validate', 'reset'])
       if (hook !== 'create') await openIdle(pool, 1)
@@ -180,7 +180,7 @@ describe('a monotonic clock that leaps', () => {
     },
   )
 
-  test('back gives up what a recycled generation still had in flight', async () => {
+  test('back abandons operations in flight of a recycled generation', async () => {
     const { clocks, driver, pool } = open({ max: 2 })
     await openIdle(pool, 1)
     driver.plans.destroy = 'hang'
@@ -193,7 +193,7 @@ describe('a monotonic clock that leaps', () => {
   })
 })
 
-describe('a restore, where afterRestore() is called', () => {
+describe('a restore reported by afterRestore()', () => {
   const leaps: [string, (clocks: LeapingClocks) => Promise<void>][] = [
     ['neither clock leaps', async () => undefined],
     ['the wall clock leaps forwards', (clocks) => clocks.setWall(YEAR)],
@@ -209,7 +209,7 @@ describe('a restore, where afterRestore() is called', () => {
     ],
   ]
 
-  test.each(leaps)('ends every timer, and is all that is told of, where %s', async (_, leap) => {
+  test.each(leaps)('ends every timer, and is the only reported change, if %s', async (_, leap) => {
     const { clocks, driver, process, pool, changes } = open({ keepaliveMillis: 1_000, max: 4 })
     const [idle, lent, , broken] = await acquireMany(pool, 4)
     idle?.release()
@@ -228,7 +228,7 @@ describe('a restore, where afterRestore() is called', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test.each(leaps)('goes by the new clocks alone, where %s', async (_, leap) => {
+  test.each(leaps)('uses only the new clocks, if %s', async (_, leap) => {
     const { clocks, driver, process, pool, changes, ends, use } = open({
       max: 1,
       idleTimeoutMillis: 60_000,
@@ -239,14 +239,14 @@ describe('a restore, where afterRestore() is called', () => {
     await leap(clocks)
     process.identity.announce('restore')
 
-    // Trust.
+    // Validation before lending.
     expect(await use()).toBe(2)
     expect(await use()).toBe(2)
     expect(driver.count('validate')).toBe(0)
     await pass(501)
     await use()
     expect(driver.count('validate')).toBe(1)
-    // A deadline.
+    // The deadline of a wait.
     const lease = await pool.acquire()
     const waiter = follow(pool.acquire({ timeoutMillis: 5_000 }))
     await pass(4_998)
@@ -254,12 +254,12 @@ describe('a restore, where afterRestore() is called', () => {
     await pass(3)
     expect(waiter.outcome.state).toBe('rejected')
     lease.release()
-    // An idle time.
+    // The idle timeout.
     await pass(59_999)
     expect(ends).toEqual([])
     await pass(2)
     expect(ends).toEqual(['idle'])
-    // A life.
+    // The lifetime.
     expect(await use()).toBe(3)
     await pass(50_000)
     await use()

@@ -7,7 +7,7 @@ import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 useFakeTime()
 
 describe('close', () => {
-  test('ends what is idle, and leaves nothing', async () => {
+  test('destroys idle resources and leaves nothing open', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const ends = endsOf(pool)
@@ -19,14 +19,14 @@ describe('close', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0, destroying: 0 })
   })
 
-  test('settles at once where nothing was ever opened', async () => {
+  test('settles at once if no resource was ever opened', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await pool.close()
     expect(driver.calls).toEqual([])
   })
 
-  test('waits for the destroys', async () => {
+  test('waits until the resources are destroyed', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = { afterMillis: 200, outcome: 'pass' }
     const pool = openPool(driver)
@@ -38,7 +38,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('refuses new callers, from its first moment and for ever', async () => {
+  test('rejects new callers from its first moment, permanently', async () => {
     const pool = openPool(new FakeDriver(), { name: 'shut' })
     await openIdle(pool, 1)
     const closing = pool.close()
@@ -53,7 +53,7 @@ describe('close', () => {
     expect(error).toMatchObject({ message: expect.stringContaining('closed') })
   })
 
-  test('waits for holders, whose resources end as they come back', async () => {
+  test('waits for holders, and destroys their resources at release', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     const pool = openPool(driver)
     const [first, second] = await acquireMany(pool, 2)
@@ -69,7 +69,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('serves those who wait, with what comes back', async () => {
+  test('serves waiting callers with released resources', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const served = pool.use((resource) => resource.id)
@@ -80,7 +80,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('serves those who wait, with what is opened for them', async () => {
+  test('serves waiting callers with resources that are opened for them', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { max: 1 })
@@ -96,7 +96,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('goes on trying for those who wait while the server is down', async () => {
+  test('keeps trying for waiting callers while the server is down', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -109,7 +109,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('rejects those who still wait at the deadline', async () => {
+  test('rejects the remaining waiting callers at the deadline', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const waiters = [follow(pool.acquire()), follow(pool.acquire())]
@@ -123,7 +123,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('destroys what is still lent at the deadline, and tells its holder at the next use', async () => {
+  test('destroys borrowed resources at the deadline, and the holder gets an error at the next use', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const ends = endsOf(pool)
@@ -144,7 +144,7 @@ describe('close', () => {
       expect(resource).toMatchObject({ destroys: 1, discards: 0 })
   })
 
-  test('gives them 30 seconds where nobody says otherwise', async () => {
+  test('has a default deadline of 30 seconds', async () => {
     const pool = openPool(new FakeDriver())
     await pool.acquire()
     const closed = follow(pool.close())
@@ -154,7 +154,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('leaves what is being destroyed at the deadline its time', async () => {
+  test('waits for destroys that are in progress at the deadline', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const pool = openPool(driver)
@@ -171,7 +171,7 @@ describe('close', () => {
     expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
   })
 
-  test('gives them nothing at a deadline of 0', async () => {
+  test('does not wait with a deadline of 0', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const waiter = follow(pool.acquire())
@@ -181,7 +181,7 @@ describe('close', () => {
     expect(waiter.outcome).toMatchObject({ error: { code: 'FORKSAFE_POOL_CLOSED' } })
   })
 
-  test('gives them for ever at a deadline of Infinity', async () => {
+  test('waits without limit with a deadline of Infinity', async () => {
     const pool = openPool(new FakeDriver())
     const lease = await pool.acquire()
     const closed = follow(pool.close({ deadlineMillis: Infinity }))
@@ -192,7 +192,7 @@ describe('close', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('called twice is one close', async () => {
+  test('called twice closes once', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const told = vi.fn<() => void>()
@@ -207,7 +207,7 @@ describe('close', () => {
     expect(driver.count('destroy')).toBe(1)
   })
 
-  test('tells of itself when nothing is left', async () => {
+  test('emits `close` when nothing is left', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver)
@@ -222,7 +222,7 @@ describe('close', () => {
     expect(told).toHaveBeenCalledExactlyOnceWith(0)
   })
 
-  test('happens at the end of an await using block', async () => {
+  test('runs at the end of an await using block', async () => {
     const driver = new FakeDriver()
     {
       await using pool = openPool(driver)
@@ -231,7 +231,7 @@ describe('close', () => {
     expect(driver.resource(1).destroys).toBe(1)
   })
 
-  test('from within a use() does not wait for itself beyond the deadline', async () => {
+  test('called within use() does not wait for itself beyond the deadline', async () => {
     const pool = openPool(new FakeDriver())
     const used = follow(pool.use(() => pool.close({ deadlineMillis: 500 })))
     await pass(500)
@@ -239,7 +239,7 @@ describe('close', () => {
     expect(pool.stats.size).toBe(0)
   })
 
-  test('does not open what min wants', async () => {
+  test('does not open resources for min', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2 })
     await pool.warmUp()
@@ -253,7 +253,7 @@ describe('close', () => {
     expect(driver.count('create')).toBe(2)
   })
 
-  test('gives up a create that nobody waits for, and calls that no failure', async () => {
+  test('abandons a create that no caller waits for, without reporting a failure', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.plans.create = 'hang'
     const pool = openPool(driver, { min: 1 })
@@ -277,7 +277,7 @@ describe('close', () => {
     expect(warm.outcome).toHaveProperty('error', expect.any(PoolClosedError))
   })
 
-  test('lets a caller who waits give up, and does not wait for it then', async () => {
+  test('lets a waiting caller give up, and then does not wait for it', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver)
@@ -296,7 +296,7 @@ describe('close', () => {
 })
 
 describe('close always settles', () => {
-  test('when every destroy hangs: one destroyTimeoutMillis after the deadline', async () => {
+  test('when every destroy hangs, one destroyTimeoutMillis after the deadline', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const pool = openPool(driver)
@@ -312,7 +312,7 @@ describe('close always settles', () => {
       expect(resource).toMatchObject({ destroys: 0, discards: 1 })
   })
 
-  test.each(['throw', 'reject'] as const)('when every destroy does %s', async (how) => {
+  test.each(['throw', 'reject'] as const)('when every destroy fails: %s', async (how) => {
     const driver = new FakeDriver()
     driver.plans.destroy = how
     const pool = openPool(driver)
@@ -323,7 +323,7 @@ describe('close always settles', () => {
     expect(pool.stats.size).toBe(0)
   })
 
-  test('when a create hangs that heeds no signal, and what it opens later is destroyed', async () => {
+  test('when a create hangs and ignores its signal; a resource that it opens later is destroyed', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     const pool = openPool(driver)
@@ -364,7 +364,7 @@ describe('close always settles', () => {
     expect(driver.resource(1).destroys).toBe(1)
   })
 
-  test('when the server is down, and nobody waits', async () => {
+  test('when the server is down and no caller waits', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { min: 3 })
@@ -373,7 +373,7 @@ describe('close always settles', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('no later than destroyTimeoutMillis after the deadline, though a late create opens in between', async () => {
+  test('at most destroyTimeoutMillis after the deadline, even if a late create opens in between', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     const pool = openPool(driver, { max: 2 })
     await pool.acquire()
@@ -389,7 +389,7 @@ describe('close always settles', () => {
 })
 
 describe('a closed pool', () => {
-  test('has no timer left, also when it lent something while it closed', async () => {
+  test('has no timer left, even if it lent a resource while closing', async () => {
     const pool = openPool(new FakeDriver({ hooks: ['validate', 'reset', 'watch'] }), {
       max: 1,
       keepaliveMillis: 1_000,
@@ -404,7 +404,7 @@ describe('a closed pool', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('calls no hook any more, whatever is asked of it', async () => {
+  test('calls no hook any more, whatever method is called', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
     const pool = openPool(driver, { min: 1, keepaliveMillis: 100 })
     await openIdle(pool, 2)
@@ -421,7 +421,7 @@ describe('a closed pool', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('may be recycled and resized on its way there', async () => {
+  test('can be recycled and resized while it closes', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const [first, second] = await acquireMany(pool, 2)

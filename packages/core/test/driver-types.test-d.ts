@@ -8,7 +8,7 @@ import {
   type PoolOptions,
 } from '../src/index.ts'
 
-// Whoever writes a driver says what its `create` takes, and nothing else: the rest is inferred from there.
+// A driver declares only the type of its `create`. All other types are inferred from it.
 
 class Client {
   readonly broken: boolean = false
@@ -21,12 +21,12 @@ interface Config {
   readonly host: string
 }
 
-/** That the types have let it come so far. */
+/** Marks a place that must compile. */
 function expectPool(pool: ForkSafePool<Client>): void {
   expectTypeOf(pool).toEqualTypeOf<ForkSafePool<Client>>()
 }
 
-/** What no driver of these tests differs in. */
+/** The hooks that all drivers of these tests share. */
 const ending = {
   destroy: (client: Client) => client.close(),
   discard: (client: Client) => client.close(),
@@ -45,7 +45,7 @@ describe('a driver that needs no connection', () => {
     expectPool(createForkSafePool(driver, { max: 2 }))
   })
 
-  test('may look at the signal all the same', () => {
+  test('may still use the signal', () => {
     const patient = defineDriver({
       name: 'none',
       create: async (_connection: void, { signal }) => {
@@ -56,7 +56,7 @@ describe('a driver that needs no connection', () => {
     })
     expectTypeOf(patient).toEqualTypeOf<Driver<Client, void, object>>()
     expectPool(createForkSafePool(patient, {}))
-    // @ts-expect-error It would not be looked at.
+    // @ts-expect-error The connection would be ignored.
     expectPool(createForkSafePool(patient, { connection: 'db' }))
   })
 })
@@ -81,7 +81,7 @@ describe('a driver that needs a connection', () => {
     ...ending,
   })
 
-  test('is given a value, or a function that gives one now or later', () => {
+  test('takes a value, or a function that returns one or a promise of one', () => {
     expectPool(createForkSafePool(driver, { connection: { host: 'db' } }))
     expectPool(createForkSafePool(driver, { connection: () => ({ host: 'db' }) }))
     expectPool(createForkSafePool(driver, { connection: async () => ({ host: 'db' }) }))
@@ -89,40 +89,40 @@ describe('a driver that needs a connection', () => {
     expectTypeOf<Given>().toEqualTypeOf<Config | (() => Config | Promise<Config>)>()
   })
 
-  test('is given nothing else', () => {
-    // @ts-expect-error There is none.
+  test('takes nothing else', () => {
+    // @ts-expect-error The connection is missing.
     expectPool(createForkSafePool(driver, {}))
     // @ts-expect-error Another type.
     expectPool(createForkSafePool(driver, { connection: 'db' }))
     // @ts-expect-error Another property.
     expectPool(createForkSafePool(driver, { connection: { port: 5 } }))
-    // @ts-expect-error A function that gives another type.
+    // @ts-expect-error A function that returns another type.
     expectPool(createForkSafePool(driver, { connection: () => 'db' }))
-    // @ts-expect-error One that gives it later.
+    // @ts-expect-error A function that returns a promise of another type.
     expectPool(createForkSafePool(driver, { connection: async () => 'db' }))
-    // @ts-expect-error Another property beside.
+    // @ts-expect-error An additional property.
     expectPool(createForkSafePool(driver, { connection: { host: 'db', prot: 5 } }))
-    // @ts-expect-error A function that wants to be told something.
+    // @ts-expect-error A function with a parameter.
     expectPool(createForkSafePool(driver, { connection: (host: string) => ({ host }) }))
   })
 
-  test('is given what may be none only once it is none no more', () => {
+  test('takes a nullable value only after a check', () => {
     const host: string | undefined = process.env['HOST']
     const config = host === undefined ? undefined : { host }
-    // @ts-expect-error It may be undefined.
+    // @ts-expect-error The value may be undefined.
     expectPool(createForkSafePool(driver, { connection: config }))
-    // @ts-expect-error It is.
+    // @ts-expect-error The value is undefined.
     expectPool(createForkSafePool(driver, { connection: undefined }))
-    // @ts-expect-error Or null.
+    // @ts-expect-error The value is null.
     expectPool(createForkSafePool(driver, { connection: null }))
-    // @ts-expect-error It may turn out to be.
+    // @ts-expect-error The function may return undefined.
     expectPool(createForkSafePool(driver, { connection: () => config }))
-    // @ts-expect-error Later.
+    // @ts-expect-error The promise may resolve to undefined.
     expectPool(createForkSafePool(driver, { connection: async () => config }))
     if (config !== undefined) expectPool(createForkSafePool(driver, { connection: config }))
   })
 
-  test('is given options that were made elsewhere', () => {
+  test('takes options that were created elsewhere', () => {
     interface Own extends PoolOptions<Config> {
       readonly verbose: boolean
     }
@@ -142,11 +142,11 @@ describe('a driver that needs a connection', () => {
     })
     expectPool(createForkSafePool(either, { connection: 'db' }))
     expectPool(createForkSafePool(either, { connection: () => ({ host: 'db' }) }))
-    // @ts-expect-error Neither.
+    // @ts-expect-error Neither type.
     expectPool(createForkSafePool(either, { connection: 5 }))
   })
 
-  test('may do without: then it can be left out', () => {
+  test('may be optional: then it can be omitted', () => {
     const optional = defineDriver({
       name: 'optional',
       create: async (_connection?: Config) => new Client(),
@@ -159,10 +159,10 @@ describe('a driver that needs a connection', () => {
     expectPool(createForkSafePool(optional, { connection: 'db' }))
   })
 
-  test('may take whatever it is given', () => {
+  test('may accept any type', () => {
     const any = defineDriver({
       name: 'any',
-      // oxlint-disable-next-line typescript/no-explicit-any -- as a driver in JavaScript has it
+      // oxlint-disable-next-line typescript/no-explicit-any -- as in a driver written in JavaScript
       create: async (_connection: any) => new Client(),
       ...ending,
     })
@@ -191,12 +191,12 @@ describe('the methods of a driver', () => {
   })
   const pool = createForkSafePool(driver, { connection: { host: 'db' } })
 
-  test('are on the pool as they were written, also those with types of their own', () => {
+  test('are on the pool with their own types, including generic ones', () => {
     expectTypeOf(pool.query).toEqualTypeOf<(text: string) => Promise<number>>()
     expectTypeOf(pool.transaction(async () => 'done' as const)).toEqualTypeOf<Promise<'done'>>()
   })
 
-  test('are on no pool of a driver that has none', () => {
+  test('are absent from the pool of a driver without methods', () => {
     const plain = createForkSafePool(
       { ...driver, methods: () => ({}) },
       { connection: { host: 'db' } },
@@ -205,14 +205,14 @@ describe('the methods of a driver', () => {
     expectTypeOf(plain.query)
   })
 
-  test('stay where a driver is made of another', () => {
+  test('are kept if a driver is derived from another', () => {
     const other = defineDriver({ ...driver, name: 'other', reset: () => undefined })
     expectTypeOf(other).toEqualTypeOf(driver)
   })
 })
 
-describe('a driver need not pass through defineDriver:', () => {
-  test('it may be written where the pool is made', () => {
+describe('a driver without defineDriver', () => {
+  test('can be written inline where the pool is created', () => {
     const pool = createForkSafePool(
       {
         name: 'inline',
@@ -227,7 +227,7 @@ describe('a driver need not pass through defineDriver:', () => {
     expectTypeOf(pool.query).toEqualTypeOf<(text: string) => Promise<number>>()
   })
 
-  test('it may leave it to the options what its connection is', () => {
+  test('can leave the type of its connection to the options', () => {
     const pool = createForkSafePool(
       {
         name: 'inline',
@@ -243,7 +243,7 @@ describe('a driver need not pass through defineDriver:', () => {
     expectPool(pool)
   })
 
-  test('it may be an object', () => {
+  test('can be an object', () => {
     const driver = {
       name: 'object',
       create: async (_connection: Config) => new Client(),
@@ -255,7 +255,7 @@ describe('a driver need not pass through defineDriver:', () => {
     expectPool(createForkSafePool(driver, { connection: { port: 5 } }))
   })
 
-  test('it may be an object of a class', () => {
+  test('can be an instance of a class', () => {
     class Classy implements Driver<Client, Config> {
       readonly name = 'classy'
       readonly destroy = ending.destroy
@@ -280,7 +280,7 @@ describe('a driver with types of its own', () => {
     })
   }
 
-  test('gives them to its pool', () => {
+  test('passes them to its pool', () => {
     const pool = createForkSafePool(
       driverOf(async () => new Client()),
       {},
@@ -289,7 +289,7 @@ describe('a driver with types of its own', () => {
     expectTypeOf(pool.with((client) => client.query('select 1'))).toEqualTypeOf<Promise<number>>()
   })
 
-  test('can be handed on by a function that knows neither its connection nor its methods', () => {
+  test('can be forwarded by a function that is generic in its connection and methods', () => {
     const open = <C, M extends object>(driver: Driver<Client, C, M>, options: PoolOptions<C>) =>
       createForkSafePool(driver, options)
     const driver = defineDriver({
@@ -302,7 +302,7 @@ describe('a driver with types of its own', () => {
   })
 })
 
-test('use() gives what its work gives: a value, what a promise or a thenable gives, nothing', () => {
+test('use() returns the result of its work: a value, the value of a promise or thenable, or nothing', () => {
   const pool = createForkSafePool(
     { name: 'use', create: async () => new Client(), ...ending } as const,
     {},
@@ -311,7 +311,7 @@ test('use() gives what its work gives: a value, what a promise or a thenable giv
   expectTypeOf(pool.use((client) => client.query(''))).toEqualTypeOf<Promise<number>>()
   expectTypeOf(pool.use(async () => 'now')).toEqualTypeOf<Promise<string>>()
   expectTypeOf(pool.use(() => undefined)).toEqualTypeOf<Promise<undefined>>()
-  /** As query builders have it. */
+  /** A thenable, like those of query builders. */
   type Query = PromiseLike<string[]> & { where(condition: string): Query }
   expectTypeOf(pool.use((): Query => null as unknown as Query)).toEqualTypeOf<Promise<string[]>>()
 })
@@ -323,13 +323,13 @@ test('a lease knows its resource', async () => {
   )
   const lease = await pool.acquire()
   expectTypeOf(lease.resource).toEqualTypeOf<Client>()
-  // @ts-expect-error The pool's, and not the holder's to change.
+  // @ts-expect-error The holder cannot change it.
   lease.resource = new Client()
 })
 
-test('what is wrong in a driver is said where it stands', () => {
+test('an error in a driver is reported at the wrong hook', () => {
   const create = async () => new Client()
-  // @ts-expect-error It has no discard.
+  // @ts-expect-error `discard` is missing.
   expectTypeOf(defineDriver({ name: 'half', create, destroy: () => undefined }))
   // @ts-expect-error A resource is an object.
   expectTypeOf(defineDriver({ name: 'number', ...ending, create: async () => 5 }))

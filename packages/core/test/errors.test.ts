@@ -88,7 +88,7 @@ const errors: [new (...args: never[]) => PoolError, string, () => Promise<unknow
 ]
 
 test.each(errors)(
-  'a %o has its name, a stable code, the pool, and says so in the first line of its stack',
+  '%o has its name, a stable code, the pool, and its name in the first line of its stack',
   async (type, code, provoke) => {
     const error = await provoke()
     expect(error).toBeInstanceOf(type)
@@ -103,7 +103,7 @@ test.each(errors)(
   },
 )
 
-test('the numbers of the pool are in the message of what is for want of a resource', async () => {
+test('an error about a missing resource has the numbers of the pool in its message', async () => {
   const pool = openPool(new FakeDriver(), { name, max: 1 })
   await pool.acquire()
   const error = errorOf(pool.acquire({ timeoutMillis: 10 }))
@@ -115,7 +115,7 @@ test('the numbers of the pool are in the message of what is for want of a resour
   })
 })
 
-test('what a driver rejects with is the cause, whatever it is', async () => {
+test('any value that a driver rejects with becomes the cause', async () => {
   for (const thrown of [new Error('refused'), 'a string', undefined, null, 42]) {
     const driver = Object.assign(new FakeDriver(), {
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
@@ -129,7 +129,7 @@ test('what a driver rejects with is the cause, whatever it is', async () => {
   }
 })
 
-/** What comes after the pool's numbers when a driver rejects with this, and the failure is fatal. */
+/** Returns the message after the pool's numbers for a fatal failure with this rejection. */
 async function toldOf(thrown: unknown): Promise<string> {
   const driver = Object.assign(new FakeDriver(), {
     // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
@@ -183,11 +183,14 @@ const failures: [string, unknown, string][] = [
   ],
 ]
 
-test.each(failures)('what the driver said can be read: %s', async (_, thrown, expected) => {
-  expect(await toldOf(thrown)).toBe(expected)
-})
+test.each(failures)(
+  'the message shows the error of the driver: %s',
+  async (_, thrown, expected) => {
+    expect(await toldOf(thrown)).toBe(expected)
+  },
+)
 
-test('a caller is told in time, even if what the driver rejects with cannot be shown', async () => {
+test('a caller is rejected in time even if the error of the driver cannot be formatted', async () => {
   const driver = Object.assign(new FakeDriver(), {
     // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- drivers do
     create: () => Promise.reject(Object.create(null)),
@@ -200,7 +203,7 @@ test('a caller is told in time, even if what the driver rejects with cannot be s
   })
 })
 
-test('a lease names the way it ended', async () => {
+test('an error of an ended lease says how it ended', async () => {
   const driver = new FakeDriver()
   const pool = openPool(driver)
   const released = await pool.acquire()

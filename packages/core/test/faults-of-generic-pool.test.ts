@@ -7,11 +7,11 @@ import { endsOf, idOf, openIdle, openPool } from './support/pools.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 import { unhandledIn } from './support/uncaught.ts'
 
-// Each fault is shown on a bare generic-pool first: a test that could not show it would prove nothing.
+// Each test first shows the fault on a bare generic-pool. Otherwise it would prove nothing.
 
 useFakeTime()
 
-/** What generic-pool is given: a driver's create and destroy, and what a test adds. */
+/** Returns a factory for generic-pool: a driver's `create` and `destroy`, and the given additions. */
 function bare(
   factory: Partial<genericPool.Factory<FakeResource>>,
   options: genericPool.Options = {},
@@ -29,13 +29,13 @@ function bare(
   )
 }
 
-describe('a create that fails is tried again without a pause', () => {
+describe('a create that fails is retried without a pause', () => {
   test('by generic-pool, thousands of times; by forksafe, a handful', async () => {
     vi.useRealTimers()
     let tries = 0
     const pool = bare(
       {
-        // As from a closed port: it fails in the next turn of the event loop.
+        // Fails in the next turn of the event loop, like a connection to a closed port.
         create: () =>
           new Promise((_resolve, reject) => {
             tries++
@@ -53,7 +53,7 @@ describe('a create that fails is tried again without a pause', () => {
     expect(driver.count('create')).toBeLessThan(60)
   })
 
-  test('and where it fails at once, generic-pool stops the event loop, so that no timeout fires', async () => {
+  test('and if it fails at once, generic-pool blocks the event loop, so that no timeout fires', async () => {
     vi.useRealTimers()
     const LIMIT = 20_000
     const turnsWhile = async (
@@ -89,7 +89,7 @@ describe('a create that fails is tried again without a pause', () => {
     expect(ours.tries).toBeLessThan(40)
   })
 
-  test('and who waits never learns why from generic-pool', async () => {
+  test('and a waiting caller of generic-pool never gets the reason', async () => {
     const pool = bare(
       {
         create: () =>
@@ -110,45 +110,42 @@ describe('a create that fails is tried again without a pause', () => {
   })
 })
 
-describe('a validate that rejects or hangs takes a place for ever', () => {
-  test.each(['reject', 'hang'] as const)(
-    'from generic-pool, not from forksafe: %s',
-    async (how) => {
-      const pool = bare(
-        {
-          validate: () =>
-            how === 'reject' ? Promise.reject(new Error('no')) : new Promise(() => undefined),
-        },
-        { max: 1, testOnBorrow: true, acquireTimeoutMillis: 10_000 },
-      )
-      const unhandled = await unhandledIn(async () => {
-        const first = errorOf(Promise.resolve(pool.acquire()))
-        await pass(10_001)
-        await first
-        const second = errorOf(Promise.resolve(pool.acquire()))
-        await pass(10_001)
-        await second
-      })
-      expect(unhandled).toHaveLength(how === 'reject' ? 1 : 0)
-      expect(pool).toMatchObject({ size: 1, available: 0, borrowed: 0 })
+describe('a validate that rejects or hangs occupies a slot forever', () => {
+  test.each(['reject', 'hang'] as const)('in generic-pool, not in forksafe: %s', async (how) => {
+    const pool = bare(
+      {
+        validate: () =>
+          how === 'reject' ? Promise.reject(new Error('no')) : new Promise(() => undefined),
+      },
+      { max: 1, testOnBorrow: true, acquireTimeoutMillis: 10_000 },
+    )
+    const unhandled = await unhandledIn(async () => {
+      const first = errorOf(Promise.resolve(pool.acquire()))
+      await pass(10_001)
+      await first
+      const second = errorOf(Promise.resolve(pool.acquire()))
+      await pass(10_001)
+      await second
+    })
+    expect(unhandled).toHaveLength(how === 'reject' ? 1 : 0)
+    expect(pool).toMatchObject({ size: 1, available: 0, borrowed: 0 })
 
-      const driver = new FakeDriver({ hooks: ['validate'] })
-      const ours = openPool(driver, { max: 1 })
-      const none = await unhandledIn(async () => {
-        await openIdle(ours, 1)
-        await pass(1_000)
-        driver.plans.validate = how
-        const lease = ours.acquire({ timeoutMillis: 10_000 })
-        await pass(2_001)
-        expect(await idOf(lease)).toBe(2)
-      })
-      expect(none).toEqual([])
-    },
-  )
+    const driver = new FakeDriver({ hooks: ['validate'] })
+    const ours = openPool(driver, { max: 1 })
+    const none = await unhandledIn(async () => {
+      await openIdle(ours, 1)
+      await pass(1_000)
+      driver.plans.validate = how
+      const lease = ours.acquire({ timeoutMillis: 10_000 })
+      await pass(2_001)
+      expect(await idOf(lease)).toBe(2)
+    })
+    expect(none).toEqual([])
+  })
 })
 
 describe('a hook that throws synchronously', () => {
-  test('in create escapes from generic-pool, and leaves a waiter behind that is none', async () => {
+  test('in create escapes from generic-pool, and leaves a stale waiter in the queue', async () => {
     const pool = bare({
       create: () => {
         throw new Error('bad config')
@@ -166,7 +163,7 @@ describe('a hook that throws synchronously', () => {
     expect(ours.stats.waiting).toBe(0)
   })
 
-  test('in destroy is an uncaught exception of the evictor of generic-pool', async () => {
+  test('in destroy becomes an uncaught exception in the evictor of generic-pool', async () => {
     const pool = bare(
       {
         destroy: () => {
@@ -189,7 +186,7 @@ describe('a hook that throws synchronously', () => {
 })
 
 describe('a create that hangs', () => {
-  test('keeps its place in generic-pool, whose drain() and clear() then never settle', async () => {
+  test('keeps its slot in generic-pool, whose drain() and clear() then never settle', async () => {
     const pool = bare(
       { create: () => new Promise(() => undefined) },
       { max: 1, acquireTimeoutMillis: 100 },
@@ -214,7 +211,7 @@ describe('a create that hangs', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('or fails goes on being tried by generic-pool while it drains, without end', async () => {
+  test('or fails is retried by a draining generic-pool without end', async () => {
     let tries = 0
     const pool = bare({
       create: () =>
@@ -277,7 +274,7 @@ test('a second release lends one resource to two holders in generic-pool, and th
 })
 
 describe('a resource that is idle', () => {
-  test('and dead cannot be taken out of generic-pool', async () => {
+  test('and dead cannot be removed from generic-pool', async () => {
     const pool = bare({})
     const dead = await pool.acquire()
     await pool.release(dead)
@@ -291,7 +288,7 @@ describe('a resource that is idle', () => {
     expect(await idOf(ours.acquire())).toBe(2)
   })
 
-  test('stays for ever in generic-pool, where nobody turns its evictor on; and there is no end of its life', async () => {
+  test('stays forever in generic-pool by default, and has no maximum lifetime', async () => {
     const pool = bare({})
     await pool.release(await pool.acquire())
     await pass(86_400_000)
@@ -344,7 +341,7 @@ describe('use()', () => {
     expect(ours.stats).toMatchObject({ borrowed: 0, idle: 1 })
   })
 
-  test('of generic-pool destroys a healthy resource at any error of the work', async () => {
+  test('of generic-pool destroys a healthy resource after any error of the work', async () => {
     const work = (): Promise<never> => Promise.reject(new Error('no such row'))
     const pool = bare({}, { max: 1 })
     await errorOf(Promise.resolve(pool.use(work)))
@@ -357,7 +354,7 @@ describe('use()', () => {
   })
 })
 
-test('testOnReturn of generic-pool does nothing; what forksafe resets at release is out of sight until it is done', async () => {
+test('testOnReturn of generic-pool does nothing; forksafe lends no resource before its reset is done', async () => {
   const validate = vi.fn<() => Promise<boolean>>(() => Promise.resolve(false))
   const pool = bare({ validate }, { testOnReturn: true })
   await pool.release(await pool.acquire())
@@ -408,7 +405,7 @@ test('slow destroys overshoot max in generic-pool: five exist at a max of 1', as
   expect(driver.mostAtOnce).toBe(1)
 })
 
-test('create and validate run in the context of whoever asks in generic-pool, and in the own one of forksafe', async () => {
+test('create and validate run in the context of the caller in generic-pool, and in a context of their own in forksafe', async () => {
   const context = new AsyncLocalStorage<string>()
   const seen: (string | undefined)[] = []
   const note = (): true => {
@@ -437,7 +434,7 @@ test('create and validate run in the context of whoever asks in generic-pool, an
   expect(seen).toEqual([undefined, undefined])
 })
 
-test('generic-pool cannot let go without a goodbye, opens min again, and its evictor runs on; afterFork() can', async () => {
+test('in a child, generic-pool cannot drop resources silently, reopens min, and its evictor keeps running; afterFork() fixes this', async () => {
   const destroy = vi.fn<() => Promise<void>>(async () => undefined)
   const create = vi.fn<() => Promise<FakeResource>>(
     async () => new FakeResource(1, 'db', new AbortController().signal),

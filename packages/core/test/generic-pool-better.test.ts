@@ -16,8 +16,8 @@ import {
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 import { nextUncaught, unhandledIn } from './support/uncaught.ts'
 
-// Where `@forksafe/core/generic-pool` is not like generic-pool, on purpose. docs/generic-pool.md says the same. Each is shown
-// on generic-pool first: a test that could not show it would prove nothing.
+// The intended differences between `@forksafe/core/generic-pool` and generic-pool, as listed in docs/generic-pool.md. Each test
+// first shows the behaviour of generic-pool. Otherwise it would prove nothing.
 
 useFakeTime()
 
@@ -32,7 +32,7 @@ function open(
   return { pool: createPool(factory, options as AllOptions), factory }
 }
 
-/** What each of the two comes to, generic-pool's first. */
+/** Returns the outcomes of both libraries, generic-pool's first. */
 async function both<T>(run: (library: typeof own) => Promise<T>): Promise<[T, T]> {
   return [await run(theirs), await run(own)]
 }
@@ -44,7 +44,7 @@ const throws = (): never => {
 }
 
 describe('a create that fails', () => {
-  test('is tried a handful of times, and not thousands', async () => {
+  test('is retried a few times instead of thousands of times', async () => {
     vi.useRealTimers()
     const [many, few] = await both(async (library) => {
       let tries = 0
@@ -61,7 +61,7 @@ describe('a create that fails', () => {
     expect(few).toBeLessThan(60)
   })
 
-  test('at once leaves the event loop to others', async () => {
+  test('at once does not block the event loop', async () => {
     vi.useRealTimers()
     const turned = await both(async (library) => {
       let turns = 0
@@ -83,7 +83,7 @@ describe('a create that fails', () => {
     expect(turned).toEqual([0, 1])
   })
 
-  test('is the cause of the error of whoever waited in vain', async () => {
+  test('is the cause of the error of a caller that timed out', async () => {
     const create = async (): Promise<never> => {
       await sleep(10)
       throw new Error('wrong password')
@@ -101,7 +101,7 @@ describe('a create that fails', () => {
     ])
   })
 
-  test('does not end the care for `min`, and ready() tells why it is not', async () => {
+  test('does not stop the refill of `min`, and ready() rejects with the reason', async () => {
     const outcomes = await both(async (library) => {
       const { pool, factory } = open(library, { create: fails }, { min: 2, max: 2 })
       const ready = follow(pool.ready())
@@ -118,7 +118,7 @@ describe('a create that fails', () => {
     expect(await errorOf(pool.ready())).toMatchObject({ message: 'down' })
   })
 
-  test('is told at once to who waits while the pool drains, and nothing is lent', async () => {
+  test('immediately rejects callers that wait while the pool drains and no resource is borrowed', async () => {
     const tries = await both(async (library) => {
       let tries = 0
       const create = async (): Promise<never> => {
@@ -141,7 +141,7 @@ describe('a create that fails', () => {
     })
   })
 
-  test('has nobody give up while somebody else may give something back', async () => {
+  test('rejects no caller while another may still release a resource', async () => {
     const { pool, factory } = open(own, {}, { max: 2 })
     const held = await pool.acquire()
     factory.create = fails
@@ -154,7 +154,7 @@ describe('a create that fails', () => {
     await drained
   })
 
-  test('means what the factory says', async () => {
+  test('is classified by the factory', async () => {
     const hooks = { create: fails, classify: () => 'fatal' as const }
     const { pool } = open(own, hooks)
     expect(await errorOf(pool.acquire())).toMatchObject({ message: 'down' })
@@ -162,7 +162,7 @@ describe('a create that fails', () => {
 })
 
 describe('a function of the factory that throws', () => {
-  test('as `create` is a create that failed, and no more', async () => {
+  test('as `create` counts as a failed create', async () => {
     const outcomes = await both(async (library) => {
       const { pool } = open(library, { create: throws }, { acquireTimeoutMillis: 100 })
       const errors: unknown[] = []
@@ -182,7 +182,7 @@ describe('a function of the factory that throws', () => {
     ])
   })
 
-  test('as `destroy` is told by an event, also in a run of the evictor', async () => {
+  test('as `destroy` is reported by an event, also in a run of the evictor', async () => {
     const options = { evictionRunIntervalMillis: 100, idleTimeoutMillis: 10 }
     const old = open(theirs, { destroy: throws }, options)
     await old.pool.release(await old.pool.acquire())
@@ -196,7 +196,7 @@ describe('a function of the factory that throws', () => {
     expect(pool.size).toBe(0)
   })
 
-  test('or rejects as `validate` costs the resource, is told by an event, and keeps no place', async () => {
+  test('or rejects as `validate` ends the resource, is reported by an event, and frees the slot', async () => {
     const outcomes = await both(async (library) => {
       const { pool, factory } = open(
         library,
@@ -227,7 +227,7 @@ describe('a function of the factory that throws', () => {
     ])
   })
 
-  test('as a listener is an uncaught error, and the pool goes on', async () => {
+  test('as a listener is an uncaught error, and the pool continues', async () => {
     const failingOnce = (library: typeof own): AnyPool<Thing> => {
       let failures = 1
       const { pool, factory } = open(library)
@@ -264,8 +264,8 @@ test.each([2 ** 31, Infinity])(
   },
 )
 
-describe('what takes for ever', () => {
-  test('as `create` keeps its place for 60 seconds, and drain() and clear() settle', async () => {
+describe('a hook that hangs', () => {
+  test('as `create` keeps its slot for 60 seconds, and drain() and clear() settle', async () => {
     const outcomes = await both(async (library) => {
       const { pool } = open(library, { create: hangs }, { acquireTimeoutMillis: 100 })
       const waiting = errorOf(pool.acquire())
@@ -280,7 +280,7 @@ describe('what takes for ever', () => {
     ])
   })
 
-  test('as `validate` costs the resource after 10 seconds', async () => {
+  test('as `validate` ends the resource after 10 seconds', async () => {
     const options = { testOnBorrow: true, acquireTimeoutMillis: 20_000 }
     const states = await both(async (library) => {
       const { pool, factory } = open(library, { validate: async () => true }, options)
@@ -296,7 +296,7 @@ describe('what takes for ever', () => {
     ])
   })
 
-  test('as `destroy` is given up after 10 seconds: clear() settles, and an event tells', async () => {
+  test('as `destroy` is abandoned after 10 seconds: clear() settles, and an event reports it', async () => {
     const outcomes = await both(async (library) => {
       const { pool } = open(library, { destroy: hangs })
       const errors: unknown[] = []
@@ -313,7 +313,7 @@ describe('what takes for ever', () => {
     ])
   })
 
-  test.each(['create', 'validate', 'destroy'])('as %s has a time of its own', async (hook) => {
+  test.each(['create', 'validate', 'destroy'])('as %s has its own timeout', async (hook) => {
     const { pool } = open(
       own,
       { validate: async () => true, [hook]: hangs },
@@ -333,7 +333,7 @@ describe('what takes for ever', () => {
 })
 
 describe('a resource', () => {
-  test('that clear() ended is lent to nobody', async () => {
+  test('that clear() ended is never lent', async () => {
     const destroys = await both(async (library) => {
       const { pool } = open(library)
       await pool.release(await pool.acquire())
@@ -354,7 +354,7 @@ describe('a resource', () => {
     expect(lent).toEqual([true, false])
   })
 
-  test('that dies by itself is replaced, where the factory can watch it', async () => {
+  test('that dies by itself is replaced if the factory has `watch`', async () => {
     const deaths = new Map<Thing, (error: Error) => void>()
     const watch = (thing: Thing, lost: (error: Error) => void): void => void deaths.set(thing, lost)
     const { pool, factory } = open(own, { watch })
@@ -367,7 +367,7 @@ describe('a resource', () => {
     deaths.get(lent)?.(new Error('connection reset'))
     expect((await next).id).toBe(3)
     expect(factory.destroyed).toEqual([1, 2])
-    // Its holder gives it back as ever.
+    // Its holder releases it as usual.
     expect(pool.isBorrowedResource(lent)).toBe(true)
     await pool.release(lent)
     expect(numbersOf(pool)).toMatchObject({ size: 1, borrowed: 1 })
@@ -395,7 +395,7 @@ describe('a resource', () => {
     expect(most).toEqual([5, 1])
   })
 
-  test('that was opened this moment is lent without a test', async () => {
+  test('that was just opened is lent without a test', async () => {
     const tests = await both(async (library) => {
       const validate = vi.fn<() => Promise<boolean>>(async () => true)
       await open(library, { validate }, { testOnBorrow: true }).pool.acquire()
@@ -404,7 +404,7 @@ describe('a resource', () => {
     expect(tests).toEqual([1, 0])
   })
 
-  test('is tested when it comes back, where `testOnReturn` asks for it', async () => {
+  test('is tested at release with `testOnReturn`', async () => {
     const outcomes = await both(async (library) => {
       const { pool, factory } = open(
         library,
@@ -421,13 +421,13 @@ describe('a resource', () => {
     ])
   })
 
-  test('comes back as it is where `testOnReturn` asks for what the factory does not have', async () => {
+  test('is released without a test if `testOnReturn` is set but the factory has no `validate`', async () => {
     const { pool } = open(own, {}, { testOnReturn: true })
     await pool.release(await pool.acquire())
     expect(pool.available).toBe(1)
   })
 
-  test('is lent for no longer than it may live, and no more often than it may be used', async () => {
+  test('is not lent beyond its maximum lifetime or number of uses', async () => {
     const { pool } = open(own, {}, { maxLifetimeMillis: 1_000, maxUses: 2 })
     const ids: number[] = []
     for (let use = 0; use < 3; use++) await pool.use(({ id }) => void ids.push(id))
@@ -438,7 +438,7 @@ describe('a resource', () => {
 })
 
 describe('use()', () => {
-  test('gives the resource back when the work throws, or gives no promise', async () => {
+  test('releases the resource when the work throws, or does not return a promise', async () => {
     const outcomes = await both(async (library) => {
       const { pool } = open(library, {}, { max: 2 })
       await errorOf(pool.use(throws))
@@ -451,7 +451,7 @@ describe('use()', () => {
     ])
   })
 
-  test('does not give back a second time what its work gave back by hand', async () => {
+  test('does not release again a resource that its work released', async () => {
     const states = await both(async (library) => {
       const { pool } = open(library)
       await pool.use(async (thing) => {
@@ -465,7 +465,7 @@ describe('use()', () => {
     expect(states).toEqual(['fulfilled', 'pending'])
   })
 
-  test('keeps the resource after an error of the work, where the factory can reset it', async () => {
+  test('keeps the resource after an error of the work if the factory has `reset`', async () => {
     const reset = vi.fn<() => Promise<void>>(async () => undefined)
     const { pool, factory } = open(own, { reset })
     await errorOf(pool.use(fails))
@@ -476,7 +476,7 @@ describe('use()', () => {
   })
 })
 
-test('whoever is served by a resource that is being opened counts not for `maxWaitingClients`', async () => {
+test('a caller for whom a resource is being opened does not count towards `maxWaitingClients`', async () => {
   const ids = await both(async (library) => {
     const { pool } = open(library, {}, { maxWaitingClients: 1 })
     const callers = [1, 2, 3].map(() => pool.use(async ({ id }) => id).catch(() => 'refused'))
@@ -488,7 +488,7 @@ test('whoever is served by a resource that is being opened counts not for `maxWa
   ])
 })
 
-test("the factory's functions see no caller's AsyncLocalStorage", async () => {
+test('the functions of the factory do not see the AsyncLocalStorage of callers', async () => {
   const context = new AsyncLocalStorage<string>()
   const seen = await both(async (library) => {
     const seen: (string | undefined)[] = []
@@ -523,7 +523,7 @@ describe('reset', () => {
     expect(next.outcome).toMatchObject({ value: { destroys: -1 } })
   })
 
-  test('that fails, or takes too long, ends the resource, and is told by an event', async () => {
+  test('that fails or takes too long ends the resource, and is reported by an event', async () => {
     for (const reset of [fails, throws, hangs]) {
       const { pool, factory } = open(own, { reset }, { validateTimeoutMillis: 100 })
       const errors: Error[] = []
@@ -535,7 +535,7 @@ describe('reset', () => {
     }
   })
 
-  test('comes before the test of what came back', async () => {
+  test('runs before the test at release', async () => {
     const calls: string[] = []
     const { pool } = open(
       own,
@@ -551,7 +551,7 @@ describe('reset', () => {
     expect(pool.available).toBe(1)
   })
 
-  test('and a test of what came back that fails is told by an event', async () => {
+  test('followed by a failed test at release is reported by an event', async () => {
     const { pool, factory } = open(own, { validate: fails }, { testOnReturn: true })
     const errors: unknown[] = []
     pool.on('factoryValidateError', (error) => errors.push(error))
@@ -562,7 +562,7 @@ describe('reset', () => {
   })
 })
 
-test('an idle resource lets the process end, and a lent one does not, where the factory can tell it', async () => {
+test('an idle resource lets the process exit, a borrowed one does not, if the factory has `ref` and `unref`', async () => {
   const calls: string[] = []
   const { pool } = open(own, {
     ref: ({ id }) => void calls.push(`ref ${id}`),
@@ -573,7 +573,7 @@ test('an idle resource lets the process end, and a lent one does not, where the 
   expect(calls).toEqual(['ref 1', 'unref 1', 'ref 1'])
 })
 
-test('what the end of one idle resource has lent is not ended with it', async () => {
+test('a resource that is lent because an idle one ends is not ended too', async () => {
   const { pool, factory } = open(own, {}, { max: 2 })
   const things = await Promise.all([pool.acquire(), pool.acquire()])
   for (const thing of things) await pool.release(thing)
@@ -587,7 +587,7 @@ test('what the end of one idle resource has lent is not ended with it', async ()
   expect(factory.destroyed).toEqual([1])
 })
 
-describe('is refused', () => {
+describe('rejects', () => {
   test.each([
     [
       { acquireTimeoutMillis: -1 },
@@ -604,7 +604,7 @@ describe('is refused', () => {
     expect(() => own.createPool(new ThingFactory(), options as object)).toThrow(message)
   })
 
-  test('no factory, or one whose functions are none', () => {
+  test('a missing factory, or one whose hooks are not functions', () => {
     expect(() => own.createPool(undefined as never, { name: 'mine' } as object)).toThrow(
       'Pool "mine": expected a factory, got undefined.',
     )
@@ -614,7 +614,7 @@ describe('is refused', () => {
     )
   })
 
-  test("a queue in the place of the pool's own", () => {
+  test('a custom queue', () => {
     const { DefaultEvictor, Deque, PriorityQueue } = theirs
     expect(() => new own.Pool(DefaultEvictor, Deque, PriorityQueue, new ThingFactory())).toThrow(
       `Pool "generic-pool": expected undefined in the place of Deque and of PriorityQueue, got a function: the queue is the pool's own.`,
@@ -622,7 +622,7 @@ describe('is refused', () => {
   })
 })
 
-test('`Infinity` is no limit', async () => {
+test('`Infinity` means no limit', async () => {
   const { pool } = open(own, {}, { acquireTimeoutMillis: Infinity })
   const thing = await pool.acquire()
   const next = pool.acquire()
@@ -638,7 +638,7 @@ test('works behind a proxy', async () => {
 })
 
 describe('after a fork, the child', () => {
-  // There are pools of other tests, whose factories cannot discard.
+  // Pools of other tests have factories without `discard`.
   let warn: MockInstance<typeof process.emitWarning>
   beforeEach(() => {
     warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
@@ -650,7 +650,7 @@ describe('after a fork, the child', () => {
     return { discards, discard: (thing) => void discards.push(thing) }
   }
 
-  test('ends what generic-pool ends with a goodbye without one, and begins with nothing', async () => {
+  test('discards resources that generic-pool would destroy, and starts empty', async () => {
     const options = { min: 2, max: 3, idleTimeoutMillis: 10, evictionRunIntervalMillis: 100 }
     const destroyed = await both(async (library) => {
       const { discards, discard } = discarded()
@@ -669,7 +669,7 @@ describe('after a fork, the child', () => {
     expect(destroyed[0].creates).toBeGreaterThan(10)
   })
 
-  test('is told of it, opens resources of its own, and gives back what it does not own to nobody', async () => {
+  test('gets an event, opens its own resources, and does not return inherited resources to the pool', async () => {
     const { discards, discard } = discarded()
     const { pool, factory } = open(own, { discard }, { max: 2 })
     const changes: unknown[] = []
@@ -689,7 +689,7 @@ describe('after a fork, the child', () => {
     expect(factory.destroyed).toEqual([])
   })
 
-  test('does not give back in `use` what it does not own', async () => {
+  test('does not release an inherited resource at the end of `use`', async () => {
     const { discard } = discarded()
     const { pool, factory } = open(own, { discard })
     const using = pool.use(async () => {
@@ -701,7 +701,7 @@ describe('after a fork, the child', () => {
     expect(factory.destroyed).toEqual([])
   })
 
-  test("drains at once: what is lent and who waits is its parent's", async () => {
+  test('drains at once, because borrowed resources and waiting callers belong to its parent', async () => {
     const { pool } = open(own, { discard: () => undefined })
     await pool.acquire()
     const waiting = pool.acquire().catch(() => undefined)
@@ -711,7 +711,7 @@ describe('after a fork, the child', () => {
     expect(pool.size).toBe(0)
   })
 
-  test('lets go of what its parent was opening, and gives `create` a signal that tells it', async () => {
+  test('aborts creates of its parent through the signal of `create`', async () => {
     const { discards, discard } = discarded()
     const { pool, factory } = open(own, { discard })
     let signal: AbortSignal | undefined
@@ -733,7 +733,7 @@ describe('after a fork, the child', () => {
     expect(numbersOf(pool)).toMatchObject({ size: 0 })
   })
 
-  test('tests nothing that its parent was resetting', async () => {
+  test('does not test a resource that its parent was resetting', async () => {
     const { discards, discard } = discarded()
     const validate = vi.fn<() => Promise<boolean>>(async () => true)
     const hooks = { discard, validate, reset: () => sleep(10) }
@@ -745,7 +745,7 @@ describe('after a fork, the child', () => {
     expect(validate).not.toHaveBeenCalled()
   })
 
-  test('warns where the factory cannot let go of what was inherited', async () => {
+  test('emits a warning if the factory cannot discard inherited resources', async () => {
     const { pool, factory } = open(own, {}, { name: 'warned' })
     const warnings = (): unknown[] =>
       warn.mock.calls.filter(([text]) => String(text).includes('"warned"'))
@@ -760,7 +760,7 @@ describe('after a fork, the child', () => {
     expect((await pool.acquire()).id).toBe(2)
   })
 
-  test('takes a resource that is no object for one that is not lent', async () => {
+  test('treats an inherited primitive resource as not borrowed', async () => {
     const factory = {
       create: async () => 'text',
       destroy: async () => undefined,
@@ -774,7 +774,7 @@ describe('after a fork, the child', () => {
   })
 })
 
-test('a resource that cannot be destroyed is discarded, where the factory can', async () => {
+test('a resource that cannot be destroyed is discarded if the factory has `discard`', async () => {
   const discard = vi.fn<() => void>()
   const { pool } = open(own, { destroy: fails, discard })
   const thing = await pool.acquire()
@@ -784,7 +784,7 @@ test('a resource that cannot be destroyed is discarded, where the factory can', 
   await errorOf(pool.release(thing))
 })
 
-test('a pool may have a name, which its errors tell', async () => {
+test('a pool may have a name, which its errors contain', async () => {
   const { pool } = open(own, {}, { name: 'pages', acquireTimeoutMillis: 100 })
   await pool.acquire()
   const error = errorOf(pool.acquire())
@@ -794,6 +794,6 @@ test('a pool may have a name, which its errors tell', async () => {
   })
 })
 
-test('both of its names lead to the same', () => {
+test('both import paths lead to the same module', () => {
   expect(libraries[1][1].Pool).toBe(Pool)
 })

@@ -4,7 +4,7 @@ import { afterFork } from '../src/index.ts'
 import { numbersOf, sleep, type Thing, ThingFactory } from './support/generic-pools.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
-// At whichever moment `drain` and `clear` are called, they settle, and nothing stays open.
+// `drain` and `clear` settle and leave nothing open, whenever they are called.
 
 useFakeTime()
 
@@ -51,7 +51,7 @@ describe('drain() and clear() end a resource', () => {
     expect(numbersOf(pool as never)).toMatchObject({ size: 0, available: 0 })
   })
 
-  test.each([true, false])('while testOnBorrow runs (and says %s)', async (valid) => {
+  test.each([true, false])('while testOnBorrow runs (and returns %s)', async (valid) => {
     const { pool, factory } = open({ validate: slowly(valid) }, { testOnBorrow: true, max: 3 })
     const things = await Promise.all([1, 2, 3].map(() => pool.acquire()))
     for (const thing of things) await pool.release(thing)
@@ -63,7 +63,7 @@ describe('drain() and clear() end a resource', () => {
     expect(factory.destroyed).toEqual(factory.things.map(({ id }) => id))
   })
 
-  test('while testOnBorrow runs for a caller whose time is up', async () => {
+  test('while testOnBorrow runs for a caller that has timed out', async () => {
     const options = { testOnBorrow: true, acquireTimeoutMillis: 20 }
     const { pool, factory } = open({ validate: slowly(true) }, options)
     await pool.release(await pool.acquire())
@@ -76,7 +76,7 @@ describe('drain() and clear() end a resource', () => {
     expect(factory.destroyed).toEqual([1])
   })
 
-  test('while it is opened', async () => {
+  test('while it is being opened', async () => {
     const { pool, factory } = open(
       { create: () => sleep(50).then(() => factory.make()) },
       { min: 1 },
@@ -87,7 +87,7 @@ describe('drain() and clear() end a resource', () => {
     expect(factory.destroyed).toEqual(factory.things.map(({ id }) => id))
   })
 
-  test('that is destroyed, and wait for that', async () => {
+  test('that is being destroyed, and wait for it', async () => {
     const { pool } = open({ destroy: () => sleep(50) })
     await pool.destroy(await pool.acquire())
     const ended = follow(pool.drain().then(() => pool.clear()))
@@ -97,7 +97,7 @@ describe('drain() and clear() end a resource', () => {
     expect(ended.outcome.state).toBe('fulfilled')
   })
 
-  test('but not in a child, where the test is the parent’s', async () => {
+  test('but not in a child, where the test belongs to the parent', async () => {
     const { pool, factory } = open({ reset: () => sleep(5_000), discard: () => undefined })
     await pool.release(await pool.acquire())
     const before = follow(pool.drain().then(() => pool.clear()))
@@ -111,7 +111,7 @@ describe('drain() and clear() end a resource', () => {
   })
 })
 
-test('clear() of a pool in use settles, however busy the pool is', async () => {
+test('clear() of a busy pool settles', async () => {
   const { pool } = open({ reset: () => sleep(10) }, { max: 2 })
   const users = new AbortController()
   const use = async (): Promise<void> => {
@@ -170,7 +170,7 @@ describe.each([
     })
   })
 
-  test('and destroy() ends one of them, lent or idle', async () => {
+  test('and destroy() ends one of them, borrowed or idle', async () => {
     const { pool, destroyed } = openShared()
     const [one, two] = [await pool.acquire(), await pool.acquire()]
     await pool.destroy(one)
@@ -182,7 +182,7 @@ describe.each([
     expect([destroyed.length, pool.size, pool.available]).toEqual([2, 1, 1])
   })
 
-  test('and several use() at once give back their own', async () => {
+  test('and several concurrent use() calls release their own', async () => {
     const { pool, destroyed } = openShared(3)
     await Promise.all([1, 2, 3, 4, 5].map(() => pool.use(() => sleep(0))).concat(pass(10)))
     await pool.drain()
@@ -190,7 +190,7 @@ describe.each([
     expect([pool.size, destroyed.length]).toEqual([0, 3])
   })
 
-  test('and in a child, none of them is lent', async () => {
+  test('and in a child, none of them counts as borrowed', async () => {
     const { pool } = openShared()
     await Promise.all([pool.acquire(), pool.acquire()])
     afterFork()

@@ -11,7 +11,7 @@ import {
 } from './support/generic-pools.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
-// The same sentences about generic-pool and about what stands in for it.
+// The same tests for generic-pool and for its drop-in replacement.
 
 useFakeTime()
 
@@ -27,7 +27,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
     (await Promise.all(things)).map(({ id }) => id)
 
   describe('createPool', () => {
-    test('makes an emitter of events, of the class Pool, with a `max` of 1 and a `min` of 0', () => {
+    test('creates an EventEmitter of the class Pool, with a `max` of 1 and a `min` of 0', () => {
       const { pool } = open()
       expect(pool).toBeInstanceOf(EventEmitter)
       expect(pool).toBeInstanceOf(Pool)
@@ -84,7 +84,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.available).toBe(3)
     })
 
-    test('opens nothing before start() where `autostart` is false', async () => {
+    test('opens nothing before start() if `autostart` is false', async () => {
       const { pool, factory } = open({ min: 2, max: 2, autostart: false })
       await pass(1_000)
       expect(factory.creates).toBe(0)
@@ -122,7 +122,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(given.map((of) => of === factory)).toEqual([true, false, true, false, true, false])
     })
 
-    test('takes functions that give no promise', async () => {
+    test('accepts functions that do not return a promise', async () => {
       const factory = { create: () => 'a resource', destroy: () => undefined, validate: () => true }
       const pool = createPool<string>(factory as never, { testOnBorrow: true })
       expect(await pool.acquire()).toBe('a resource')
@@ -134,7 +134,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.size).toBe(0)
     })
 
-    test('gives the promises that the option asks for', async () => {
+    test('returns promises of the class in the `Promise` option', async () => {
       class Mine<T> extends Promise<T> {}
       const { pool } = open({ Promise: Mine })
       const acquiring = pool.acquire()
@@ -153,7 +153,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('acquire', () => {
-    test('opens a resource for whoever asks, up to `max`', async () => {
+    test('opens a resource for each caller, up to `max`', async () => {
       const { pool } = open({ max: 2 })
       const things = [pool.acquire(), pool.acquire(), pool.acquire()]
       expect(numbersOf(pool)).toEqual({ size: 2, available: 0, borrowed: 0, pending: 3, spare: 0 })
@@ -161,7 +161,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(numbersOf(pool)).toEqual({ size: 2, available: 0, borrowed: 2, pending: 1, spare: 0 })
     })
 
-    test('has those wait for whom there is none, in the order of the calls', async () => {
+    test('makes further callers wait, in the order of the calls', async () => {
       const { pool } = open({ max: 1 })
       const served: number[] = []
       const callers = [1, 2, 3].map(async (caller) => {
@@ -209,7 +209,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(served).toEqual(order)
     })
 
-    test('rejects with a TimeoutError once `acquireTimeoutMillis` are over, and leaves the queue', async () => {
+    test('rejects with a TimeoutError after `acquireTimeoutMillis`, and leaves the queue', async () => {
       const { pool } = open({ acquireTimeoutMillis: '100' } as object)
       await pool.acquire()
       const error = errorOf(pool.acquire())
@@ -224,7 +224,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.pending).toBe(0)
     })
 
-    test('waits without end where there is no `acquireTimeoutMillis`', async () => {
+    test('waits without limit if there is no `acquireTimeoutMillis`', async () => {
       const { pool } = open({ acquireTimeoutMillis: 0 })
       const thing = await pool.acquire()
       const waiting = pool.acquire()
@@ -233,18 +233,21 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(await waiting).toBe(thing)
     })
 
-    test.each([1, '1'])('refuses whoever comes when %o wait already', async (maxWaitingClients) => {
-      const { pool } = open({ maxWaitingClients } as object)
-      const thing = await pool.acquire()
-      const waiting = pool.acquire()
-      expect(await errorOf(pool.acquire())).toMatchObject({
-        message: 'max waitingClients count exceeded',
-      })
-      await pool.release(thing)
-      expect(await waiting).toBe(thing)
-    })
+    test.each([1, '1'])(
+      'rejects a caller when %o are already waiting',
+      async (maxWaitingClients) => {
+        const { pool } = open({ maxWaitingClients } as object)
+        const thing = await pool.acquire()
+        const waiting = pool.acquire()
+        expect(await errorOf(pool.acquire())).toMatchObject({
+          message: 'max waitingClients count exceeded',
+        })
+        await pool.release(thing)
+        expect(await waiting).toBe(thing)
+      },
+    )
 
-    test('lets nobody wait where `maxWaitingClients` is 0, and all where it is no number', async () => {
+    test('lets no caller wait if `maxWaitingClients` is 0, and all if it is not a number', async () => {
       const { pool } = open({ max: 2, maxWaitingClients: 0 })
       const [thing] = await Promise.all([pool.acquire(), pool.acquire()])
       await errorOf(pool.acquire())
@@ -255,7 +258,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(await Promise.all(waiting)).toHaveLength(50)
     })
 
-    test('tries again when a create fails, and tells each time', async () => {
+    test('retries a failed create, and emits an event each time', async () => {
       const factory = new ThingFactory()
       const { pool } = open({}, factory)
       const errors: unknown[] = []
@@ -274,7 +277,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('release', () => {
-    test('makes the resource available at once, or lends it to who waits', async () => {
+    test('makes the resource available at once, or lends it to a waiting caller', async () => {
       const { pool } = open()
       const thing = await pool.acquire()
       const released = pool.release(thing)
@@ -287,7 +290,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(await next).toBe(thing)
     })
 
-    test('rejects what is not lent: something else, or what came back already', async () => {
+    test('rejects a resource that is not borrowed: a foreign one, or one released before', async () => {
       const { pool } = open()
       const thing = await pool.acquire()
       const message = 'Resource not currently part of this pool'
@@ -297,7 +300,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.available).toBe(1)
     })
 
-    test('cannot tell a second time from the first of the next holder', async () => {
+    test('cannot distinguish a second release from that of the next holder', async () => {
       const { pool } = open()
       const thing = await pool.acquire()
       await pool.release(thing)
@@ -308,7 +311,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('destroy', () => {
-    test('ends the resource, and opens another for who waits', async () => {
+    test('ends the resource, and opens another for a waiting caller', async () => {
       const { pool, factory } = open()
       const thing = await pool.acquire()
       const next = pool.acquire()
@@ -317,7 +320,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([1])
     })
 
-    test('opens another where fewer than `min` are left', async () => {
+    test('opens another if fewer than `min` are left', async () => {
       const { pool } = open({ min: 2, max: 2 })
       await pool.destroy(await pool.acquire())
       await settled()
@@ -332,7 +335,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool).toMatchObject({ size: 0, spareResourceCapacity: 1 })
     })
 
-    test('rejects what is not of this pool, or has ended already', async () => {
+    test('rejects a resource that is not in this pool, or has already ended', async () => {
       const { pool, factory } = open()
       const thing = await pool.acquire()
       const message = 'Resource not currently part of this pool'
@@ -343,7 +346,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.things).toEqual([{ id: 1, destroys: 1 }])
     })
 
-    test('tells by `factoryDestroyError` what failed', async () => {
+    test('reports a failure by `factoryDestroyError`', async () => {
       const factory = new ThingFactory()
       factory.destroy = () => Promise.reject(new Error('already closed'))
       const { pool } = open({}, factory)
@@ -355,7 +358,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.size).toBe(0)
     })
 
-    test('and what took longer than `destroyTimeoutMillis`', async () => {
+    test('reports a destroy that takes longer than `destroyTimeoutMillis`', async () => {
       const factory = new ThingFactory()
       factory.destroy = () => new Promise(() => undefined)
       const { pool } = open({ destroyTimeoutMillis: 100 }, factory)
@@ -369,7 +372,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
     })
   })
 
-  test('isBorrowedResource tells whether a resource is lent', async () => {
+  test('isBorrowedResource tells whether a resource is borrowed', async () => {
     const { pool } = open()
     const thing = await pool.acquire()
     expect(pool.isBorrowedResource(thing)).toBe(true)
@@ -382,7 +385,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('use', () => {
-    test('gives what the work gives, and takes the resource back', async () => {
+    test('returns the result of the work, and releases the resource', async () => {
       const { pool } = open()
       expect(await pool.use(async ({ id }) => `got ${id}`)).toBe('got 1')
       expect(numbersOf(pool)).toMatchObject({ size: 1, available: 1, borrowed: 0 })
@@ -408,7 +411,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(served).toEqual(['high', 'low'])
     })
 
-    test('rejects as acquire does', async () => {
+    test('rejects like acquire', async () => {
       const { pool } = open()
       await pool.drain()
       expect(await errorOf(pool.use(async () => 1))).toMatchObject({ message: /draining/ as never })
@@ -425,7 +428,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       }
     }
 
-    test('has what is idle tested before it is lent, and replaced where it fails', async () => {
+    test('tests idle resources before lending them, and replaces those that fail', async () => {
       const factory = new Tested()
       const { pool } = open({ testOnBorrow: true }, factory)
       await pool.release(await pool.acquire())
@@ -437,7 +440,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([1])
     })
 
-    test('has what comes back tested for who waits', async () => {
+    test('tests a released resource for a waiting caller', async () => {
       const factory = new Tested()
       const { pool } = open({ testOnBorrow: true }, factory)
       const thing = await pool.acquire()
@@ -452,7 +455,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([1])
     })
 
-    test('takes nothing but `false` for a no', async () => {
+    test('treats only `false` as a failure', async () => {
       const factory = new Tested()
       factory.validate = (async () => undefined) as never
       const { pool } = open({ testOnBorrow: true }, factory)
@@ -460,7 +463,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect((await pool.acquire()).id).toBe(1)
     })
 
-    test('is off without', async () => {
+    test('is off by default', async () => {
       const factory = new Tested()
       const { pool } = open({ testOnBorrow: 'yes' } as object, factory)
       await pool.release(await pool.acquire())
@@ -487,7 +490,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.available).toBe(2)
     })
 
-    test('ends what was idle for longer than `idleTimeoutMillis`, and opens `min` anew', async () => {
+    test('ends resources that were idle for longer than `idleTimeoutMillis`, and refills `min`', async () => {
       const { pool, factory } = await openIdle(2, {
         min: 1,
         idleTimeoutMillis: 100,
@@ -500,7 +503,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.available).toBe(1)
     })
 
-    test('goes by 30 seconds where that is not said', async () => {
+    test('has a default `idleTimeoutMillis` of 30 seconds', async () => {
       const { pool } = await openIdle(1, { evictionRunIntervalMillis: 1_000 })
       await pass(30_000)
       expect(pool.available).toBe(1)
@@ -508,7 +511,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(pool.available).toBe(0)
     })
 
-    test('ends what was idle for longer than `softIdleTimeoutMillis` while more than `min` are', async () => {
+    test('ends resources that were idle for longer than `softIdleTimeoutMillis` while more than `min` are idle', async () => {
       const { pool, factory } = await openIdle(3, {
         min: 1,
         softIdleTimeoutMillis: 100,
@@ -533,7 +536,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toHaveLength(count)
     })
 
-    test('leaves alone what is lent', async () => {
+    test('ignores borrowed resources', async () => {
       const { pool, factory } = await openIdle(2, {
         idleTimeoutMillis: 10,
         evictionRunIntervalMillis: 10,
@@ -546,7 +549,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([1, 2])
     })
 
-    test('may be one of your own, which is told of one after the other', async () => {
+    test('can be a custom one, which receives the idle resources in turn', async () => {
       const seen: unknown[] = []
       class Mine extends DefaultEvictor {
         override evict(config: unknown, pooled: { obj: Thing; state: string }, available: number) {
@@ -577,7 +580,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([3])
     })
 
-    test('knows since when a resource is there, lent, back and idle', async () => {
+    test('knows when a resource was created, lent, released and became idle', async () => {
       const seen: object[] = []
       class Mine extends DefaultEvictor {
         override evict(_config: unknown, pooled: object) {
@@ -611,7 +614,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('drain', () => {
-    test('refuses whoever comes, serves who waits, and waits for what is lent', async () => {
+    test('rejects new callers, serves waiting ones, and waits for borrowed resources', async () => {
       const { pool, factory } = open()
       const thing = await pool.acquire()
       const waiting = pool.acquire()
@@ -631,7 +634,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([])
     })
 
-    test('may be called twice, and there is no start after it', async () => {
+    test('can be called twice, and prevents a later start', async () => {
       const { pool, factory } = open({ min: 1, autostart: false })
       await Promise.all([pool.drain(), pool.drain()])
       pool.start()
@@ -639,7 +642,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.creates).toBe(0)
     })
 
-    test('and then clear() leaves nothing', async () => {
+    test('followed by clear() leaves nothing open', async () => {
       const { pool, factory } = open({ min: 2, max: 3 })
       const held = await pool.acquire()
       const drained = pool.drain()
@@ -651,7 +654,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([1, 2])
     })
 
-    test('has the evictor stop', async () => {
+    test('stops the evictor', async () => {
       const { pool } = open({ min: 1, idleTimeoutMillis: 10, evictionRunIntervalMillis: 10 })
       await settled()
       await pool.drain()
@@ -661,7 +664,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
   })
 
   describe('clear', () => {
-    test('ends what is idle and leaves alone what is lent', async () => {
+    test('ends idle resources and leaves borrowed ones open', async () => {
       const { pool, factory } = open({ max: 2 })
       const [held, idle] = await Promise.all([pool.acquire(), pool.acquire()])
       await pool.release(idle)
@@ -671,7 +674,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(factory.destroyed).toEqual([2])
     })
 
-    test('waits for what is being opened, and for the end of what it ends', async () => {
+    test('waits for creates, and until the idle resources are destroyed', async () => {
       const factory = new ThingFactory()
       factory.create = async () => {
         await sleep(100)
@@ -695,7 +698,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       await drained
     })
 
-    test('opens `min` anew where the pool does not drain', async () => {
+    test('refills `min` if the pool is not draining', async () => {
       const { pool, factory } = open({ min: 2, max: 2 })
       await settled()
       await pool.clear()
@@ -730,7 +733,7 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(ready.outcome.state).toBe('fulfilled')
     })
 
-    test('waits for nothing where `min` is 0, or open already', async () => {
+    test('resolves at once if `min` is 0 or already open', async () => {
       const { pool: none } = open({ autostart: false })
       expect(await none.ready()).toBeUndefined()
       const { pool } = open({ min: 1 })

@@ -14,7 +14,7 @@ interface Client {
   query(text: string): Promise<number>
 }
 
-// As a program has it that was written for generic-pool's types: only the import is another.
+// A program that was written for generic-pool's types, with only the import changed.
 class Clients implements Factory<Client> {
   async create(): Promise<Client> {
     return { query: async () => 1 }
@@ -39,7 +39,7 @@ test('the resource is inferred from the factory', () => {
     .toEqualTypeOf<Pool<number>>()
 })
 
-test('the methods and numbers are those of generic-pool', () => {
+test('the methods and properties are those of generic-pool', () => {
   expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Client>>()
   expectTypeOf(pool.acquire(1)).toEqualTypeOf<Promise<Client>>()
   expectTypeOf<Parameters<Pool<Client>['release']>>().toEqualTypeOf<[Client]>()
@@ -57,7 +57,7 @@ test('the methods and numbers are those of generic-pool', () => {
   pool.on('factoryCreateError', (error: Error) => error.message)
 })
 
-test('goes where generic-pool goes', () => {
+test('the pool is assignable to generic-pool’s type', () => {
   expectTypeOf<Pool<Client>>().toExtend<theirs.Pool<Client>>()
   expectTypeOf(createPool).toExtend<typeof theirs.createPool>()
   expectTypeOf<theirs.Factory<Client>>().toExtend<Factory<Client>>()
@@ -65,7 +65,7 @@ test('goes where generic-pool goes', () => {
   expectTypeOf<Required<theirs.Options>>().toExtend<Options>()
 })
 
-test('what generic-pool has, and its types do not tell, is typed as well', () => {
+test('members of generic-pool that its types omit are typed', () => {
   createPool(factory, { destroyTimeoutMillis: 5, Promise })
   class Mine extends DefaultEvictor {
     override evict(_: object, pooled: PooledResource<unknown>, available: number): boolean {
@@ -76,7 +76,7 @@ test('what generic-pool has, and its types do not tell, is typed as well', () =>
   expectTypeOf(new Pool(Mine, undefined, undefined, factory, { max: 3 })).toEqualTypeOf(pool)
 })
 
-test('so is what the factory and the options may have more', () => {
+test('additional hooks and options are typed', () => {
   createPool(
     {
       ...factory,
@@ -93,9 +93,9 @@ test('so is what the factory and the options may have more', () => {
   )
 })
 
-test('an option is known by name and type', () => {
+test('options are checked by name and type', () => {
   // @ts-expect-error There is no such option.
   expectTypeOf(createPool(factory, { maximum: 3 })).toBeObject()
-  // @ts-expect-error A number is wanted.
+  // @ts-expect-error It must be a number.
   expectTypeOf(createPool(factory, { max: '3' })).toBeObject()
 })

@@ -17,7 +17,7 @@ function hookErrorsOf(pool: FakePool): PoolEvents['hookError'][0][] {
 
 describe('a validation', () => {
   test.each(['throw', 'reject'] as const)(
-    'that does %s ends the resource, and the waiter gets another',
+    'that fails (%s) ends the resource, and the waiting caller gets another',
     async (how) => {
       const driver = new FakeDriver({ hooks: ['validate'] })
       const pool = openPool(driver, { max: 1 })
@@ -39,7 +39,7 @@ describe('a validation', () => {
     },
   )
 
-  test('that says no ends the resource without an error', async () => {
+  test('that returns false ends the resource without an error', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 1 })
     const ends = endsOf(pool)
@@ -52,7 +52,7 @@ describe('a validation', () => {
     expect(errors).toEqual([])
   })
 
-  test('that hangs is given up after validateTimeoutMillis', async () => {
+  test('that hangs is abandoned after validateTimeoutMillis', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 1 })
     const errors = hookErrorsOf(pool)
@@ -67,7 +67,7 @@ describe('a validation', () => {
     expect(errors).toHaveLength(1)
     expect(errors[0]?.error).toHaveProperty('message', expect.stringMatching(/validate.*2000 ms/))
 
-    // What it says later is of no consequence.
+    // Its later result is ignored.
     const unhandled = await unhandledIn(async () => {
       driver.settle('validate', 'reject')
       await settled()
@@ -77,7 +77,7 @@ describe('a validation', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
   })
 
-  test('that fails for each of many idle resources costs its caller no more than a new one', async () => {
+  test('that fails for many idle resources costs its caller no more than opening a new one', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 5 })
     await openIdle(pool, 5)
@@ -88,7 +88,7 @@ describe('a validation', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
   })
 
-  test('runs before a resource is lent that was idle for longer than validateAfterIdleMillis', async () => {
+  test('runs before lending a resource that was idle for longer than validateAfterIdleMillis', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 1 })
     await openIdle(pool, 1)
@@ -103,7 +103,7 @@ describe('a validation', () => {
 
 describe('a reset', () => {
   test.each(['throw', 'reject'] as const)(
-    'that does %s ends the resource, and the waiter gets another',
+    'that fails (%s) ends the resource, and the waiting caller gets another',
     async (how) => {
       const driver = new FakeDriver({ hooks: ['reset'] })
       driver.plans.reset = how
@@ -123,7 +123,7 @@ describe('a reset', () => {
     },
   )
 
-  test('that hangs is given up after validateTimeoutMillis', async () => {
+  test('that hangs is abandoned after validateTimeoutMillis', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     driver.plans.reset = 'hang'
     const pool = openPool(driver, { max: 1, validateTimeoutMillis: 100 })
@@ -134,14 +134,14 @@ describe('a reset', () => {
     await pass(101)
     expect(waiter.outcome.state).toBe('fulfilled')
     expect(errors.map(({ hook }) => hook)).toEqual(['reset'])
-    // It would not answer a goodbye either.
+    // A resource that hangs would not answer a polite close either.
     expect(driver.resource(1)).toMatchObject({ destroys: 0, discards: 1 })
     driver.settle('reset')
     await settled()
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
   })
 
-  test('that is done at once hands the resource over in the same turn', async () => {
+  test('that is synchronous hands the resource over in the same turn', async () => {
     const driver = new FakeDriver()
     const pool = openPool(Object.assign(driver, { reset: () => undefined }), { max: 1 })
     const lease = await pool.acquire()
@@ -152,7 +152,7 @@ describe('a reset', () => {
 
 describe('a destroy', () => {
   test.each(['throw', 'reject'] as const)(
-    'that does %s is followed by a discard, and its place is free',
+    'that fails (%s) is followed by a discard, and its slot is free',
     async (how) => {
       const driver = new FakeDriver()
       driver.plans.destroy = how
@@ -172,7 +172,7 @@ describe('a destroy', () => {
     },
   )
 
-  test('that hangs is given up after destroyTimeoutMillis, and discarded', async () => {
+  test('that hangs is abandoned after destroyTimeoutMillis, and the resource is discarded', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const pool = openPool(driver, { max: 1 })
@@ -196,7 +196,7 @@ describe('a destroy', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, destroying: 0 })
   })
 
-  test('that fails and whose discard fails too still leaves its place free', async () => {
+  test('that fails, and whose discard fails too, still frees its slot', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'reject'
     driver.plans.discard = 'throw'
@@ -224,12 +224,12 @@ describe('a watch that throws', () => {
 })
 
 describe('ref and unref', () => {
-  test('tell a lent resource from an idle one', async () => {
+  test('are called when a resource is lent and when it becomes idle', async () => {
     const driver = new FakeDriver({ hooks: ['ref', 'unref'] })
     const pool = openPool(driver)
     const lease = await pool.acquire()
     const [resource] = driver.resources
-    // A resource is open, and holds the process, before anybody has called `ref` for it.
+    // An open resource keeps the process alive before `ref` is called for it.
     expect(resource?.unrefs).toBe(0)
     lease.release()
     expect(resource?.unrefs).toBe(1)
@@ -240,7 +240,7 @@ describe('ref and unref', () => {
     expect(resource?.unrefs).toBe(2)
   })
 
-  test('are not called where idle resources must hold the process open', async () => {
+  test('are not called if idle resources must keep the process alive', async () => {
     const driver = new FakeDriver({ hooks: ['ref', 'unref'] })
     const pool = openPool(driver, { allowExitOnIdle: false })
     await openIdle(pool, 2)
@@ -248,7 +248,7 @@ describe('ref and unref', () => {
     expect(driver.count('ref') + driver.count('unref')).toBe(0)
   })
 
-  test('work where the driver has but one of them', async () => {
+  test('work if the driver has only one of them', async () => {
     const driver = new FakeDriver({ hooks: ['unref'] })
     const pool = openPool(driver)
     const errors = hookErrorsOf(pool)
@@ -258,7 +258,7 @@ describe('ref and unref', () => {
     expect(errors).toEqual([])
   })
 
-  test('that throw harm nobody', async () => {
+  test('that throw do not affect callers', async () => {
     const driver = new FakeDriver({ hooks: ['ref', 'unref'] })
     driver.plans.ref = 'throw'
     driver.plans.unref = 'throw'
@@ -290,7 +290,7 @@ describe('a classify', () => {
     expect(errors).toEqual([{ generation: 1, hook: 'classify', error: expect.any(HookError) }])
   })
 
-  test('is given what the create was rejected with', async () => {
+  test('receives the error of the create', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const classify = vi.fn<(error: unknown) => 'transient'>(() => 'transient')
@@ -300,7 +300,7 @@ describe('a classify', () => {
     expect(classify).toHaveBeenCalledExactlyOnceWith(expect.any(HookError))
   })
 
-  test('that is async is no word, and harms nobody when it rejects', async () => {
+  test('that is async makes the failure transient, and its rejection does not affect callers', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const classify = (): never => Promise.reject(new HookError('classify')) as never
@@ -316,7 +316,7 @@ describe('a classify', () => {
     ])
   })
 
-  test('that says a word nobody knows makes the failure transient', async () => {
+  test('that returns an unknown kind makes the failure transient', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(Object.assign(driver, { classify: () => 'whatever' as 'fatal' }))
@@ -328,10 +328,10 @@ describe('a classify', () => {
   })
 })
 
-describe('a hook that is async though it should not be', () => {
-  // TypeScript lets an async function stand where a function that returns nothing is expected.
+describe('an async function for a synchronous hook', () => {
+  // TypeScript accepts an async function where a function without a result is expected.
   test.each(['discard', 'watch', 'ref', 'unref'] as const)(
-    'and rejects is told of: %s',
+    'reports its rejection: %s',
     async (hook) => {
       const driver = new FakeDriver({ hooks: [] })
       driver.plans.destroy = 'reject'
@@ -357,7 +357,7 @@ describe('no hook, however it fails,', () => {
   const hooks: HookName[] = ['create', 'validate', 'reset', 'destroy', 'watch', 'ref', 'unref']
   const plans = ['throw', 'reject', 'hang'] as const
   test.each(hooks.flatMap((hook) => plans.map((plan) => ({ hook, plan }))))(
-    'loses a place or rejects unhandled: $hook does $plan',
+    'loses a slot or causes an unhandled rejection: $hook, $plan',
     async ({ hook, plan }) => {
       const driver = new FakeDriver({
         hooks: ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'],
@@ -385,7 +385,7 @@ describe('no hook, however it fails,', () => {
       expect(driver.mostAtOnce).toBeLessThanOrEqual(3)
       expect(pool.stats).toMatchObject({ borrowed: 0, waiting: 0, creating: 0, destroying: 0 })
 
-      // Every place can be had again.
+      // Every slot is available again.
       const leases = await acquireMany(pool, 3)
       expect(new Set(leases.map(({ resource }) => resource)).size).toBe(3)
       expect(pool.stats).toMatchObject({ size: 3, borrowed: 3 })

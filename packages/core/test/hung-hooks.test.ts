@@ -6,7 +6,7 @@ import { follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-/** One caller after the other, each of whom waits for at most a second. Returns what each of them got. */
+/** Makes one caller after another wait for at most a second. Returns their outcomes. */
 async function callOneByOne(pool: FakePool, count: number): Promise<(number | string)[]> {
   const answers: (number | string)[] = []
   for (let caller = 0; caller < count; caller++) {
@@ -19,7 +19,7 @@ async function callOneByOne(pool: FakePool, count: number): Promise<(number | st
   return answers
 }
 
-/** The next call of a hook hangs; those after it pass. */
+/** Makes the next call of a hook hang. Later calls pass. */
 function hangOnce(driver: FakeDriver, hook: HookName): void {
   driver.plans[hook] = 'hang'
   driver.onCall = (called) => {
@@ -28,7 +28,7 @@ function hangOnce(driver: FakeDriver, hook: HookName): void {
 }
 
 describe('while one hook hangs', () => {
-  test('a create that outlived a caller keeps no other caller from opening a resource', async () => {
+  test('a create that outlives its caller does not keep others from opening a resource', async () => {
     const driver = new FakeDriver()
     hangOnce(driver, 'create')
     const pool = openPool(driver)
@@ -38,7 +38,7 @@ describe('while one hook hangs', () => {
     expect(pool.stats).toMatchObject({ size: 1, creating: 0 })
   })
 
-  test('each caller that gives up makes up for one of them', async () => {
+  test('each caller that gives up allows another create', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver, { max: 4 })
@@ -65,7 +65,7 @@ describe('while one hook hangs', () => {
   })
 
   test.each(['validate', 'reset'] as const)(
-    'a %s that outlived a caller keeps no other caller from a free slot',
+    'a %s that outlives its caller does not keep others from a free slot',
     async (hook) => {
       const driver = new FakeDriver({ hooks: ['watch', hook] })
       const pool = openPool(driver, { validateTimeoutMillis: 60_000 })
@@ -81,7 +81,7 @@ describe('while one hook hangs', () => {
     },
   )
 
-  test('is counted on again by those who come once it has ended', async () => {
+  test('later callers rely on the create again once it has ended', async () => {
     const driver = new FakeDriver()
     hangOnce(driver, 'create')
     const pool = openPool(driver, { max: 2 })
@@ -107,7 +107,7 @@ describe('while one hook hangs', () => {
     expect(pool.stats).toMatchObject({ size: 3, creating: 3, waiting: 0 })
   })
 
-  test('a failing server is still tried once at a time', async () => {
+  test('a failing server still gets one attempt at a time', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { createTimeoutMillis: 60_000 })
@@ -118,7 +118,7 @@ describe('while one hook hangs', () => {
     expect(driver.mostAtOnce).toBe(1)
   })
 
-  test('a caller with a timeout of 0 waited for nothing, and opens no more than one', async () => {
+  test('a caller with a timeout of 0 does not cause more than one create', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver)
@@ -130,7 +130,7 @@ describe('while one hook hangs', () => {
     expect(pool.stats.creating).toBe(1)
   })
 
-  test('a create that began late in a wait is still counted on after it', async () => {
+  test('a create that began late in a wait is still relied on after that wait', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const leases = [await pool.acquire(), await pool.acquire()]

@@ -5,7 +5,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A koffi whose operating system does as the test says. */
+/** A fake koffi with an operating system that the test controls. */
 class FakeKoffi implements Koffi {
   readonly page = new ArrayBuffer(4096)
   readonly called: string[] = []
@@ -34,14 +34,14 @@ class FakeKoffi implements Koffi {
     return this.page
   }
 
-  /** What the kernel does to a page with MADV_WIPEONFORK in a child. */
+  /** Does what the kernel does to a page with MADV_WIPEONFORK in a child. */
   wipe(): void {
     new Uint8Array(this.page).fill(0)
   }
 }
 
 describe('on Linux with koffi', () => {
-  test('a page that a fork wipes tells a child from its parent', () => {
+  test('a page that a fork wipes distinguishes a child from its parent', () => {
     const koffi = new FakeKoffi()
     const source = bestSource(() => koffi, 'linux')
     source.settle()
@@ -58,7 +58,7 @@ describe('on Linux with koffi', () => {
     expect(source.changed()).toBe(true)
   })
 
-  test('the page costs no call once it is there', () => {
+  test('a check of the page needs no system call', () => {
     const koffi = new FakeKoffi()
     const source = bestSource(() => koffi, 'linux')
     source.settle()
@@ -67,7 +67,7 @@ describe('on Linux with koffi', () => {
     expect(koffi.called).toHaveLength(calls)
   })
 
-  test('the pid stands in where the kernel refuses to wipe the page', () => {
+  test('the pid is used if the kernel refuses to wipe the page', () => {
     const koffi = new FakeKoffi()
     koffi.madvise = -1
     const source = bestSource(() => koffi, 'linux')
@@ -80,13 +80,13 @@ describe('on Linux with koffi', () => {
     expect(source.changed()).toBe(false)
   })
 
-  test('the pid stands in where no page can be had', () => {
+  test('the pid is used if no page can be allocated', () => {
     const koffi = new FakeKoffi()
     koffi.mapped = false
     expect(bestSource(() => koffi, 'linux').name).toBe('pid')
   })
 
-  test.runIf(process.platform === 'linux')('this very process has a page', () => {
+  test.runIf(process.platform === 'linux')('this process has a page', () => {
     const source = bestSource()
     source.settle()
     expect(source.name).toBe('page')
@@ -95,14 +95,14 @@ describe('on Linux with koffi', () => {
 })
 
 describe('on macOS', () => {
-  test('with koffi the pid is asked for, and no page', () => {
+  test('with koffi, the pid is used instead of a page', () => {
     const koffi = new FakeKoffi()
     const source = bestSource(() => koffi, 'darwin')
     expect(source.name).toBe('pid')
     expect(koffi.called).not.toContain('mmap')
   })
 
-  test('without koffi it is the parent’s pid, confirmed by the pid in a report', () => {
+  test('without koffi, the parent’s pid is used, confirmed by the pid in a report', () => {
     const source = bestSource(() => undefined, 'darwin')
     source.settle()
     expect(source.name).toBe('ppid')
@@ -112,7 +112,7 @@ describe('on macOS', () => {
   })
 })
 
-test('on Windows there is no fork to look for', () => {
+test('on Windows, no source is used because there is no fork', () => {
   const source = bestSource(() => undefined, 'win32')
   source.settle()
   expect(source.name).toBe('none')
@@ -120,7 +120,7 @@ test('on Windows there is no fork to look for', () => {
 })
 
 describe('without koffi', () => {
-  test('on Linux it is the parent’s pid, confirmed by the pid in /proc', () => {
+  test('on Linux, the parent’s pid is used, confirmed by the pid in /proc', () => {
     const source = bestSource(() => undefined, 'linux')
     source.settle()
     expect(source.name).toBe('ppid')
@@ -141,13 +141,13 @@ describe('the parent’s pid', () => {
     return { live, livePid, source }
   }
 
-  test('that is the same costs no second question', () => {
+  test('that is unchanged needs no confirmation', () => {
     const { livePid, source } = open(500, 600)
     for (let check = 0; check < 10; check++) expect(source.changed()).toBe(false)
     expect(livePid).not.toHaveBeenCalled()
   })
 
-  test('of a child is another: a change', () => {
+  test('that differs in a child is a change', () => {
     const { live, source } = open(500, 600)
     Object.assign(live, { ppid: 600, pid: 601 })
     expect(source.changed()).toBe(true)
@@ -156,7 +156,7 @@ describe('the parent’s pid', () => {
     expect(source.changed()).toBe(false)
   })
 
-  test('that is another because the parent died is no change, and is asked about once', () => {
+  test('that differs because the parent died is not a change, and is confirmed once', () => {
     const { live, livePid, source } = open(500, 600)
     live.ppid = 42
     expect(source.changed()).toBe(false)
@@ -164,18 +164,18 @@ describe('the parent’s pid', () => {
     expect(livePid).toHaveBeenCalledOnce()
   })
 
-  test.each([0, 1])('of %d proves nothing: the live pid decides', (init) => {
+  test.each([0, 1])('of %d proves nothing, so the live pid decides', (init) => {
     const { live, livePid, source } = open(init, 600)
     expect(source.changed()).toBe(false)
     expect(livePid).toHaveBeenCalled()
-    // A child of a child whose parent is gone: adopted by the same.
+    // A grandchild whose parent has ended is adopted by the same process.
     live.pid = 602
     expect(source.changed()).toBe(true)
     source.settle()
     expect(source.changed()).toBe(false)
   })
 
-  test('of a child of a child that was adopted may be the same: only a hook asks what the pid is then', () => {
+  test('of an adopted grandchild may be unchanged, so only a hook compares the pid', () => {
     const { live, source } = open(500, 600)
     live.pid = 602
     expect(source.changed()).toBe(false)
@@ -184,7 +184,7 @@ describe('the parent’s pid', () => {
     expect(source.confirm?.()).toBe(false)
   })
 
-  test('that became 1 is asked about at each look from then on', () => {
+  test('that became 1 is confirmed at each check from then on', () => {
     const { live, livePid, source } = open(500, 600)
     live.ppid = 1
     expect(source.changed()).toBe(false)

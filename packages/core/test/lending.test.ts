@@ -24,7 +24,7 @@ describe('acquire', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0, waiting: 0, creating: 0 })
   })
 
-  test('lends an idle resource in the same turn, and opens no other', async () => {
+  test('lends an idle resource in the same turn, without opening another', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await openIdle(pool, 1)
@@ -34,7 +34,7 @@ describe('acquire', () => {
     expect(driver.count('create')).toBe(1)
   })
 
-  test('lends what came back last, so that what is not needed becomes idle', async () => {
+  test('lends the resource that was released last, so that surplus ones stay idle', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await openIdle(pool, 3)
@@ -42,7 +42,7 @@ describe('acquire', () => {
     expect(leases.map(({ resource }) => resource.id)).toEqual([3, 2, 1])
   })
 
-  test('lends what has been idle for longest where the pool is fifo', async () => {
+  test('lends the resource that has been idle for longest with `fifo`', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { fifo: true })
     await openIdle(pool, 3)
@@ -64,7 +64,7 @@ describe('acquire', () => {
     expect(ends).toEqual(['lost', 'lost'])
   })
 
-  test('ends an idle resource of which the driver cannot tell, and reports that', async () => {
+  test('ends an idle resource whose isUsable throws, and reports the error', async () => {
     const isUsable = (): never => {
       throw new Error('broken')
     }
@@ -77,7 +77,7 @@ describe('acquire', () => {
     expect(errors).toContainEqual(['isUsable', 'broken'])
   })
 
-  test('opens up to max, and then waits', async () => {
+  test('opens up to max resources, then waits', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const leases = await acquireMany(pool, 2)
@@ -92,7 +92,7 @@ describe('acquire', () => {
     expect(driver.mostAtOnce).toBe(2)
   })
 
-  test('opens one for each who waits, at the same time', async () => {
+  test('opens one for each waiting caller, concurrently', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { max: 5 })
@@ -102,7 +102,7 @@ describe('acquire', () => {
     expect(await leases).toHaveLength(5)
   })
 
-  test('gives what comes back to the waiter, and what it had opened for it to the next', async () => {
+  test('gives a released resource to the waiting caller, and the one opened for it to the next', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const first = await pool.acquire()
@@ -136,7 +136,7 @@ describe('acquire', () => {
 })
 
 describe('the queue', () => {
-  test('is served in the order that callers came', async () => {
+  test('is served in the order of the calls', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const order: number[] = []
     const first = await pool.acquire()
@@ -150,7 +150,7 @@ describe('the queue', () => {
     expect(order).toEqual([1, 2, 3, 4])
   })
 
-  test('serves lower priorities first, and equal ones in the order that they came', async () => {
+  test('serves lower priorities first, and equal ones in the order of the calls', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const order: string[] = []
     const first = await pool.acquire()
@@ -180,7 +180,7 @@ describe('the queue', () => {
     ])
   })
 
-  test('lets nobody overtake: who comes when a resource comes back goes behind those who wait', async () => {
+  test('keeps its order when a caller arrives while a resource is released', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const order: string[] = []
     const first = await pool.acquire()
@@ -191,7 +191,7 @@ describe('the queue', () => {
     expect(order).toEqual(['waiting', 'newcomer'])
   })
 
-  test('lets nobody overtake who waits for a validation', async () => {
+  test('keeps its order while a caller waits for a validation', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { max: 2 })
     const other = await pool.acquire()
@@ -207,7 +207,7 @@ describe('the queue', () => {
     expect(order).toEqual(['waiting', 'newcomer'])
   })
 
-  test('lets nobody overtake when a fresh resource is opened', async () => {
+  test('keeps its order when a new resource is opened', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 2 })
@@ -224,7 +224,7 @@ describe('the queue', () => {
     expect(order).toEqual([1, 2, 3, 4, 5])
   })
 
-  test('goes on in order when some in the middle give up', async () => {
+  test('keeps its order when some callers in the middle give up', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const order: number[] = []
     const first = await pool.acquire()
@@ -241,7 +241,7 @@ describe('the queue', () => {
     expect(order).toEqual([1, 3])
   })
 
-  test('serves each who is left when others run out of time', async () => {
+  test('serves all remaining callers when others time out', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const waiters = [10, 1_000, 10, 2_000, 10].map((timeoutMillis) =>
@@ -261,7 +261,7 @@ describe('the queue', () => {
     expect(pool.stats).toMatchObject({ waiting: 0, idle: 1 })
   })
 
-  test('refuses at once past maxWaitingClients, telling the numbers', async () => {
+  test('rejects further callers at once beyond maxWaitingClients, with the numbers of the pool', async () => {
     const pool = openPool(new FakeDriver(), { max: 1, maxWaitingClients: 2, name: 'narrow' })
     const first = await pool.acquire()
     const waiters = acquireMany(pool, 2)
@@ -280,7 +280,7 @@ describe('the queue', () => {
     expect(second).toBe(first)
   })
 
-  test('has room again when someone in it was served or gave up', async () => {
+  test('has room again when a caller was served or gave up', async () => {
     const pool = openPool(new FakeDriver(), { max: 1, maxWaitingClients: 1 })
     const first = await pool.acquire()
     const controller = new AbortController()
@@ -295,7 +295,7 @@ describe('the queue', () => {
     expect(pool.stats.waiting).toBe(1)
   })
 
-  test('of length 0 still lends what is idle and opens what there is room for', async () => {
+  test('of length 0 still lends idle resources and opens new ones up to max', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const pool = openPool(driver, { max: 2, maxWaitingClients: 0 })
@@ -307,7 +307,7 @@ describe('the queue', () => {
     expect(await idOf(pool.acquire())).toBe(2)
   })
 
-  test('does not count who will be served by a resource that is on its way', async () => {
+  test('does not count callers for whom a resource is being released or opened', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const pool = openPool(driver, { max: 1, maxWaitingClients: 1 })
@@ -321,7 +321,7 @@ describe('the queue', () => {
     expect(second.outcome.state).toBe('fulfilled')
   })
 
-  test('of length 0 still validates what is idle', async () => {
+  test('of length 0 still validates idle resources', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 1, maxWaitingClients: 0 })
     await openIdle(pool, 1)
@@ -332,7 +332,7 @@ describe('the queue', () => {
 })
 
 describe('a signal', () => {
-  test('that has aborted already rejects with its reason and takes nothing', async () => {
+  test('that has already aborted rejects with its reason and takes no resource', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await openIdle(pool, 1)
@@ -345,7 +345,7 @@ describe('a signal', () => {
     expect(pool.stats).toMatchObject({ idle: 1, waiting: 0 })
   })
 
-  test('that aborts during the wait takes the caller out of the queue at once', async () => {
+  test('that aborts during the wait removes the caller from the queue at once', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const controller = new AbortController()
@@ -371,7 +371,7 @@ describe('a signal', () => {
     expect(await error).toMatchObject({ name: 'AbortError' })
   })
 
-  test('that aborts during a create leaves the new resource to the next', async () => {
+  test('that aborts during a create leaves the new resource to the next caller', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver)
@@ -396,7 +396,7 @@ describe('a signal', () => {
     expect(pool.stats).toMatchObject({ borrowed: 1, waiting: 0 })
   })
 
-  test('is not listened to any longer than the wait', async () => {
+  test('has no listener after the wait', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const controller = new AbortController()
@@ -412,13 +412,13 @@ describe('a signal', () => {
     expect(add.mock.calls.length).toBe(1)
     expect(remove.mock.calls.length).toBe(1)
     expect(remove.mock.calls[0]?.[1]).toBe(add.mock.calls[0]?.[1])
-    // Nothing of that is left for the next wait.
+    // The next wait is not affected.
     const again = errorOf(pool.acquire({ signal }))
     controller.abort('enough')
     expect(await again).toBe('enough')
   })
 
-  test('is listened to once, by however many pools and callers: Node warns of no leak', async () => {
+  test('gets one listener for any number of pools and callers, so that Node does not warn of a leak', async () => {
     const pools = [openPool(new FakeDriver(), { max: 1 }), openPool(new FakeDriver(), { max: 1 })]
     const controller = new AbortController()
     const { signal } = controller
@@ -432,7 +432,7 @@ describe('a signal', () => {
     expect(new Set(await Promise.all(errors))).toEqual(new Set(['enough']))
   })
 
-  test('may end many waits at once', async () => {
+  test('can end many waits at once', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const controller = new AbortController()
@@ -448,8 +448,8 @@ describe('a signal', () => {
   })
 })
 
-describe('the time of an acquire', () => {
-  test('is up after acquireTimeoutMillis: the error tells how long, for what, and the numbers', async () => {
+describe('the timeout of an acquire', () => {
+  test('fires after acquireTimeoutMillis; the error has the duration, the phase and the numbers of the pool', async () => {
     const pool = openPool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 250, name: 'busy' })
     await pool.acquire()
     const waiter = follow(pool.acquire())
@@ -476,7 +476,7 @@ describe('the time of an acquire', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
-  test('is 30 seconds where nobody says otherwise', async () => {
+  test('is 30 seconds by default', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const waiter = follow(pool.acquire())
@@ -486,7 +486,7 @@ describe('the time of an acquire', () => {
     expect(waiter.outcome.state).toBe('rejected')
   })
 
-  test('may be set for each call, shorter or longer', async () => {
+  test('can be set for each call, shorter or longer', async () => {
     const pool = openPool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 100 })
     await pool.acquire()
     const waiters = [undefined, 50, 150].map((timeoutMillis) =>
@@ -514,12 +514,12 @@ describe('the time of an acquire', () => {
     await pass(2)
     expect(waiter.outcome).toMatchObject({ state: 'rejected', error: { phase: 'creating' } })
 
-    // What came too late for it serves the next.
+    // The resource that came too late serves the next caller.
     await pass(60)
     expect(pool.stats.idle).toBe(1)
   })
 
-  test('tells that it was a validation that took too long', async () => {
+  test('names a validation that took too long', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { max: 1 })
     await openIdle(pool, 1)
@@ -533,7 +533,7 @@ describe('the time of an acquire', () => {
     expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
   })
 
-  test('tells that it waited for a holder while a resource it could not have got was being opened', async () => {
+  test('names the wait for a holder while a resource for another caller was being opened', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 1 })
     await pool.acquire()
@@ -542,7 +542,7 @@ describe('the time of an acquire', () => {
     expect(waiter.outcome).toMatchObject({ error: { phase: 'waiting' } })
   })
 
-  test('of 0 takes what is idle, or nothing', async () => {
+  test('of 0 takes an idle resource or none', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await openIdle(pool, 1)
     const lease = await pool.acquire({ timeoutMillis: 0 })
@@ -555,16 +555,19 @@ describe('the time of an acquire', () => {
     lease.release()
   })
 
-  test.each([Infinity, 2 ** 31, Number.MAX_VALUE])('of %d is no limit', async (timeoutMillis) => {
-    const pool = openPool(new FakeDriver(), { max: 1 })
-    const first = await pool.acquire()
-    const waiter = follow(pool.acquire({ timeoutMillis }))
-    await pass(3_600_000)
-    expect(waiter.outcome.state).toBe('pending')
-    first.release()
-    await settled()
-    expect(waiter.outcome.state).toBe('fulfilled')
-  })
+  test.each([Infinity, 2 ** 31, Number.MAX_VALUE])(
+    'of %d means no limit',
+    async (timeoutMillis) => {
+      const pool = openPool(new FakeDriver(), { max: 1 })
+      const first = await pool.acquire()
+      const waiter = follow(pool.acquire({ timeoutMillis }))
+      await pass(3_600_000)
+      expect(waiter.outcome.state).toBe('pending')
+      first.release()
+      await settled()
+      expect(waiter.outcome.state).toBe('fulfilled')
+    },
+  )
 
   test('ends thousands of waits with one timer', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
@@ -579,7 +582,7 @@ describe('the time of an acquire', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
-  test('ends a wait that began later and ends earlier with the same timer', async () => {
+  test('ends a later wait with an earlier deadline with the same timer', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const timers = vi.getTimerCount()
@@ -593,7 +596,7 @@ describe('the time of an acquire', () => {
     expect(waiters.filter(({ outcome }) => outcome.state === 'rejected')).toHaveLength(100)
   })
 
-  test('leaves nothing to wait for when it ends: the next in the queue is not forgotten', async () => {
+  test('does not end or forget the wait of the next caller in the queue', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const short = follow(pool.acquire({ timeoutMillis: 10 }))
@@ -610,7 +613,7 @@ describe('the time of an acquire', () => {
 })
 
 describe('use', () => {
-  test('gives the resource back when the work is done, and returns what it returns', async () => {
+  test('releases the resource when the work is done, and returns its result', async () => {
     const pool = openPool(new FakeDriver())
     expect(await pool.use((resource) => resource.id)).toBe(1)
     expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
@@ -634,7 +637,7 @@ describe('use', () => {
     expect(driver.count('destroy')).toBe(0)
   })
 
-  test('lets the work give the resource back itself', async () => {
+  test('lets the work release the resource itself', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await pool.use((_resource, lease) => lease.release())
@@ -645,7 +648,7 @@ describe('use', () => {
     expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
   })
 
-  test('rejects as acquire does, without calling the work', async () => {
+  test('rejects like acquire, without calling the work', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const work = vi.fn<() => void>()
@@ -655,7 +658,7 @@ describe('use', () => {
     expect(work).not.toHaveBeenCalled()
   })
 
-  test('does not begin its work where its signal aborts while the resource is on its way', async () => {
+  test('does not start its work if its signal aborts while the resource is being handed over', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const lease = await pool.acquire()
     const controller = new AbortController()
@@ -668,7 +671,7 @@ describe('use', () => {
     expect(pool.stats.idle).toBe(1)
   })
 
-  test('rejects what is no function, and takes no resource for it', async () => {
+  test('rejects a value that is not a function, without borrowing a resource', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { name: 'strict' })
     const error = await errorOf(pool.use(5 as never))
@@ -704,7 +707,7 @@ describe('a lease', () => {
     expect(pool.stats).toMatchObject({ idle: 1, borrowed: 0 })
   })
 
-  test('may be released in a using block: the end of the block does it no harm', async () => {
+  test('can be released within a using block, whose end then does nothing', async () => {
     const pool = openPool(new FakeDriver())
     {
       using lease = await pool.acquire()
@@ -732,7 +735,7 @@ describe('a lease', () => {
     second.release()
   })
 
-  test('gives nothing after its release', async () => {
+  test('has no resource after its release', async () => {
     const pool = openPool(new FakeDriver())
     const lease = await pool.acquire()
     lease.release()
@@ -740,7 +743,7 @@ describe('a lease', () => {
     expect(lease.generation).toBe(1)
   })
 
-  test('can end its resource as broken: another takes its place, and the event has the reason', async () => {
+  test('can destroy its resource as broken: another replaces it, and the event has the reason', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 1 })
     const destroyed = vi.fn<(details: object) => void>()
@@ -759,7 +762,7 @@ describe('a lease', () => {
     )
   })
 
-  test('may be destroyed twice, and not released after it', async () => {
+  test('can be destroyed twice, but not released afterwards', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const lease = await pool.acquire()
@@ -772,7 +775,7 @@ describe('a lease', () => {
     expect(pool.stats.size).toBe(0)
   })
 
-  test('that was released cannot destroy what another holds', async () => {
+  test('that was released cannot destroy the resource of another holder', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 1 })
     const first = await pool.acquire()
@@ -784,7 +787,7 @@ describe('a lease', () => {
     expect(driver.count('destroy')).toBe(0)
   })
 
-  test('keeps its methods when they are handed around', async () => {
+  test('has methods that work when they are detached', async () => {
     const pool = openPool(new FakeDriver())
     const lease: Lease<FakeResource> = await pool.acquire()
     const giveBack = (released: Pick<Lease<FakeResource>, 'release'>): void => released.release()
@@ -794,7 +797,7 @@ describe('a lease', () => {
 })
 
 describe('reset', () => {
-  test('runs between two holders, and who waits gets the resource after it', async () => {
+  test('runs between two holders, and the waiting caller gets the resource after it', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     driver.plans.reset = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 1 })
@@ -809,7 +812,7 @@ describe('reset', () => {
     expect(driver.count('reset')).toBe(1)
   })
 
-  test('is what a newcomer waits for while it runs, instead of opening another', async () => {
+  test('makes a new caller wait for it instead of opening another resource', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     driver.plans.reset = { afterMillis: 50, outcome: 'pass' }
     const pool = openPool(driver, { max: 5 })
@@ -821,7 +824,7 @@ describe('reset', () => {
     expect(driver.count('create')).toBe(1)
   })
 
-  test('is not asked of what ends anyway', async () => {
+  test('is not called for a resource that ends anyway', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     const pool = openPool(driver, { maxUses: 1 })
     const ends = endsOf(pool)
@@ -833,7 +836,7 @@ describe('reset', () => {
   })
 })
 
-test('who waits for a resource that is being opened does not count against maxWaitingClients', async () => {
+test('a caller for whom a resource is being opened does not count towards maxWaitingClients', async () => {
   const driver = new FakeDriver()
   driver.plans.create = 'hang'
   const pool = openPool(driver, { max: 1, maxWaitingClients: 1 })
@@ -844,7 +847,7 @@ test('who waits for a resource that is being opened does not count against maxWa
 
 describe('a create', () => {
   test.each(Array.from({ length: 12 }, (_, rounds) => rounds))(
-    'is begun for a caller who comes %i microtasks after the end of another, and only one',
+    'is started once for a caller that arrives %i microtasks after the end of another',
     async (rounds) => {
       const driver = new FakeDriver()
       driver.plans.create = 'hang'
@@ -864,7 +867,7 @@ describe('a create', () => {
     },
   )
 
-  test('has the duration of its own, though another that began earlier ends later', async () => {
+  test('reports its own duration, even if an earlier create ends later', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const durations: number[] = []

@@ -9,7 +9,7 @@ useFakeTime()
 const LONG = { minMillis: 1e9, maxMillis: 1e9 }
 
 describe('a resource that dies by itself', () => {
-  test('soon, and was of no use to anyone, is as a failed create; later it is none', async () => {
+  test('soon after its create, unused, counts as a failed create; a later death does not', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 1, createTimeoutMillis: 1_000, backoff: LONG })
     await pool.warmUp()
@@ -42,7 +42,7 @@ describe('a resource that dies by itself', () => {
     )
   })
 
-  test('frees its place although its holder never gives it back', async () => {
+  test('frees its slot even if its holder never releases it', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 1 })
     await pool.acquire()
@@ -55,7 +55,7 @@ describe('a resource that dies by itself', () => {
     expect(driver.resource(1).destroys).toBe(1)
   })
 
-  test('is known to its holder at the next use, with what killed it as the cause', async () => {
+  test('makes the next use of the lease throw, with the error as the cause', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const lease = await pool.acquire()
@@ -69,7 +69,7 @@ describe('a resource that dies by itself', () => {
   })
 
   test.each(['release', 'destroy'] as const)(
-    'makes the %s of its holder harmless, once',
+    'makes the first %s of its holder a no-op',
     async (end) => {
       const driver = new FakeDriver()
       const pool = openPool(driver, { max: 1 })
@@ -87,7 +87,7 @@ describe('a resource that dies by itself', () => {
     },
   )
 
-  test('lets a use() end as its work ends', async () => {
+  test('does not change the outcome of use()', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const result = await pool.use(async (resource) => {
@@ -99,7 +99,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 0, borrowed: 0 })
   })
 
-  test('may say so as often as it likes, also when it has ended already', async () => {
+  test('can report its loss repeatedly, also after it has ended', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const ends = endsOf(pool)
@@ -119,7 +119,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, destroying: 0 })
   })
 
-  test('while it is validated gives its waiter another', async () => {
+  test('while it is validated gives the waiting caller another', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { max: 1 })
     const ends = endsOf(pool)
@@ -135,7 +135,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
   })
 
-  test('while it is reset gives its waiter another', async () => {
+  test('while it is reset gives the waiting caller another', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
     const pool = openPool(driver, { max: 1 })
     const ends = endsOf(pool)
@@ -152,7 +152,7 @@ describe('a resource that dies by itself', () => {
   })
 
   test.each(['validate', 'reset'] as const)(
-    'on its way to a waiter leaves it to none of its slow end: %s',
+    'on its way to a waiting caller does not make it wait for the slow destroy: %s',
     async (hook) => {
       const driver = new FakeDriver({ hooks: ['watch', hook] })
       const pool = openPool(driver, { max: 10 })
@@ -168,7 +168,7 @@ describe('a resource that dies by itself', () => {
     },
   )
 
-  test('in the middle of a reset, before that has returned, is counted once', async () => {
+  test('in the middle of a reset, before it has returned, is counted once', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
     const pool = openPool(driver, { max: 1 })
     const ends = endsOf(pool)
@@ -185,7 +185,7 @@ describe('a resource that dies by itself', () => {
   })
 
   test.each(['is recycled', 'has idled for too long'])(
-    'as it is destroyed, since it %s, says nothing of the server: the next one is opened without a pause',
+    'while it is destroyed because it %s does not count as a server failure: the next one is opened without a pause',
     async (why) => {
       const driver = new FakeDriver()
       const pool = openPool(driver, { min: 1, max: 1, idleTimeoutMillis: 1_000 })
@@ -198,7 +198,7 @@ describe('a resource that dies by itself', () => {
     },
   )
 
-  test('after a recycle says nothing of the server that comes next', async () => {
+  test('after a recycle does not count as a failure of the next server', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { min: 1, max: 2, keepaliveMillis: 1_000 })
     await pool.warmUp()
@@ -212,11 +212,11 @@ describe('a resource that dies by itself', () => {
     expect(await idOf(pool.acquire())).toBe(2)
   })
 
-  test('as it is closed takes others with it, and each ends once', async () => {
+  test('while it is closed takes others with it, and each ends once', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 4 })
     await openIdle(pool, 4)
-    // As the streams of one connection do.
+    // Like the streams of one connection.
     driver.onCall = (hook) => {
       if (hook === 'destroy') for (const each of driver.resources) if (!each.closing) each.lose()
     }
@@ -228,7 +228,7 @@ describe('a resource that dies by itself', () => {
     expect(driver.count('destroy')).toBe(4)
   })
 
-  test('as it is closed, having idled for too long, takes others with it, and each ends once', async () => {
+  test('while it is closed after its idle timeout takes others with it, and each ends once', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 3, idleTimeoutMillis: 1_000 })
     await openIdle(pool, 3)
@@ -239,7 +239,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, destroying: 0 })
   })
 
-  test('as another is kept alive is not', async () => {
+  test('while another is validated by keepalive is not validated', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { max: 3, keepaliveMillis: 1_000 })
     await openIdle(pool, 3)
@@ -253,7 +253,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 2, idle: 2 })
   })
 
-  test('as another is found dead is not validated', async () => {
+  test('while another fails its validation is not validated', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = openPool(driver, { max: 3 })
     await openIdle(pool, 3)
@@ -270,7 +270,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
   })
 
-  test('is replaced where min wants it', async () => {
+  test('is replaced if min requires it', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2 })
     await pool.warmUp()
@@ -279,7 +279,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats).toMatchObject({ size: 2, idle: 2 })
   })
 
-  test('while the pool closes does not keep it from closing', async () => {
+  test('while the pool closes does not prevent it from closing', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await pool.acquire()
@@ -289,12 +289,12 @@ describe('a resource that dies by itself', () => {
     expect(closed.outcome.state).toBe('fulfilled')
   })
 
-  test('before it is ever lent is not lent, and its like are not opened without a pause', async () => {
+  test('before it is ever lent is not lent, and the next ones are opened with pauses', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 3 })
     driver.onCall = (hook, resource) => {
       if (hook === 'watch') resource?.lose(new Error('closed by the server'))
-      // Without this, a pool without a pause never lets the event loop turn.
+      // Without this, a pool that does not pause would block the event loop.
       if (driver.count('create') > 500) driver.plans.create = 'hang'
     }
     const waiter = follow(pool.acquire({ timeoutMillis: 2_000 }))
@@ -307,7 +307,7 @@ describe('a resource that dies by itself', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
-  test('right after it was opened is not replaced without a pause, over and over, for min', async () => {
+  test('right after it was opened is replaced for min only after pauses', async () => {
     const driver = new FakeDriver()
     openPool(driver, { min: 1 })
     driver.onCall = (hook, resource) => {
@@ -318,7 +318,7 @@ describe('a resource that dies by itself', () => {
   })
 })
 
-describe('however close to another end a loss comes', () => {
+describe('a loss close to another end', () => {
   for (let rounds = 0; rounds <= 12; rounds++) {
     for (const hook of ['create', 'validate', 'reset', 'destroy'] as const) {
       test(`${rounds} microtasks after a ${hook}, every count is right afterwards`, async () => {
@@ -345,7 +345,7 @@ describe('however close to another end a loss comes', () => {
         try {
           resource?.lose()
         } catch {
-          return expect(hook).toBe('create') // Too early: it is not watched yet.
+          return expect(hook).toBe('create') // It is not watched yet.
         }
         await settled()
 
@@ -358,7 +358,7 @@ describe('however close to another end a loss comes', () => {
           destroying: 0,
         })
         expect(size).toBe(idle)
-        // And none is opened in excess later on.
+        // No surplus resource is opened later.
         const before = driver.count('create') - idle
         const leases = await acquireMany(pool, 2)
         expect(pool.stats).toMatchObject({ size: 2, borrowed: 2 })

@@ -16,12 +16,12 @@ import {
   type Work,
 } from '../src/methods/index.ts'
 
-// What the drivers of databases have in common. That it holds on real servers is tested there.
+// The methods that database drivers share. The drivers test them on real servers.
 
-/** Stands for a session of a server. */
+/** A fake session of a server. */
 interface Session {
   readonly ran: string[]
-  /** A stream that nobody reads. */
+  /** A stream that is not read. */
   open: boolean
 }
 
@@ -64,14 +64,14 @@ function failing(message: string): () => never {
 }
 
 describe('a transaction', () => {
-  test('is committed when its work is done, and gives its result', async () => {
+  test('is committed when its work is done, and returns its result', async () => {
     const { pool, session } = openPool()
     expect(await transaction(pool, ({ ran }) => ran.push('work'))).toBe(3)
     expect(session.ran).toEqual(['SET', 'BEGIN', 'work', 'COMMIT'])
     expect(pool.stats.idle).toBe(1)
   })
 
-  test('is rolled back when its work throws, and the first error is told', async () => {
+  test('is rolled back when its work throws, and rejects with the first error', async () => {
     const { pool, session } = openPool()
     const run = async ({ ran }: Session, statement: string): Promise<void> => {
       ran.push(statement)
@@ -82,7 +82,7 @@ describe('a transaction', () => {
     expect(session.ran).toEqual(['SET', 'BEGIN', 'ROLLBACK'])
   })
 
-  test('is tried again as often as asked, and only after what may pass', async () => {
+  test('is retried as often as requested, and only after transient errors', async () => {
     const { pool, session } = openPool()
     await expect(transaction(pool, failing('again'), { retries: 2 })).rejects.toThrow('again')
     expect(session.ran.filter((statement) => statement === 'BEGIN')).toHaveLength(3)
@@ -91,7 +91,7 @@ describe('a transaction', () => {
     expect(session.ran.filter((statement) => statement === 'BEGIN')).toHaveLength(1)
   })
 
-  test('is not tried again once its signal has aborted, not even in a pause', async () => {
+  test('is not retried once its signal has aborted, not even in a pause', async () => {
     const { pool, session } = openPool()
     const controller = new AbortController()
     const { signal } = controller
@@ -101,7 +101,7 @@ describe('a transaction', () => {
     await expect(failed).rejects.toThrow('enough')
   })
 
-  test('is given up when its signal aborts: what runs is ended, and rolled back', async () => {
+  test('is cancelled and rolled back when its signal aborts', async () => {
     const { pool, session } = openPool()
     const controller = new AbortController()
     const working = transaction(
@@ -124,7 +124,7 @@ describe('a transaction', () => {
     expect(session.ran).toEqual(['SET', 'BEGIN'])
   })
 
-  test('is not committed behind what was left open: its resource ends', async () => {
+  test('is not committed if its work left something open: its resource ends', async () => {
     const { pool, session } = openPool()
     const failed = transaction(pool, (session) => (session.open = true))
     await expect(failed).rejects.toThrow('left open')
@@ -169,7 +169,7 @@ describe('a transaction that is watched', () => {
     expect(session.ran).toEqual(['SET', 'BEGIN', 'ROLLBACK'])
   })
 
-  test('rejects when its work throws, with that as the cause, and is not tried again', async () => {
+  test('rejects when its work throws, with that error as the cause, and is not retried', async () => {
     const { pool, session } = openPool()
     const { dialect, end } = watched('ended')
     const again = new Error('again')
@@ -225,7 +225,7 @@ describe('a transaction that is watched', () => {
     },
   )
 
-  test('stays unknown if nobody can be asked', async () => {
+  test('remains unknown if its outcome cannot be determined', async () => {
     const { pool } = openPool()
     const { dialect, watch, end } = watched('unknown')
     watch.settle = () => Promise.reject(new Error('lost'))
@@ -250,7 +250,7 @@ describe('a savepoint', () => {
     ])
   })
 
-  test('rolls back to its begin, and the transaction goes on', async () => {
+  test('rolls back to its start, and the transaction continues', async () => {
     const { pool, session } = openPool()
     await transaction(pool, async (_, savepoint) => {
       await expect(savepoint(failing('inside'))).rejects.toThrow('inside')
@@ -266,7 +266,7 @@ describe('a savepoint', () => {
     ])
   })
 
-  test('beside another is refused', async () => {
+  test('concurrent with another is rejected', async () => {
     const { pool } = openPool()
     const crossed = transaction(pool, (_, savepoint) =>
       Promise.all([savepoint(() => undefined), savepoint(() => undefined)]),
@@ -294,7 +294,7 @@ describe('a savepoint', () => {
     expect(session.ran).toEqual(['SET', 'BEGIN', 'SAVEPOINT forksafe_1'])
   })
 
-  test('that still runs when the one around it fails is not rolled back amid its work', async () => {
+  test('that still runs when its parent fails is not rolled back in the middle of its work', async () => {
     const { pool, session } = openPool()
     let end = (): void => undefined
     const ended = new Promise<void>((resolve) => (end = resolve))
@@ -317,14 +317,14 @@ describe('a savepoint', () => {
 describe('work with a signal', () => {
   const { cancel } = dialect
 
-  test('gives the resource back when it is done', async () => {
+  test('releases the resource when it is done', async () => {
     const { pool } = openPool()
     const { signal } = new AbortController()
     expect(await useUntilAborted(pool, signal, cancel, async () => 1)).toBe(1)
     await expect.poll(() => pool.stats.idle).toBe(1)
   })
 
-  test('rejects at once when it aborts, and gives the resource back when it is clean', async () => {
+  test('rejects at once when it aborts, and releases the resource when it is clean', async () => {
     const { pool, session } = openPool()
     const controller = new AbortController()
     let end = (): void => undefined
@@ -340,7 +340,7 @@ describe('work with a signal', () => {
     expect(session.ran).toEqual(['cancel'])
   })
 
-  test('does not begin where it aborts while the resource is on its way', async () => {
+  test('does not start if it aborts while the resource is being handed over', async () => {
     const { pool } = openPool()
     ;(await pool.acquire()).release()
     const controller = new AbortController()
@@ -353,7 +353,7 @@ describe('work with a signal', () => {
     expect(pool.stats.idle).toBe(1)
   })
 
-  test('counts from `decide` on, and not where the signal was first', async () => {
+  test('ignores an abort after `decide`, and fails at `decide` after an abort', async () => {
     const { pool } = openPool()
     const decided = new AbortController()
     const late = useUntilAborted(
@@ -390,7 +390,7 @@ describe('work with a signal', () => {
     ['`cancel`', () => new Promise<never>(() => undefined), async () => undefined],
     ['the work', cancel, () => new Promise<never>(() => undefined)],
   ])('that aborts while %s never settles', (_, cancel, work) => {
-    test('discards the resource after 3 seconds, without a goodbye', async () => {
+    test('discards the resource after 3 seconds', async () => {
       const { pool, ended } = openPool()
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
       onTestFinished(() => void vi.useRealTimers())
@@ -433,7 +433,7 @@ describe('work with a signal', () => {
     await expect(working).rejects.toThrow('unknown')
   })
 
-  test('leaves a resource alone that its holder has ended in the meantime', async () => {
+  test('does not touch a resource that its holder has ended in the meantime', async () => {
     const { pool, ended } = openPool()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
@@ -449,7 +449,7 @@ describe('work with a signal', () => {
     expect(ended).toEqual([])
   })
 
-  test('discards the resource if what runs cannot be ended', async () => {
+  test('discards the resource if the running statement cannot be cancelled', async () => {
     const { pool, ended } = openPool()
     const lease = await pool.acquire()
     await cancelOrEnd(lease, () => Promise.reject(new Error('no answer')))
@@ -458,7 +458,7 @@ describe('work with a signal', () => {
     await expect.poll(() => ended).toEqual(['discarded'])
   })
 
-  test('destroys the resource through a lease of another make', async () => {
+  test('destroys the resource through another implementation of a lease', async () => {
     const { pool, ended } = openPool()
     const lease = await pool.acquire()
     const destroy = (error?: Error): void => lease.destroy(error)

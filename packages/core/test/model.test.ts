@@ -10,36 +10,36 @@ import { unhandledIn } from './support/uncaught.ts'
 useFakeTime()
 
 const ACQUIRE_TIMEOUT = 5_000
-/** So many hooks of a story use the pool. */
+/** The maximum number of hooks in a story that use the pool. */
 const REENTRIES = 40
 
 interface Caller {
   readonly priority: number
   readonly deadline: number
   readonly controller: AbortController
-  /** Moments, counted: of the call, and of its return. */
+  /** The numbers of the moments at which it was called and returned. */
   readonly asked: number
   readonly queued: number
   readonly followed: { readonly outcome: Outcome<Lease<FakeResource>> }
-  /** Its lease was ended by its own hand. */
+  /** Whether the holder itself ended its lease. */
   ended: boolean
 }
 
 interface Setup {
-  /** The driver has every hook, or only the needful ones. */
+  /** Whether the driver has all hooks, or only the required ones. */
   readonly hooks: boolean
-  /** A create that is given up ends, or opens something all the same. */
+  /** Whether an aborted create ends, or still opens a resource. */
   readonly heedsAbort: boolean
-  /** Listeners use the pool. */
+  /** Whether listeners use the pool. */
   readonly chatty: boolean
-  /** Hooks use the pool and the leases. */
+  /** Whether hooks use the pool and the leases. */
   readonly reentrant: boolean
   readonly min: number
   readonly max: number
   readonly fifo: boolean
 }
 
-/** A pool, its server and its callers, and what must be true of them at any time. */
+/** A pool, its server and its callers, with the invariants that must always hold. */
 class World {
   readonly process = new FakeProcess()
   readonly driver: FakeDriver
@@ -50,10 +50,10 @@ class World {
   readonly closes: { readonly outcome: Outcome<void> }[] = []
   readonly broken: string[] = []
   changes = 0
-  /** What was asked for when `max` changed, and had not begun: generic-pool begins some creates a turn later. */
+  /** The creates that were requested but not started when `max` changed. generic-pool starts some creates a turn later. */
   #unbegun = 0
   #reentries = 0
-  /** A child discards what it inherited, one after the other: what is still to come does not count. */
+  /** The inherited resources that a child has yet to discard. It discards them one by one, and these do not count. */
   #discarding = false
 
   constructor(setup: Setup) {
@@ -92,7 +92,7 @@ class World {
       try {
         return followed.outcome.value.resource !== undefined
       } catch {
-        return false // Lost, closed or stale.
+        return false // It is lost, closed or stale.
       }
     })
   }
@@ -101,7 +101,7 @@ class World {
     return this.callers.filter(({ followed }) => followed.outcome.state === 'pending')
   }
 
-  /** Somebody whose listeners use the pool in the middle of whatever it does. */
+  /** Adds listeners that use the pool in the middle of its operations. */
   #listen(): void {
     let calls = 0
     const call = (): void => {
@@ -118,7 +118,7 @@ class World {
     }
   }
 
-  /** What a hook does, in the middle of whatever the pool does: each time something else. */
+  /** Runs a different action at each hook, in the middle of the operations of the pool. */
   #reenter(): void {
     const actions = [
       () => this.acquire({ timeoutMillis: 100 }),
@@ -172,7 +172,7 @@ class World {
     this.pool.resize(size)
   }
 
-  /** What holds at every moment, also between two microtasks. */
+  /** Checks what holds at every moment, also between two microtasks. */
   checkAlways(): void {
     expect(this.broken).toEqual([])
     const { size, idle, borrowed, waiting, creating, destroying } = this.pool.stats
@@ -187,13 +187,13 @@ class World {
     }
   }
 
-  /** What holds when nothing is in flight. */
+  /** Checks what holds when nothing is in flight. */
   checkSettled(): void {
     this.checkAlways()
     this.#unbegun = 0
     for (const { deadline } of this.pending) expect(deadline).toBeGreaterThan(performance.now() - 2)
     this.#checkOrder()
-    // In a child that has noticed nothing, the parent's numbers are meant to be wrong, and a look would be noticed.
+    // In a child that has not noticed the fork, the numbers are still the parent's, and reading them would be a use.
     if (this.process.forked) return
     const { live } = this
     const stats = this.pool.stats
@@ -208,7 +208,7 @@ class World {
       creating: this.driver.creating,
       destroying: this.driver.open.filter(({ closing }) => closing).length,
     })
-    // Who waits for one that is being validated does not need the other idle ones, which are as old.
+    // A caller may wait for a validation although there are idle resources, since they are as old.
     const { size, idle, borrowed, creating, destroying } = stats
     const validating = size - idle - borrowed - creating - destroying
     if (stats.waiting > validating) expect(idle).toBe(0)
@@ -218,11 +218,11 @@ class World {
     return { borrowed, waiting, creating, destroying }
   }
 
-  /** Nobody is served while one who came before with the same priority waits. */
+  /** Checks that no caller is served while an earlier one with the same priority waits. */
   #checkOrder(): void {
     const served = this.callers.filter(({ followed }) => followed.outcome.state === 'fulfilled')
     for (const { priority, queued } of this.pending) {
-      // A listener may ask in the middle of another's call: who of those two is first is nobody's business.
+      // A listener may call in the middle of another call. The order of those two is undefined.
       const overtaking = served.filter(
         (other) => other.priority === priority && other.asked > queued,
       )
@@ -230,7 +230,7 @@ class World {
     }
   }
 
-  /** Everything gets well again, everyone gives back, and the pool closes. */
+  /** Repairs the server, releases all leases, and closes the pool. */
   async end(): Promise<void> {
     const { driver, pool } = this
     this.#reentries = REENTRIES
@@ -272,7 +272,7 @@ function giveBack(caller: Caller, how: 'release' | 'destroy'): void {
   outcome.value[how]()
 }
 
-/** One step of a story. Its name is what a failure prints. */
+/** One step of a story. A failure prints its name. */
 type Step = fc.AsyncCommand<object, World>
 
 function step(name: string, run: (world: World) => void | Promise<void>): Step {
@@ -323,7 +323,7 @@ const acquire = fc
     return step(`acquire(${JSON.stringify(options)})`, (world) => world.acquire(options))
   })
 
-/** The steps that change nothing but time and the progress of what is in flight. */
+/** The steps that only let time pass and let operations in flight progress. */
 const progress: fc.Arbitrary<Step>[] = [
   fc.constant(
     step('everything settles', async (world) => {
@@ -432,7 +432,7 @@ const closing = fc.constantFrom(0, 100, 30_000).map((deadlineMillis) =>
   }),
 )
 
-/** Most of a story is lending; the rest is what befalls it. */
+/** Returns a random step. Most steps are about lending, the others about events that disturb it. */
 const story = fc.commands(
   [
     acquire,
@@ -459,10 +459,10 @@ const setup: fc.Arbitrary<Setup> = fc.record({
   fifo: fc.boolean(),
 })
 
-test('whatever callers, the server and the process do, in whatever order, the pool keeps its word', async () => {
+test('the invariants of the pool hold for random sequences of calls, server failures and process changes', async () => {
   await fc.assert(
     fc.asyncProperty(setup, story, async (setup, steps) => {
-      vi.clearAllTimers() // Of a story that failed.
+      vi.clearAllTimers() // A failed story leaves timers.
       const world = new World(setup)
       const unhandled = await unhandledIn(async () => {
         await fc.asyncModelRun(() => ({ model: {}, real: world }), steps)

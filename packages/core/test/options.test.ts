@@ -7,7 +7,7 @@ import { errorOf, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-/** What the pool says to options that the types would not let through. */
+/** Returns the error of a pool for options that the types would reject. */
 function complaintAbout(options: unknown): string {
   const driver = new FakeDriver()
   let complaint: unknown
@@ -82,7 +82,7 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
   },
 }
 
-/** How a message shows what came. */
+/** Formats a value as error messages do. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return `"${value}" (string)`
   if (value === null || value === undefined) return String(value)
@@ -90,7 +90,7 @@ function shown(value: unknown): string {
   if (value instanceof Map) return 'an instance of Map'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'function') return 'a function'
-  // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
+  // oxlint-disable-next-line typescript/no-base-to-string -- objects do not reach this line
   return `${String(value)} (${typeof value})`
 }
 
@@ -100,7 +100,7 @@ class Options {
   }
 }
 
-/** What would be read in another way than it is checked. */
+/** Objects that are not plain, and could be read differently than they are checked. */
 const notPlain: [unknown, string][] = [
   [[], 'an array'],
   [new Map([['max', 5]]), 'an instance of Map'],
@@ -114,7 +114,7 @@ describe('an option', () => {
   const wrong = Object.entries(rules).flatMap(([option, { wrong, expected }]) =>
     wrong.map((value) => ({ option, value, expected, got: shown(value) })),
   )
-  test.each(wrong)('`$option` of $got is refused', ({ option, value, expected, got }) => {
+  test.each(wrong)('`$option` of $got is rejected', ({ option, value, expected, got }) => {
     const name = option === 'name' ? {} : { name: 'orders' }
     expect(complaintAbout({ connection: 'db', ...name, [option]: value })).toBe(
       `Pool "${option === 'name' ? 'fake' : 'orders'}": expected \`${option}\` to be ${expected}, got ${got}.`,
@@ -133,14 +133,14 @@ describe('an option', () => {
     await pool.close()
   })
 
-  test('that nobody knows is refused, and those that there are are told', () => {
+  test('that is unknown is rejected, with a list of the known ones', () => {
     const complaint = complaintAbout({ connection: 'db', idleTimeout: 5, name: 'orders' })
     expect(complaint).toContain('"orders"')
     expect(complaint).toContain('there is no option `idleTimeout` (got a number for it)')
     for (const option of ['connection', ...Object.keys(rules)]) expect(complaint).toContain(option)
   })
 
-  test('that nobody knows does not show what it was given, which may be a password', () => {
+  test('that is unknown does not show its value, which may be a password', () => {
     const complaint = complaintAbout({
       connection: 'db',
       password: 'secret',
@@ -151,13 +151,13 @@ describe('an option', () => {
   })
 
   test.each(['constructor', 'toString', '__proto__x', 'hasOwnProperty'])(
-    'that nobody knows is refused though every object has it: %s',
+    'that is unknown is rejected even if every object has it: %s',
     (option) => {
       expect(complaintAbout({ [option]: 5 })).toContain(`there is no option \`${option}\``)
     },
   )
 
-  test('that is undefined counts as left out, an unknown one too', async () => {
+  test('that is undefined is treated as absent, even if it is unknown', async () => {
     const pool = createForkSafePool<FakeResource, unknown, object>(new FakeDriver(), {
       connection: 'db',
       max: undefined,
@@ -170,7 +170,7 @@ describe('an option', () => {
     await pool.close()
   })
 
-  test('that was changed after the pool was made changes nothing', async () => {
+  test('that is changed after the pool was created has no effect', async () => {
     const options = { connection: 'db', max: 1 }
     const pool = createForkSafePool<FakeResource, unknown, object>(new FakeDriver(), options)
     options.max = 5
@@ -181,42 +181,48 @@ describe('an option', () => {
 })
 
 describe('options that do not fit together', () => {
-  test('are refused: min above max', () => {
+  test('are rejected: min above max', () => {
     expect(complaintAbout({ connection: 'db', min: 3, max: 2 })).toBe(
       'Pool "fake": expected `min` to be at most `max`, got 3 and 2.',
     )
     expect(complaintAbout({ connection: 'db', min: 11 })).toContain('got 11 and 10')
   })
 
-  test('are refused: a backoff that ends before it begins', () => {
+  test('are rejected: a backoff with a minimum above its maximum', () => {
     expect(complaintAbout({ backoff: { minMillis: 100, maxMillis: 50 } })).toBe(
       'Pool "fake": expected `backoff.minMillis` to be at most `backoff.maxMillis`, got 100 and 50.',
     )
     expect(complaintAbout({ backoff: { minMillis: 6_000 } })).toContain('got 6000 and 5000')
   })
 
-  test.each([0, -1, Infinity, Number.NaN, '50', null])('are refused: a backoff of %s', (millis) => {
-    const complaint = complaintAbout({ backoff: { minMillis: millis } })
-    expect(complaint).toContain('`backoff`')
-    expect(complaint).toContain('`minMillis` to be a finite number of milliseconds above 0')
-    expect(complaint).toContain(shown(millis))
-  })
+  test.each([0, -1, Infinity, Number.NaN, '50', null])(
+    'are rejected: a backoff of %s',
+    (millis) => {
+      const complaint = complaintAbout({ backoff: { minMillis: millis } })
+      expect(complaint).toContain('`backoff`')
+      expect(complaint).toContain('`minMillis` to be a finite number of milliseconds above 0')
+      expect(complaint).toContain(shown(millis))
+    },
+  )
 
-  test('are refused: a backoff with an option that nobody knows', () => {
+  test('are rejected: a backoff with an unknown option', () => {
     expect(complaintAbout({ backoff: { factor: 2 } })).toContain('there is no option `factor`')
   })
 
-  test.each([undefined, null, 5, 'max=5'])('are refused: %s for all of them', (options) => {
-    expect(complaintAbout(options)).toContain('expected a plain object of options')
-  })
+  test.each([undefined, null, 5, 'max=5'])(
+    'are rejected: %s in place of the options',
+    (options) => {
+      expect(complaintAbout(options)).toContain('expected a plain object of options')
+    },
+  )
 
-  test.each(notPlain)('are refused: %s for all of them', (options, got) => {
+  test.each(notPlain)('are rejected: %s in place of the options', (options, got) => {
     expect(complaintAbout(options)).toBe(
       `Pool "fake": expected a plain object of options, got ${got}.`,
     )
   })
 
-  test('may have no prototype, or the one of another realm', async () => {
+  test('may have no prototype, or that of another realm', async () => {
     const given = { connection: 'db', max: 3 }
     for (const options of [
       Object.assign(Object.create(null), given),
@@ -230,12 +236,12 @@ describe('options that do not fit together', () => {
 })
 
 describe('a driver', () => {
-  test.each([undefined, null, 5, 'pg', () => undefined])('is refused when it is %s', (driver) => {
+  test.each([undefined, null, 5, 'pg', () => undefined])('is rejected if it is %s', (driver) => {
     expect(() => createForkSafePool(driver as never, {})).toThrow(TypeError)
     expect(() => createForkSafePool(driver as never, {})).toThrow(/driver.*`name`/)
   })
 
-  test.each([undefined, '', 5])('is refused with the name %s', (name) => {
+  test.each([undefined, '', 5])('is rejected with the name %s', (name) => {
     const driver = { name, create: () => ({}), destroy: () => undefined, discard: () => undefined }
     expect(() => createForkSafePool(driver as never, {})).toThrow(
       new TypeError(
@@ -244,7 +250,7 @@ describe('a driver', () => {
     )
   })
 
-  test.each(['create', 'destroy', 'discard'])('is refused without %s', (hook) => {
+  test.each(['create', 'destroy', 'discard'])('is rejected without %s', (hook) => {
     const hooks = { create: () => ({}), destroy: () => undefined, discard: () => undefined }
     const driver = { name: 'half', ...hooks, [hook]: undefined }
     expect(() => createForkSafePool(driver as never, {})).toThrow(
@@ -253,14 +259,14 @@ describe('a driver', () => {
   })
 
   test.each(['validate', 'reset', 'watch', 'ref', 'unref', 'classify', 'methods'])(
-    'is refused when its %s is no function',
+    'is rejected if its %s is not a function',
     (hook) => {
       const driver = Object.assign(new FakeDriver(), { [hook]: 'yes' })
       expect(() => createForkSafePool(driver as never, { connection: 'db' })).toThrow(TypeError)
     },
   )
 
-  test('may be an instance of a class, whose hooks are called as its methods', async () => {
+  test('may be an instance of a class, and its hooks are called as methods', async () => {
     class Server implements Driver<{ of: Server }> {
       readonly name = 'server'
       async create() {
@@ -314,7 +320,7 @@ describe("a driver's methods", () => {
     expect(driver.calls).toEqual([])
   })
 
-  test.each([undefined, {}, Object.create(null)])('may be none: %o', (methods) => {
+  test.each([undefined, {}, Object.create(null)])('may be empty: %o', (methods) => {
     const driver = Object.assign(new FakeDriver(), { methods: () => methods })
     const without = createForkSafePool(new FakeDriver(), { connection: 'db' })
     const pool = createForkSafePool(driver as never, { connection: 'db' })
@@ -337,7 +343,7 @@ describe("a driver's methods", () => {
   })
 
   test('may not be `then`', () => {
-    // oxlint-disable-next-line unicorn/no-thenable -- what is to be refused
+    // oxlint-disable-next-line unicorn/no-thenable -- this must be rejected
     const methods = (): object => ({ then: () => undefined })
     const driver = Object.assign(new FakeDriver(), { methods })
     expect(() => createForkSafePool(driver, { connection: 'db', name: 'orders' })).toThrow(
@@ -345,7 +351,7 @@ describe("a driver's methods", () => {
     )
   })
 
-  test('that throw leave no pool behind that opens resources', async () => {
+  test('that throw do not leave a pool behind that opens resources', async () => {
     const driver = Object.assign(new FakeDriver(), {
       methods: () => {
         throw new Error('no methods today')
@@ -359,14 +365,14 @@ describe("a driver's methods", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('are asked for once', () => {
+  test('are requested once', () => {
     const methods = vi.fn<() => object>(() => ({}))
     createForkSafePool(Object.assign(new FakeDriver(), { methods }), { connection: 'db' })
     expect(methods).toHaveBeenCalledOnce()
   })
 })
 
-describe('what a method is given', () => {
+describe('the arguments of a method', () => {
   const acquireWrongs: [string, unknown, string][] = [
     ['signal', {}, 'an AbortSignal'],
     ['signal', null, 'an AbortSignal'],
@@ -376,7 +382,7 @@ describe('what a method is given', () => {
     ['priority', 'high', 'a number'],
     ['priority', Number.NaN, 'a number'],
   ]
-  test.each(acquireWrongs)('acquire refuses %s of %o', async (option, value, expected) => {
+  test.each(acquireWrongs)('acquire rejects %s of %o', async (option, value, expected) => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { name: 'orders' })
     for (const promise of [
@@ -394,7 +400,7 @@ describe('what a method is given', () => {
   })
 
   test.each([[null, 'null'], [5, '5 (number)'], ...notPlain])(
-    'acquire, close, resize and warmUp refuse %o for all of them',
+    'acquire, close, resize and warmUp reject %o in place of options',
     async (options, got) => {
       const pool = openPool(new FakeDriver())
       const refusals = [
@@ -410,7 +416,7 @@ describe('what a method is given', () => {
     },
   )
 
-  test('acquire refuses what it does not know, and takes undefined as left out', async () => {
+  test('acquire rejects an unknown option, and treats undefined as absent', async () => {
     const pool = openPool(new FakeDriver())
     const error = await errorOf(pool.acquire({ timeout: 50 } as never))
     expect(error).toMatchObject({ message: expect.stringContaining('no option `timeout`') })
@@ -440,7 +446,7 @@ describe('what a method is given', () => {
   })
 
   test.each([{ deadlineMillis: -1 }, { deadlineMillis: 'soon' }, { deadline: 5 }, null, 5])(
-    'close refuses %o, and the pool stays open',
+    'close rejects %o, and the pool stays open',
     async (options) => {
       const pool = openPool(new FakeDriver(), { name: 'orders' })
       const error = await errorOf((async () => pool.close(options as never))())

@@ -12,7 +12,7 @@ import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-// A pause is as long as it can be, so that a test can tell when it ends.
+// Pauses have their maximum duration, so that tests know when they end.
 beforeEach(() => {
   vi.spyOn(Math, 'random').mockReturnValue(0.9999)
 })
@@ -28,7 +28,7 @@ function failuresOf(pool: FakePool): PoolEvents['createError'][0][] {
 
 describe('while the server is down', () => {
   test.each(['reject', 'throw'] as const)(
-    'and a create does %s at once, a caller costs a handful of tries, and learns why',
+    'and a create fails at once (%s), a caller causes a few attempts, and gets the reason',
     async (how) => {
       const driver = new FakeDriver()
       driver.plans.create = how
@@ -46,7 +46,7 @@ describe('while the server is down', () => {
     },
   )
 
-  test('and a create hangs, its time ends, its signal aborts, and its place is free', async () => {
+  test('and a create hangs, it times out, its signal aborts, and its slot is free', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver, { max: 1, createTimeoutMillis: 1_000 })
@@ -86,7 +86,7 @@ describe('while the server is down', () => {
     expect(await waiter).toHaveProperty('cause.message', expect.stringMatching(/odd.*object/))
   })
 
-  test('one probe is enough for any number of callers', async () => {
+  test('one attempt at a time serves any number of callers', async () => {
     const triesWith = async (callers: number): Promise<number> => {
       const driver = new FakeDriver()
       driver.plans.create = { afterMillis: 10, outcome: 'reject' }
@@ -106,7 +106,7 @@ describe('while the server is down', () => {
     expect(tries).toBeLessThan(12)
   })
 
-  test('the pause is doubled with each failure up to maxMillis, and told of', async () => {
+  test('the pause is doubled with each failure up to maxMillis, and reported', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { backoff: { minMillis: 100, maxMillis: 1_000 } })
@@ -122,7 +122,7 @@ describe('while the server is down', () => {
     expect(failures[0]?.durationMillis).toBeGreaterThanOrEqual(0)
   })
 
-  test('the pause is never longer than a timer can run', async () => {
+  test('the pause never exceeds the maximum of a timer', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { backoff: { minMillis: 2 ** 33, maxMillis: 2 ** 33 } })
@@ -132,7 +132,7 @@ describe('while the server is down', () => {
     expect(failures[0]?.retryMillis).toBeLessThan(2 ** 31)
   })
 
-  test('a create that hangs keeps nobody from trying', async () => {
+  test('a create that hangs does not keep others from trying', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 3 })
     driver.plans.create = 'hang'
@@ -142,7 +142,7 @@ describe('while the server is down', () => {
     const third = pool.acquire()
     await pass(10)
     driver.plans.create = 'pass'
-    // The pause, and the creates of those who still wait.
+    // The pause, and the creates for the callers that still wait.
     await pass(1_000)
     expect(pool.stats).toMatchObject({ creating: 1, borrowed: 2, waiting: 1 })
     driver.settle('create')
@@ -150,7 +150,7 @@ describe('while the server is down', () => {
     expect(await Promise.all([second, third])).toHaveLength(2)
   })
 
-  test('the pause is random, so that a thousand processes do not come back in step', async () => {
+  test('the pause is random, so that a thousand processes do not retry in lockstep', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { backoff: { minMillis: 1_000, maxMillis: 1_000 } })
@@ -162,7 +162,7 @@ describe('while the server is down', () => {
     expect(failures.map(({ retryMillis }) => retryMillis)).toEqual([100, 800, 350, 500])
   })
 
-  test('each caller is rejected by its own deadline, with the last failure as the cause', async () => {
+  test('each caller is rejected at its own deadline, with the last failure as the cause', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -180,7 +180,7 @@ describe('while the server is down', () => {
     }
   })
 
-  test('the event loop is free', async () => {
+  test('the event loop is not blocked', async () => {
     vi.useRealTimers()
     vi.mocked(Math.random).mockRestore()
     const driver = new FakeDriver()
@@ -193,11 +193,11 @@ describe('while the server is down', () => {
       expect(error).toBeInstanceOf(AcquireTimeoutError)
     clearInterval(turning)
     expect(turns).toBeGreaterThan(10)
-    // At most: ten at first, then one for each of the milliseconds that a lucky pause may last.
+    // The maximum: ten at first, then one for each millisecond, the shortest pause.
     expect(driver.count('create')).toBeLessThan(60)
   })
 
-  test('what the pool has lives on, and serves those who wait', async () => {
+  test('open resources remain usable, and serve waiting callers', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 5 })
     const first = await pool.acquire()
@@ -209,7 +209,7 @@ describe('while the server is down', () => {
     expect(driver.count('destroy')).toBe(0)
   })
 
-  test('no try is made that nobody waits for', async () => {
+  test('no attempt is made without a waiting caller', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -222,7 +222,7 @@ describe('while the server is down', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('min is tried for again and again, at the same pace', async () => {
+  test('attempts for min are repeated at the same pace', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { min: 3 })
@@ -234,7 +234,7 @@ describe('while the server is down', () => {
     expect(pool.stats).toMatchObject({ size: 3, idle: 3 })
   })
 
-  test('a caller who gives up leaves the others their probe', async () => {
+  test('a caller that gives up does not end the attempt for the others', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -249,7 +249,7 @@ describe('while the server is down', () => {
     expect(await idOf(waiter)).toBe(1)
   })
 
-  test('recycle() tries at once: it may be another host now', async () => {
+  test('recycle() tries at once, because the host may be another one', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { backoff: { minMillis: 60_000, maxMillis: 60_000 } })
@@ -263,7 +263,7 @@ describe('while the server is down', () => {
 })
 
 describe('when the server is back', () => {
-  test('all who wait are served within one pause', async () => {
+  test('all waiting callers are served within one pause', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { acquireTimeoutMillis: 300_000, max: 10 })
@@ -273,10 +273,10 @@ describe('when the server is back', () => {
     driver.mostAtOnce = 0
     await pass(5_000 + 20 + 20 + 5)
     expect(waiters.filter(({ outcome }) => outcome.state !== 'fulfilled')).toEqual([])
-    expect(driver.mostAtOnce).toBe(9) // The prober's, and 8 that are opened at once.
+    expect(driver.mostAtOnce).toBe(9) // The one of the attempt, and 8 that are opened at once.
   })
 
-  test('the next outage begins with a short pause again', async () => {
+  test('the next outage starts with a short pause again', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -294,7 +294,7 @@ describe('when the server is back', () => {
     expect(failures.map(({ retryMillis }) => retryMillis)).toEqual([50])
   })
 
-  test('a timeout long after it has no old failure as its cause', async () => {
+  test('a timeout long afterwards does not have an old failure as its cause', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { max: 1 })
@@ -311,7 +311,7 @@ describe('when the server is back', () => {
 })
 
 describe('a failure that is fatal', () => {
-  test('rejects all who wait at once, with the reason', async () => {
+  test('immediately rejects all waiting callers, with the reason', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
     driver.plans.create = { afterMillis: 10, outcome: 'reject' }
@@ -325,7 +325,7 @@ describe('a failure that is fatal', () => {
     expect(pool.stats).toMatchObject({ waiting: 0, size: 0 })
   })
 
-  test('refuses callers during the pause without a try, and tries again after it', async () => {
+  test('rejects callers during the pause without an attempt, and tries again after it', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
     driver.plans.create = 'reject'
@@ -341,7 +341,7 @@ describe('a failure that is fatal', () => {
     expect(await idOf(pool.acquire())).toBe(1)
   })
 
-  test('does not keep an idle resource from being validated and lent', async () => {
+  test('does not prevent an idle resource from being validated and lent', async () => {
     const driver = new FakeDriver({ hooks: ['classify', 'validate'] })
     const pool = openPool(driver, {
       max: 2,
@@ -355,11 +355,11 @@ describe('a failure that is fatal', () => {
     expect(await errorOf(pool.acquire())).toBeInstanceOf(CreateError)
     first?.release()
     await pass(1_000)
-    // Needs a validation, and no create.
+    // This caller needs a validation, but no create.
     expect(await idOf(pool.acquire())).toBe(1)
   })
 
-  test('is believed only when a `connection` function, asked once more, gives nothing better', async () => {
+  test('counts only if a second call of the `connection` function does not help', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
     driver.plans.create = 'reject'
@@ -392,7 +392,7 @@ describe('a failure that is fatal', () => {
 })
 
 describe('a failure that is single', () => {
-  test('is told to whoever has waited longest, and the next one gets a try of its own at once', async () => {
+  test('rejects the caller that has waited longest, and the next one gets an attempt of its own at once', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'single'
     driver.plans.create = 'reject'
@@ -414,7 +414,7 @@ describe('a failure that is single', () => {
     ])
   })
 
-  test('is followed by a pause where nobody waits', async () => {
+  test('is followed by a pause if no caller waits', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'single'
     driver.plans.create = 'reject'
@@ -427,7 +427,7 @@ describe('a failure that is single', () => {
 })
 
 describe('a server that is full', () => {
-  test('leaves the pool with what it has: a waiter gets what comes back', async () => {
+  test('does not affect open resources: a waiting caller gets a released one', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'full'
     const pool = openPool(driver, { max: 10 })
@@ -444,7 +444,7 @@ describe('a server that is full', () => {
     expect(driver.count('destroy')).toBe(0)
   })
 
-  test('is asked again later', async () => {
+  test('is tried again later', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'full'
     driver.plans.create = 'reject'
@@ -457,8 +457,8 @@ describe('a server that is full', () => {
   })
 })
 
-describe('a create that was begun before another failed', () => {
-  test('and succeeds after it ends no pause: the server may still be full', async () => {
+describe('a create that was started before another failed', () => {
+  test('and succeeds afterwards does not end the pause, because the server may still be full', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'classify'] })
     driver.failureKind = 'full'
     driver.plans.create = { afterMillis: 20, outcome: 'pass' }
@@ -479,8 +479,8 @@ describe('a create that was begun before another failed', () => {
   })
 })
 
-describe('a create that is given up', () => {
-  test('and opens all the same is destroyed, told of as late, and never lent', async () => {
+describe('an abandoned create', () => {
+  test('that still opens a resource: it is destroyed, reported as late, and never lent', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     const pool = openPool(driver, { max: 1, createTimeoutMillis: 100 })
@@ -496,7 +496,7 @@ describe('a create that is given up', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0, destroying: 0 })
   })
 
-  test('and opens all the same takes up room until it is destroyed', async () => {
+  test('that still opens a resource: it counts towards max until it is destroyed', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     driver.plans.destroy = 'hang'
@@ -513,7 +513,7 @@ describe('a create that is given up', () => {
     expect(waiter.outcome.state).toBe('fulfilled')
   })
 
-  test('and fails later says so once', async () => {
+  test('that fails later is reported once', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     const pool = openPool(driver, { createTimeoutMillis: 100 })
@@ -526,7 +526,7 @@ describe('a create that is given up', () => {
   })
 })
 
-describe('what is being destroyed', () => {
+describe('a resource that is being destroyed', () => {
   test('counts against max', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
@@ -543,7 +543,7 @@ describe('what is being destroyed', () => {
     expect(driver.mostAtOnce).toBe(2)
   })
 
-  test('makes room when its time is up, without a goodbye', async () => {
+  test('is discarded and makes room when its destroy times out', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const pool = openPool(driver, { max: 1, destroyTimeoutMillis: 300 })
@@ -559,7 +559,7 @@ describe('what is being destroyed', () => {
 })
 
 describe('the connection', () => {
-  test('is asked for before every create when it is a function: credentials rotate', async () => {
+  test('is requested before every create if it is a function, so that credentials can rotate', async () => {
     const driver = new FakeDriver()
     let password = 'first'
     const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
@@ -610,7 +610,7 @@ describe('the connection', () => {
     expect(pool.stats).toMatchObject({ size: 0, creating: 0 })
   })
 
-  test('that never comes is bounded by the time of the create', async () => {
+  test('that never resolves is bounded by the timeout of the create', async () => {
     const driver = new FakeDriver()
     const connection = vi.fn<() => Promise<string>>(() => new Promise(() => undefined))
     const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
@@ -627,7 +627,7 @@ describe('the connection', () => {
     expect(driver.count('create')).toBe(0)
   })
 
-  test('that comes too late opens nothing', async () => {
+  test('that resolves too late opens nothing', async () => {
     const driver = new FakeDriver()
     let tell: (connection: string) => void = () => undefined
     const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
@@ -651,7 +651,7 @@ beforeEach(() => {
   begun.at = performance.now()
 })
 
-/** Milliseconds since the test began. */
+/** Returns the milliseconds since the start of the test. */
 function performanceSince(): number {
   return performance.now() - begun.at
 }

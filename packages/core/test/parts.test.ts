@@ -8,7 +8,7 @@ import { type Linked, LinkedList } from '../src/tools/list.ts'
 import { Queue, Waiter } from '../src/lend/queue.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 
-// What no user of the pool can bring about, or sees only by its cost.
+// Cases that a user of the pool cannot cause, or would only notice by their cost.
 
 class Member implements Linked<Member> {
   previous: Member | undefined = undefined
@@ -19,7 +19,7 @@ class Member implements Linked<Member> {
 describe('a linked list', () => {
   const namesOf = (list: LinkedList<Member>) => list.members().map(({ name }) => name)
 
-  test('keeps its order when a member comes in front, into the middle, at the end', () => {
+  test('keeps its order when a member is inserted at the front, in the middle or at the end', () => {
     const list = new LinkedList<Member>()
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => new Member(name)) as [
       Member,
@@ -38,7 +38,7 @@ describe('a linked list', () => {
   })
 })
 
-test('a caller that has left the queue leaves it once', () => {
+test('a caller can leave the queue only once', () => {
   const clock = new Clock(machineClocks, () => undefined)
   const context = { clock, checkProcess: () => undefined } as Context<FakeResource>
   const queue = new Queue(context, { expired: () => undefined, rejected: () => undefined })
@@ -55,12 +55,12 @@ test('a caller that has left the queue leaves it once', () => {
   queue.stop()
 })
 
-test('koffi that is not installed, or does not load, is no error', () => {
+test('no error occurs if koffi is not installed or fails to load', () => {
   expect(loadKoffi(['nowhere'])).toBeUndefined()
   expect(loadKoffi(['nowhere', import.meta.url])).toBeDefined()
 })
 
-test('defineDriver gives the driver as it is', () => {
+test('defineDriver returns the driver unchanged', () => {
   const driver = new FakeDriver()
   expect(defineDriver(driver)).toBe(driver)
 })
@@ -68,7 +68,7 @@ test('defineDriver gives the driver as it is', () => {
 describe('an identity', () => {
   afterEach(() => vi.unstubAllGlobals())
 
-  test('forgets the pools that nobody has any more', () => {
+  test('forgets pools that are no longer referenced', () => {
     const references: { held: boolean; looks: number }[] = []
     vi.stubGlobal(
       'WeakRef',
@@ -101,7 +101,7 @@ describe('an identity', () => {
     identity.announce('fork')
     expect(tell).toHaveBeenCalledTimes(1)
 
-    // Without a change they are forgotten too, all at once, and seldom.
+    // Without a change they are forgotten too, in rare batches.
     for (let n = 0; n < 1_000; n++) {
       open()
       for (const reference of references) reference.held = false
@@ -119,7 +119,7 @@ describe('a clock', () => {
     return { clock: new Clock(machine, () => undefined), readings: () => readings }
   }
 
-  test('is read once for 32 uses in a burst, and for each use that stands alone', async () => {
+  test('is read once for 32 uses in a burst, and at each isolated use', async () => {
     const { clock, readings } = countedClock()
     for (let use = 0; use < 32; use++) clock.look()
     const beforeBurst = readings()
@@ -133,7 +133,7 @@ describe('a clock', () => {
     expect(readings() - afterBurst).toBe(31)
   })
 
-  test('that a snapshot caught in a burst is read again once it was reset', () => {
+  test('that was in a burst when the snapshot was written is read again after a reset', () => {
     const { clock, readings } = countedClock()
     for (let use = 0; use < 32; use++) clock.look()
     clock.reset()

@@ -23,7 +23,7 @@ useFakeTime()
 
 type Change = PoolEvents['processChange'][0]
 
-/** A pool on the real identity of this process. */
+/** Creates a pool with the real identity of this process. */
 function openPool(driver: FakeDriver, options: { min?: number; max?: number } = {}) {
   const pool = openFakePool(driver, options)
   const changes: Change[] = []
@@ -56,7 +56,7 @@ describe('afterFork() in the child', () => {
     ])
   })
 
-  test('discards a lent resource, and tells its holder at the next use', async () => {
+  test('discards a borrowed resource, and the next use of its lease throws', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver)
     const lease = await pool.acquire()
@@ -69,7 +69,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 0, borrowed: 0 })
   })
 
-  test('makes the release of an inherited lease a no-op, however often and however it is given back', async () => {
+  test('makes release and destroy of an inherited lease no-ops, also when repeated', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
     const { pool } = openPool(driver)
     const lease = await pool.acquire()
@@ -88,7 +88,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats.size).toBe(0)
   })
 
-  test('ends a use() whose callback goes on, without touching the resource', async () => {
+  test('ends a use() whose callback continues, without touching the resource', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver)
     const used = pool.use(async (resource, lease) => {
@@ -119,7 +119,7 @@ describe('afterFork() in the child', () => {
     expect(changes[0]?.discarded).toBe(0)
   })
 
-  test('says nothing of a create in flight that fails in the child', async () => {
+  test('does not report a create in flight that fails in the child', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const { pool } = openPool(driver)
@@ -135,7 +135,7 @@ describe('afterFork() in the child', () => {
     expect(driver.count('create')).toBe(1)
   })
 
-  test('gives up a create whose connection is still being asked for', async () => {
+  test('abandons a create whose `connection` function is still pending', async () => {
     const driver = new FakeDriver()
     let tell: (connection: string) => void = () => undefined
     const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
@@ -153,7 +153,7 @@ describe('afterFork() in the child', () => {
     expect(driver.count('create')).toBe(0)
   })
 
-  test('abandons a validation, and discards what was being validated', async () => {
+  test('abandons a validation, and discards its resource', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const { pool } = openPool(driver)
     const first = await pool.acquire()
@@ -172,7 +172,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0 })
   })
 
-  test('abandons a reset, and discards what was being reset', async () => {
+  test('abandons a reset, and discards its resource', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
     driver.plans.reset = 'hang'
     const { pool } = openPool(driver)
@@ -187,7 +187,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0 })
   })
 
-  test('discards what was being destroyed, and tells of no destroy', async () => {
+  test('discards a resource that was being destroyed, without reporting a destroy', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const { pool, changes } = openPool(driver)
@@ -208,7 +208,7 @@ describe('afterFork() in the child', () => {
     expect(changes[0]?.discarded).toBe(1)
   })
 
-  test('rejects those who wait: their wait belongs to the other process', async () => {
+  test('rejects waiting callers, because their wait belongs to the other process', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver, { max: 1 })
     await pool.acquire()
@@ -225,7 +225,7 @@ describe('afterFork() in the child', () => {
     expect(driver.count('create')).toBe(1)
   })
 
-  test('rejects a warm-up that was begun before', async () => {
+  test('rejects a warm-up that was started before', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const { pool } = openPool(driver, { min: 2 })
@@ -262,7 +262,7 @@ describe('afterFork() in the child', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('keeps the signal of a waiter from holding on to it', async () => {
+  test('removes the listener of a waiting caller from its signal', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver, { max: 1 })
     await pool.acquire()
@@ -300,7 +300,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ name: 'kept', max: 3, generation: 2 })
   })
 
-  test('opens nothing until the child uses the pool, and then no more than it needs: no stampede to min', async () => {
+  test('opens nothing until the child uses the pool, and then only what it needs instead of min', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver, { min: 5 })
     await pool.warmUp()
@@ -340,7 +340,7 @@ describe('afterFork() in the child', () => {
     expect(lease.outcome.state).toBe('fulfilled')
   })
 
-  test('discards what a create opens that was given up, and forgotten, before the fork', async () => {
+  test('discards the resource of a create that was abandoned and forgotten before the fork', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     const { pool } = openPool(driver)
     driver.plans.create = 'hang'
@@ -357,7 +357,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 0, destroying: 0 })
   })
 
-  test('serves one who asks for a resource in the middle of it with one of the child’s', async () => {
+  test('serves a caller in the middle of it with a resource of the child', async () => {
     const driver = new FakeDriver()
     driver.plans.discard = 'throw'
     const { pool } = openPool(driver)
@@ -372,7 +372,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
   })
 
-  test('does not let a loss that is told of late reach the child', async () => {
+  test('ignores a loss that is reported late', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver)
     const idle = await pool.acquire()
@@ -386,7 +386,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0, destroying: 0 })
   })
 
-  test('survives a discard that throws, and discards the others all the same', async () => {
+  test('survives a discard that throws, and still discards the others', async () => {
     const driver = new FakeDriver()
     driver.plans.discard = 'throw'
     const { pool, changes } = openPool(driver)
@@ -403,7 +403,7 @@ describe('afterFork() in the child', () => {
     expect(changes[0]?.discarded).toBe(2)
   })
 
-  test('reaches every pool of the process, though a listener of one throws', async () => {
+  test('reaches every pool of the process, even if a listener of one throws', async () => {
     const process = new FakeProcess()
     const first = process.pool(new FakeDriver())
     const second = process.pool(new FakeDriver())
@@ -419,7 +419,7 @@ describe('afterFork() in the child', () => {
     expect(await uncaught).toMatchObject({ message: 'a listener of mine' })
   })
 
-  test('ends a close() that was begun before: nothing of the pool is left to wait for', async () => {
+  test('ends a close() that was started before, because nothing is left to wait for', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver)
     await pool.acquire()
@@ -435,7 +435,7 @@ describe('afterFork() in the child', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('discards resources of a recycled generation too', async () => {
+  test('also discards resources of a recycled generation', async () => {
     const driver = new FakeDriver()
     const { pool, changes } = openPool(driver)
     const old = await pool.acquire()
@@ -452,7 +452,7 @@ describe('afterFork() in the child', () => {
     ])
   })
 
-  test('may be called again in a child of the child', async () => {
+  test('can be called again in a child of the child', async () => {
     const driver = new FakeDriver()
     const { pool, changes } = openPool(driver)
     const first = await pool.acquire()
@@ -467,7 +467,7 @@ describe('afterFork() in the child', () => {
     expect(changes.map(({ generation }) => generation)).toEqual([2, 3])
   })
 
-  test('leaves a lent resource of the child alone when an inherited lease is released', async () => {
+  test('does not affect a borrowed resource of the child when an inherited lease is released', async () => {
     const driver = new FakeDriver()
     const { pool } = openPool(driver, { max: 1 })
     const inherited = await pool.acquire()
@@ -479,7 +479,7 @@ describe('afterFork() in the child', () => {
     expect(pool.stats).toMatchObject({ borrowed: 1, idle: 0 })
   })
 
-  test('tells of itself with the reason "restore" when it is a restore', async () => {
+  test('reports the reason "restore" for a restore', async () => {
     const driver = new FakeDriver()
     const { pool, changes } = openPool(driver)
     const lease = await pool.acquire()
@@ -493,10 +493,10 @@ describe('afterFork() in the child', () => {
   })
 })
 
-describe('whatever the moment', () => {
+describe('at every moment', () => {
   // A fork can come between any two microtasks.
   for (let rounds = 0; rounds <= 16; rounds++) {
-    test(`a change ${rounds} microtasks after a create has settled leaves the resource discarded once, or lent and stale`, async () => {
+    test(`a change ${rounds} microtasks after a create has settled leaves the resource discarded once, or borrowed and stale`, async () => {
       const driver = new FakeDriver()
       driver.plans.create = 'hang'
       const { pool } = openPool(driver)
@@ -515,7 +515,7 @@ describe('whatever the moment', () => {
       expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0, creating: 0 })
     })
 
-    test(`a change ${rounds} microtasks after a validation leaves no count behind`, async () => {
+    test(`a change ${rounds} microtasks after a validation leaves the counts right`, async () => {
       const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
       const { pool } = openPool(driver)
       const first = await pool.acquire()
@@ -536,7 +536,7 @@ describe('whatever the moment', () => {
       expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 1 })
     })
 
-    test(`a change ${rounds} microtasks after a reset leaves no count behind`, async () => {
+    test(`a change ${rounds} microtasks after a reset leaves the counts right`, async () => {
       const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
       driver.plans.reset = 'hang'
       const { pool } = openPool(driver)
@@ -564,7 +564,7 @@ describe('whatever the moment', () => {
       afterFork()
       await settled()
 
-      // The goodbye was said before the change; letting go of it once more is harmless.
+      // The polite close happened before the change. An additional discard is harmless.
       expect(driver.resource(1).destroys).toBe(1)
       expect(driver.resource(1).discards).toBeLessThanOrEqual(1)
       expect(pool.stats).toMatchObject({ size: 0, destroying: 0 })
@@ -574,7 +574,7 @@ describe('whatever the moment', () => {
   const hooks = ['create', 'validate', 'reset', 'destroy', 'watch', 'ref', 'unref'] as const
   const plans = ['pass', 'reject', 'throw', 'hang'] as const
   test.each(hooks.flatMap((hook) => plans.map((plan) => ({ hook, plan }))))(
-    'a change in the middle of $hook, which then does $plan, leaves nothing open and nothing counted',
+    'a change in the middle of $hook ($plan) leaves nothing open and nothing counted',
     async ({ hook, plan }) => {
       const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset', 'ref', 'unref'] })
       const { pool } = openPool(driver, { max: 2 })
@@ -609,8 +609,8 @@ describe('whatever the moment', () => {
   )
 })
 
-describe('where no hook is called, detection at use', () => {
-  test('finds out at the next acquire', async () => {
+describe('without a hook, detection at use', () => {
+  test('happens at the next acquire', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver)
@@ -656,7 +656,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test('never writes to an inherited resource, whatever becomes due in the child', async () => {
+  test('never writes to an inherited resource, whichever timer fires in the child', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
     const pool = process.pool(driver, { keepaliveMillis: 1_000, idleTimeoutMillis: 5_000, max: 4 })
@@ -677,7 +677,7 @@ describe('where no hook is called, detection at use', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('is made at a release that would serve a waiter of the parent', async () => {
+  test('happens at a release that would serve a waiting caller of the parent', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver, { max: 1 })
@@ -691,7 +691,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test('is made where a destroy ends, which was not of the child', async () => {
+  test('happens at the end of a destroy that the parent started', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
@@ -710,7 +710,7 @@ describe('where no hook is called, detection at use', () => {
     expect(pool.stats).toMatchObject({ size: 0, destroying: 0 })
   })
 
-  test('is made between the steps of a reset that asks for it', async () => {
+  test('happens between the steps of a reset that calls checkProcess', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver({ hooks: ['reset'] })
     const steps: string[] = []
@@ -741,7 +741,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test('keeps the numbers right when a keepalive is what finds out', async () => {
+  test('keeps the numbers right when it happens at a keepalive', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const pool = process.pool(driver, { keepaliveMillis: 1_000 })
@@ -758,10 +758,10 @@ describe('where no hook is called, detection at use', () => {
     expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 1 })
   })
 
-  test('finds out at the deadline of a wait, which is then no timeout', async () => {
+  test('happens at the deadline of a wait, which then does not count as a timeout', async () => {
     const process = new FakeProcess()
     const pool = process.pool(new FakeDriver(), { max: 1, acquireTimeoutMillis: 1_000 })
-    // The one timer of the queue was set for this wait, and comes too early for the others.
+    // The timer of the queue was set for this wait, and is too early for the others.
     await pool.acquire()
     await pass(500)
     const waiting = [errorOf(pool.acquire()), errorOf(pool.acquire())]
@@ -774,7 +774,7 @@ describe('where no hook is called, detection at use', () => {
   })
 
   test.each(['create', 'validate', 'reset', 'destroy'] as const)(
-    'finds out when an inherited %s takes too long, and tells of no failure',
+    'happens when an inherited %s takes too long, without reporting a failure',
     async (hook) => {
       const process = new FakeProcess()
       const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
@@ -807,7 +807,7 @@ describe('where no hook is called, detection at use', () => {
     },
   )
 
-  test('opens nothing for waiters who were rejected because a create is what found out', async () => {
+  test('opens nothing for callers that were rejected because it happened at a create', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver, { max: 3 })
@@ -826,7 +826,7 @@ describe('where no hook is called, detection at use', () => {
   })
 
   test.each(['validate', 'reset'] as const)(
-    'never lends what an inherited %s found to be good',
+    'never lends a resource that passes an inherited %s',
     async (hook) => {
       const process = new FakeProcess()
       const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
@@ -851,7 +851,7 @@ describe('where no hook is called, detection at use', () => {
   )
 
   test.each(['validate', 'reset'] as const)(
-    'never destroys what an inherited %s found to be broken',
+    'never destroys a resource that fails an inherited %s',
     async (hook) => {
       const process = new FakeProcess()
       const driver = new FakeDriver({ hooks: ['watch', 'validate', 'reset'] })
@@ -871,7 +871,7 @@ describe('where no hook is called, detection at use', () => {
     },
   )
 
-  test('never lends an inherited resource to one who acquired in the child', async () => {
+  test('never lends an inherited resource to a caller in the child', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
@@ -882,7 +882,7 @@ describe('where no hook is called, detection at use', () => {
     })
     follow(pool.acquire())
 
-    // The inherited create completes in the child, and its event is the child's first use of the pool.
+    // The inherited create completes in the child, where its event is the first use of the pool.
     process.fork()
     driver.settle('create')
     await settled()
@@ -893,7 +893,7 @@ describe('where no hook is called, detection at use', () => {
     for (const acquired of inChild) expect((await acquired).resource.id).toBe(2)
   })
 
-  test('calls a lease stale, and not lost, when its inherited connection dies in the child first', async () => {
+  test('reports a lease as stale, not as lost, if its inherited connection first dies in the child', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver)
@@ -909,7 +909,7 @@ describe('where no hook is called, detection at use', () => {
     lease.release()
   })
 
-  test('does not hand an inherited resource from an inherited holder to an inherited waiter', async () => {
+  test('does not pass an inherited resource from an inherited holder to an inherited caller', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver, { max: 1 })
@@ -925,7 +925,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test('and the hook after it are one change: what was opened in between is kept', async () => {
+  test('and a later hook count as one change, and resources opened in between are kept', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver)
@@ -944,7 +944,7 @@ describe('where no hook is called, detection at use', () => {
     expect(() => own.resource).toThrow(StaleResourceError)
   })
 
-  test('does not swallow the hook of the next fork', async () => {
+  test('does not suppress the hook of the next fork', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver)
@@ -958,7 +958,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test('does not swallow a restore that comes later, which no source can see', async () => {
+  test('does not suppress a later restore, which no source notices', async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver)
@@ -971,7 +971,7 @@ describe('where no hook is called, detection at use', () => {
     expectDiscardedOnce(driver.resource(1))
   })
 
-  test("'once' stops looking after the first change, and still hears the hook", async () => {
+  test("'once' stops checking after the first change, but still reacts to the hook", async () => {
     const process = new FakeProcess()
     const driver = new FakeDriver()
     const pool = process.pool(driver, { forkDetection: 'once' })
@@ -987,7 +987,7 @@ describe('where no hook is called, detection at use', () => {
     expect(() => second.resource).toThrow(StaleResourceError)
   })
 
-  test("'hooks' never looks, and hears the hook", async () => {
+  test("'hooks' never checks, but reacts to the hook", async () => {
     const changed = vi.fn<() => boolean>(() => true)
     const source: IdentitySource = { name: 'page', changed, settle: () => undefined }
     const identity = new ProcessIdentity(() => source)
@@ -1002,7 +1002,7 @@ describe('where no hook is called, detection at use', () => {
     expect(() => lease.resource).toThrow(StaleResourceError)
   })
 
-  test("'always' goes on looking: a daemon that forks twice", async () => {
+  test("'always' continues to check: a daemon that forks twice", async () => {
     const process = new FakeProcess()
     const pool = process.pool(new FakeDriver())
     for (let child = 1; child <= 4; child++) {
@@ -1013,7 +1013,7 @@ describe('where no hook is called, detection at use', () => {
     }
   })
 
-  test('of one pool is told to every pool of the process', async () => {
+  test('at one pool notifies every pool of the process', async () => {
     const process = new FakeProcess()
     const first = process.pool(new FakeDriver())
     const second = process.pool(new FakeDriver(), { forkDetection: 'hooks' })
@@ -1027,7 +1027,7 @@ describe('where no hook is called, detection at use', () => {
 })
 
 describe('a process identity', () => {
-  test('is opened at the first pool and not at import', () => {
+  test('is opened by the first pool, not at import', () => {
     const open = vi.fn<() => IdentitySource>(() => ({
       name: 'none',
       changed: () => false,
@@ -1040,7 +1040,7 @@ describe('a process identity', () => {
     expect(pool.stats.identity).toBe('none')
   })
 
-  test('tells no pool of a change that came before it: one made by a listener starts clean', async () => {
+  test('does not notify a pool of an earlier change: one created by a listener starts clean', async () => {
     const process = new FakeProcess()
     const first = process.pool(new FakeDriver())
     const driver = new FakeDriver()
@@ -1056,7 +1056,7 @@ describe('a process identity', () => {
     expect(made[0]?.stats).toMatchObject({ generation: 1, size: 1 })
   })
 
-  test('hears a hook for a fork that its source misses, also after one that it saw', async () => {
+  test('reacts to a hook for a fork that its source misses, also after one that it noticed', async () => {
     let changed = true
     let another = true
     const source: IdentitySource = {
@@ -1074,7 +1074,7 @@ describe('a process identity', () => {
 
     changed = another = true
     const second = await pool.acquire()
-    // The child of this one is adopted by the same process as it was.
+    // This process and its child are adopted by the same process.
     another = true
     identity.announce('fork')
     expect(() => second.resource).toThrow(StaleResourceError)
@@ -1094,7 +1094,7 @@ describe('a process identity', () => {
     }
   })
 
-  test('found changed by one copy is told to the others', async () => {
+  test('notifies all copies of a change that one copy noticed', async () => {
     const copies = new Set<never>() as never
     let forked = false
     const open = (): IdentitySource => ({
@@ -1120,7 +1120,7 @@ describe('a process identity', () => {
     expect(ownInSecond.resource.id).toBe(2)
   })
 
-  test('holds on to no pool that nobody holds', async () => {
+  test('does not keep an unreferenced pool alive', async () => {
     vi.useRealTimers()
     const process = new FakeProcess()
     const pool = (() => new WeakRef(process.pool(new FakeDriver())))()
@@ -1130,7 +1130,7 @@ describe('a process identity', () => {
 })
 
 describe('the old generation', () => {
-  test('is collectable: its resources, its leases, its waiters', async () => {
+  test('can be collected: its resources, leases and waiting callers', async () => {
     vi.useRealTimers()
     const driver = new FakeDriver()
     const { pool } = openPool(driver, { max: 2 })
@@ -1146,13 +1146,13 @@ describe('the old generation', () => {
     afterFork()
 
     for (const reference of inherited.references) await expectCollected(reference)
-    // An old lease may be kept for ever: it holds on to nothing.
+    // An old lease that is kept does not keep anything alive.
     expect(() => inherited.lease.resource).toThrow(StaleResourceError)
     expect(inherited.lease.generation).toBe(1)
     await pool.close()
   })
 
-  test('does not come back through a lease: a released one stays released', async () => {
+  test('cannot be reached through a lease: a released one stays released', async () => {
     const { pool } = openPool(new FakeDriver())
     const lease = await pool.acquire()
     lease.release()

@@ -9,7 +9,7 @@ import { follow, pass, settled, useFakeTime } from './support/time.ts'
 useFakeTime()
 
 describe('recycle', () => {
-  test('ends idle resources, and opens the next ones with what the connection is then', async () => {
+  test('ends idle resources, and opens the next ones with the current connection', async () => {
     const driver = new FakeDriver()
     let host = 'old'
     const pool = createForkSafePool<FakeResource, unknown, object>(driver, {
@@ -26,7 +26,7 @@ describe('recycle', () => {
     expect(ends).toEqual(['recycle', 'recycle'])
   })
 
-  test('leaves holders alone: what is lent ends when it comes back', async () => {
+  test('does not disturb holders: borrowed resources end at release', async () => {
     const driver = new FakeDriver({ hooks: ['reset', 'watch'] })
     const pool = openPool(driver)
     const ends = endsOf(pool)
@@ -42,7 +42,7 @@ describe('recycle', () => {
     expect(pool.stats).toMatchObject({ size: 0, idle: 0 })
   })
 
-  test('never lends an old resource again, whatever it was doing', async () => {
+  test('never lends an old resource again, whatever its state was', async () => {
     const driver = new FakeDriver({ hooks: ['reset', 'validate', 'watch'] })
     const pool = openPool(driver, { max: 4 })
     const [resetting, validating] = await acquireMany(pool, 2)
@@ -62,7 +62,7 @@ describe('recycle', () => {
     )
   })
 
-  test('leaves nothing that a close past its deadline would not end', async () => {
+  test('leaves nothing that a close after its deadline would not end', async () => {
     const pool = openPool(new FakeDriver(), { max: 2 })
     const ends = endsOf(pool)
     const old = await pool.acquire()
@@ -75,7 +75,7 @@ describe('recycle', () => {
     expect(() => old.resource).toThrow('the pool was closed')
   })
 
-  test('counts what an old create opens all the same, until it is destroyed', async () => {
+  test('counts the resource that an old create still opens, until it is destroyed', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     driver.plans.destroy = 'hang'
@@ -93,7 +93,7 @@ describe('recycle', () => {
     expect(pool.stats).toMatchObject({ size: 1, destroying: 0 })
   })
 
-  test('gives up what is being opened, calls that no failure, and opens anew for those who wait', async () => {
+  test('abandons creates without reporting failures, and opens new resources for waiting callers', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver, { max: 1 })
@@ -109,7 +109,7 @@ describe('recycle', () => {
     expect(driver.mostAtOnce).toBe(1)
   })
 
-  test('by a listener that hears of a wrong password saves those who wait from it', async () => {
+  test('called by a listener after a wrong password saves waiting callers from the failure', async () => {
     const driver = new FakeDriver({ hooks: ['classify'] })
     driver.failureKind = 'fatal'
     driver.plans.create = 'reject'
@@ -122,7 +122,7 @@ describe('recycle', () => {
     expect(lease.generation).toBe(2)
   })
 
-  test('destroys what an old create opens all the same', async () => {
+  test('destroys the resource that an old create still opens', async () => {
     const driver = new FakeDriver({ heedsAbort: false })
     driver.plans.create = 'hang'
     const pool = openPool(driver, { max: 2 })
@@ -136,7 +136,7 @@ describe('recycle', () => {
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
   })
 
-  test('keeps to max: old resources count until they have ended', async () => {
+  test('respects max: old resources count until they have ended', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 2 })
     const leases = await acquireMany(pool, 2)
@@ -161,7 +161,7 @@ describe('recycle', () => {
     expect(driver.open.map(({ id }) => id)).toEqual([4, 5, 6])
   })
 
-  test('may be called again and again', async () => {
+  test('can be called repeatedly', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const leases = []
@@ -176,7 +176,7 @@ describe('recycle', () => {
     expect(await idOf(pool.acquire())).toBe(6)
   })
 
-  test('keeps nothing of a generation whose last resource has ended', async () => {
+  test('keeps nothing of a generation after its last resource has ended', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     const generations = () => queryObjects(Generation, { format: 'count' })

@@ -22,9 +22,9 @@ function within(driver: FakeDriver, hook: HookName, run: () => unknown): void {
   }
 }
 
-describe('close() that is called from', () => {
+describe('close() called from', () => {
   test.each(['validate', 'reset', 'destroy', 'ref', 'unref', 'watch', 'create'] as const)(
-    'the hook %s settles, and so does every later one',
+    'the hook %s settles, and so does every later call',
     async (hook) => {
       const driver = new FakeDriver({ hooks: everyHook })
       const pool = openPool(driver, { max: 2 })
@@ -45,7 +45,7 @@ describe('close() that is called from', () => {
     },
   )
 
-  test('a destroy that close() itself began settles', async () => {
+  test('a destroy that close() itself started settles', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     await openIdle(pool, 3)
@@ -129,7 +129,7 @@ describe('close() that is called from', () => {
 
 describe('a discard that uses leases and pools', () => {
   test.each(['release', 'destroy'] as const)(
-    'and calls %s on every other lease leaves no number below 0 and lends nothing inherited',
+    'and calls %s on every other lease causes no negative number and lends nothing inherited',
     async (how) => {
       const driver = new FakeDriver({ hooks: everyHook })
       const process = new FakeProcess()
@@ -153,7 +153,7 @@ describe('a discard that uses leases and pools', () => {
     },
   )
 
-  test('and acquires gets a resource of the child', async () => {
+  test('and calls acquire gets a resource of the child', async () => {
     const driver = new FakeDriver({ hooks: everyHook })
     const process = new FakeProcess()
     const pool = process.pool(driver, { max: 4 })
@@ -166,7 +166,7 @@ describe('a discard that uses leases and pools', () => {
     expect(ids).toEqual([4, 5, 6])
   })
 
-  test('and uses another pool of the process finds it disowned already', async () => {
+  test('and uses another pool of the process finds its resources already disowned', async () => {
     const drivers = [new FakeDriver(), new FakeDriver()] as const
     const process = new FakeProcess()
     const pools = [process.pool(drivers[0]), process.pool(drivers[1])] as const
@@ -180,7 +180,7 @@ describe('a discard that uses leases and pools', () => {
     expect(leases.map(({ resource }) => resource.id)).toEqual([2, 2])
   })
 
-  test('and the abort listener of a create that is given up release nothing of the parent', async () => {
+  test('and the abort listener of an abandoned create release nothing of the parent', async () => {
     const driver = new FakeDriver()
     const process = new FakeProcess()
     const pool = process.pool(driver, { max: 3 })

@@ -6,7 +6,7 @@ import { follow, pass, settled, useFakeTime } from './support/time.ts'
 useFakeTime()
 
 describe('a raised max', () => {
-  test('opens for those who wait, at once', async () => {
+  test('immediately opens resources for waiting callers', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 1 })
     await pool.acquire()
@@ -21,7 +21,7 @@ describe('a raised max', () => {
     expect(pool.stats).toMatchObject({ max: 3, size: 3, borrowed: 3, waiting: 1 })
   })
 
-  test('leaves min as it is', () => {
+  test('does not change min', () => {
     const pool = openPool(new FakeDriver(), { min: 2, max: 3 })
     pool.resize({ max: 5 })
     expect(pool.stats).toMatchObject({ min: 2, max: 5 })
@@ -41,7 +41,7 @@ describe('a lowered max', () => {
     expect(ends).toEqual(['resize', 'resize', 'resize'])
   })
 
-  test('leaves holders alone: what is lent beyond it ends when it comes back', async () => {
+  test('does not disturb holders: surplus resources end at release', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 4 })
     const ends = endsOf(pool)
@@ -57,7 +57,7 @@ describe('a lowered max', () => {
     expect(ends).toEqual(['resize', 'resize'])
   })
 
-  test('ends no more than what is beyond it, however slow the destroys are', async () => {
+  test('ends only the surplus, however slow the destroys are', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = { afterMillis: 1_000, outcome: 'pass' }
     const pool = openPool(driver, { max: 4 })
@@ -87,7 +87,7 @@ describe('a lowered max', () => {
     expect(driver.count('create')).toBe(3)
   })
 
-  test('ends what is being opened beyond it', async () => {
+  test('ends surplus creates', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 0, max: 4 })
@@ -98,7 +98,7 @@ describe('a lowered max', () => {
     expect(pool.stats).toMatchObject({ size: 2, borrowed: 2, waiting: 2 })
   })
 
-  test('and then raised again lets lent resources live', async () => {
+  test('that is raised again keeps borrowed resources', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { max: 4 })
     const leases = await acquireMany(pool, 4)
@@ -110,7 +110,7 @@ describe('a lowered max', () => {
     expect(pool.stats.idle).toBe(4)
   })
 
-  test('ends what is validated beyond it', async () => {
+  test('ends surplus resources that are being validated', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 2 })
     await openIdle(pool, 2)
@@ -125,7 +125,7 @@ describe('a lowered max', () => {
 })
 
 describe('min', () => {
-  test('raised is opened', async () => {
+  test('raised opens resources', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver)
     pool.resize({ min: 3 })
@@ -133,7 +133,7 @@ describe('min', () => {
     expect(pool.stats).toMatchObject({ min: 3, size: 3, idle: 3 })
   })
 
-  test('lowered lets go of what has been idle for too long', async () => {
+  test('lowered ends resources that have exceeded the idle timeout', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 3, idleTimeoutMillis: 1_000 })
     await pool.warmUp()

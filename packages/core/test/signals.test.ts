@@ -6,7 +6,7 @@ import { openPool } from './support/pools.ts'
 import { errorOf } from './support/time.ts'
 import { uncaughtIn } from './support/uncaught.ts'
 
-test('all who wait for one signal hear of its abort once, and share one listener', () => {
+test('all waits for one signal are notified once of its abort, and share one listener', () => {
   const controller = new AbortController()
   const { signal } = controller
   const runs = Array.from({ length: 20 }, () => vi.fn<() => void>())
@@ -16,7 +16,7 @@ test('all who wait for one signal hear of its abort once, and share one listener
   for (const run of runs) expect(run).toHaveBeenCalledOnce()
 })
 
-test('who has stopped hears nothing, and the last one takes the listener along', () => {
+test('a stopped wait is not notified, and the last one removes the listener', () => {
   const controller = new AbortController()
   const { signal } = controller
   const run = vi.fn<() => void>()
@@ -29,7 +29,7 @@ test('who has stopped hears nothing, and the last one takes the listener along',
   expect(run).not.toHaveBeenCalled()
 })
 
-test('who stops twice stops nobody else', () => {
+test('stopping a wait twice does not stop another', () => {
   const controller = new AbortController()
   const { signal } = controller
   const stopFirst = onAbort(signal, () => undefined)
@@ -45,7 +45,7 @@ test('who stops twice stops nobody else', () => {
   stopSecond()
 })
 
-test('one that throws keeps nobody else from hearing: its error is its own', async () => {
+test('a callback that throws does not affect the others, and its error is uncaught', async () => {
   const pool = openPool(new FakeDriver(), { max: 1 })
   const lease = await pool.acquire()
   const controller = new AbortController()
@@ -62,7 +62,7 @@ test('one that throws keeps nobody else from hearing: its error is its own', asy
   await pool.close()
 })
 
-test('a signal that has aborted already is nothing to wait for', () => {
+test('a signal that has already aborted is not waited for', () => {
   const run = vi.fn<() => void>()
   const stop = onAbort(AbortSignal.abort(), run)
   stop()

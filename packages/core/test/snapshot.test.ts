@@ -12,13 +12,13 @@ import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-/** A process that is being written, or not, and that starts when the test says so: one side after the other. */
+/** A fake process that is being written into a snapshot, or not, and that starts from it when the test says so. */
 class FakeSnapshot implements StartupSnapshot {
   readonly #building: boolean
   readonly process = new EventEmitter()
   #written: (() => void)[] = []
   readonly #started: (() => void)[] = []
-  /** Every source that was opened, the last one in use. */
+  /** All sources that were opened. The last one is in use. */
   readonly sources: { forked: boolean }[] = []
   readonly identity: ProcessIdentity
 
@@ -47,7 +47,7 @@ class FakeSnapshot implements StartupSnapshot {
     this.#started.push(run)
   }
 
-  /** The event loop is empty: the process is written, unless it is not empty after that. */
+  /** Empties the event loop: the process is written, unless the loop is not empty afterwards. */
   write(): void {
     this.process.emit('beforeExit')
     const written = this.#written
@@ -80,7 +80,7 @@ class FakeSnapshot implements StartupSnapshot {
 }
 
 describe('when a snapshot is written', () => {
-  test('everything is let go of, silently, and nobody is told yet', async () => {
+  test('all resources are discarded, and no event is emitted yet', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'reset'] })
     const snapshot = new FakeSnapshot()
     const { pool, changes } = snapshot.pool(driver)
@@ -98,7 +98,7 @@ describe('when a snapshot is written', () => {
     expect(changes).toEqual([])
   })
 
-  test('every timer ends, and who waits is told that the wait is not of the process that starts', async () => {
+  test('all timers end, and waiting callers are rejected as stale', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const snapshot = new FakeSnapshot()
     const { pool } = snapshot.pool(driver, { max: 1, min: 1, keepaliveMillis: 1_000 })
@@ -112,7 +112,7 @@ describe('when a snapshot is written', () => {
     expect(await waiter).toBeInstanceOf(StaleResourceError)
   })
 
-  test('what is opened afterwards is let go of when it is written after all', async () => {
+  test('resources opened afterwards are discarded when it is written', async () => {
     const driver = new FakeDriver()
     const snapshot = new FakeSnapshot()
     const { pool, changes } = snapshot.pool(driver)
@@ -129,7 +129,7 @@ describe('when a snapshot is written', () => {
     expect(snapshot.process.listenerCount('beforeExit')).toBe(0)
   })
 
-  test('a socket that closes afterwards is no change of process', async () => {
+  test('a socket that closes afterwards is not a process change', async () => {
     const driver = new FakeDriver()
     const snapshot = new FakeSnapshot()
     const { pool, changes } = snapshot.pool(driver)
@@ -145,7 +145,7 @@ describe('when a snapshot is written', () => {
 })
 
 describe('a process that starts from a snapshot', () => {
-  test('is told what was discarded when it was written', async () => {
+  test('gets an event with the number of discarded resources', async () => {
     const snapshot = new FakeSnapshot()
     const first = snapshot.pool(new FakeDriver())
     const second = snapshot.pool(new FakeDriver())
@@ -159,7 +159,7 @@ describe('a process that starts from a snapshot', () => {
     expect(second.changes).toEqual([{ ...change, discarded: 0 }])
   })
 
-  test('opens nothing before the pool is used, and then no more than it needs', async () => {
+  test('opens nothing before the pool is used, and then only what it needs', async () => {
     const driver = new FakeDriver()
     const snapshot = new FakeSnapshot()
     const { pool } = snapshot.pool(driver, { min: 4 })
@@ -177,7 +177,7 @@ describe('a process that starts from a snapshot', () => {
     expect(lease.outcome.state).toBe('fulfilled')
   })
 
-  test('has a source of its own, which sees the forks that follow', async () => {
+  test('has its own source, which notices later forks', async () => {
     const driver = new FakeDriver()
     const snapshot = new FakeSnapshot()
     const { pool, changes } = snapshot.pool(driver, { forkDetection: 'once' })
@@ -185,7 +185,7 @@ describe('a process that starts from a snapshot', () => {
 
     snapshot.write()
     snapshot.start()
-    // The builder's source would say so in every process.
+    // The builder's source would report a change in every process.
     for (const source of snapshot.sources) source.forked = true
     await openIdle(pool, 1)
     expect(changes.map(({ reason }) => reason)).toEqual(['snapshot'])
@@ -198,14 +198,14 @@ describe('a process that starts from a snapshot', () => {
     expect(driver.count('destroy')).toBe(0)
   })
 
-  test('keeps what it opened before it was told of the start', async () => {
+  test('keeps resources that it opened before the pool was notified of the start', async () => {
     const driver = new FakeDriver()
     const snapshot = new FakeSnapshot()
     const { pool, changes } = snapshot.pool(driver)
     await openIdle(pool, 1)
     snapshot.write()
 
-    // A callback of the program's own, which came first.
+    // A callback of the program, which ran first.
     const lease = await pool.acquire()
     snapshot.start()
 
@@ -215,7 +215,7 @@ describe('a process that starts from a snapshot', () => {
     expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
   })
 
-  test('begins to reckon time anew: the clocks of the builder mean nothing', async () => {
+  test('measures time anew, because the clocks of the builder are meaningless', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'validate'] })
     const snapshot = new FakeSnapshot()
     const clocks = { monotonic: 5_000_000, wall: 5_000_000 }
@@ -238,11 +238,11 @@ describe('a process that starts from a snapshot', () => {
   })
 })
 
-test('where no snapshot is built nothing is asked for', () => {
+test('no callback is registered if no snapshot is built', () => {
   expect(new FakeSnapshot({ building: false }).callbacks).toBe(0)
 })
 
-test('two copies of core let go each of its own', async () => {
+test('two copies of core each discard their own resources', async () => {
   const copies = new Set<never>()
   const snapshots = [new FakeSnapshot({ copies }), new FakeSnapshot({ copies })]
   const pools = snapshots.map((snapshot) => snapshot.pool(new FakeDriver()))
@@ -259,7 +259,7 @@ test('koffi is not loaded while a snapshot is built', () => {
   expect(loadKoffi([import.meta.url], false)).toBeDefined()
 })
 
-test('a bundle, which knows no place of its own, looks for koffi where the program runs', () => {
+test('a bundle without a location looks for koffi in the folder of the program', () => {
   expect(koffiPlaces(undefined)).toEqual([`${process.cwd()}/package.json`, execPath])
   expect(koffiPlaces('file:///app/main.js')).toEqual(['file:///app/main.js'])
 })

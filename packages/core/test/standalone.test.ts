@@ -18,7 +18,7 @@ const driver = `{
   discard: () => undefined,
 }`
 
-test('a process with an idle pool that nobody closed exits by itself', async () => {
+test('a process with an idle pool that was not closed exits by itself', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(${driver}, {
       min: 2, keepaliveMillis: 60_000, leakDetectionMillis: 60_000,
@@ -31,7 +31,7 @@ test('a process with an idle pool that nobody closed exits by itself', async () 
   expect(child.millis).toBeLessThan(5_000)
 })
 
-test('a process that forgot a lease exits by itself', async () => {
+test('a process with a forgotten lease exits by itself', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(${driver}, { leakDetectionMillis: 60_000 })
     await pool.acquire()
@@ -41,7 +41,7 @@ test('a process that forgot a lease exits by itself', async () => {
   expect(child.millis).toBeLessThan(5_000)
 })
 
-test('a process whose server is down exits by itself when nobody waits', async () => {
+test('a process whose server is down exits by itself if no caller waits', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(
       { ...${driver}, create: () => Promise.reject(new Error('down')) },
@@ -69,7 +69,7 @@ test('a process that warms up does not exit while the server is down', async () 
 })
 
 test.each(['1_000', 'Infinity', '2 ** 40'])(
-  'a process does not exit while someone waits for a server that is down: timeoutMillis %s',
+  'a process does not exit while a caller waits for a server that is down: timeoutMillis %s',
   async (timeoutMillis) => {
     const child = await compiled.run(`
     let tries = 0
@@ -89,7 +89,7 @@ test.each(['1_000', 'Infinity', '2 ** 40'])(
   },
 )
 
-test('a process does not exit under one who waits for ever when another gives up', async () => {
+test('a process does not exit while a caller waits without limit and another gives up', async () => {
   const child = await compiled.run(`
     let tries = 0
     const pool = core.createForkSafePool(
@@ -109,7 +109,7 @@ test('a process does not exit under one who waits for ever when another gives up
   expect(child).toMatchObject({ code: 0, stdout: 'FORKSAFE_ACQUIRE_TIMEOUT\nserved\n' })
 })
 
-test('a process does not exit in its second wait either, when the first left its timer behind', async () => {
+test('a process does not exit in a second wait after the first left its timer behind', async () => {
   const child = await compiled.run(`
     let tries = 0
     const pool = core.createForkSafePool(
@@ -131,7 +131,7 @@ test('a process does not exit in its second wait either, when the first left its
   expect(child).toMatchObject({ code: 0, stdout: 'served\n' })
 })
 
-test('a process does not exit before a resource that let it has been destroyed politely', async () => {
+test('a process does not exit before an unreferenced resource was destroyed politely', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(
       {
@@ -148,7 +148,7 @@ test('a process does not exit before a resource that let it has been destroyed p
   expect(child).toMatchObject({ code: 0, stdout: 'goodbye\nclosed\n' })
 })
 
-test('a closed pool leaves nothing that keeps a process', async () => {
+test('a closed pool leaves nothing that keeps the process alive', async () => {
   const child = await compiled.run(`
     const pool = core.createForkSafePool(${driver}, { max: 1 })
     const lease = await pool.acquire()
@@ -162,7 +162,7 @@ test('a closed pool leaves nothing that keeps a process', async () => {
   expect(child.millis).toBeLessThan(5_000)
 })
 
-test('a process without koffi has a pool all the same, and the pool says what it goes by', async () => {
+test('a process without koffi can use a pool, whose stats name the source of its identity', async () => {
   const alone = new CompiledCore({ alone: true })
   const child = await alone.run(`
     const pool = core.createForkSafePool(core.defineDriver(${driver}), {})
@@ -177,7 +177,7 @@ test('a process without koffi has a pool all the same, and the pool says what it
   expect(child).toMatchObject({ code: 0, stdout: `${source} 2\n`, stderr: '' })
 })
 
-test('a process with what stands in for generic-pool exits by itself, while its evictor is on', async () => {
+test('a process with the generic-pool drop-in exits by itself while its evictor is on', async () => {
   const child = await compiled.run(`
     const pool = genericPool.createPool(
       { create: async () => ({}), destroy: async () => undefined },

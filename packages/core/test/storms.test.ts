@@ -13,7 +13,7 @@ import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-describe('10,000 callers who are rejected together', () => {
+describe('10,000 callers that are rejected together', () => {
   /** Counts the turns of the event loop until every caller has been rejected. */
   async function reject(
     pool: FakePool,
@@ -41,7 +41,7 @@ describe('10,000 callers who are rejected together', () => {
     return { pool, lease }
   }
 
-  test('by their timeout are rejected over many turns of the event loop', async () => {
+  test('by a timeout are rejected over many turns of the event loop', async () => {
     const { pool, lease } = await fullPool()
     const { errors, turns, most } = await reject(pool, () => void pass(1_000))
     expect(errors.length).toBe(10_000)
@@ -53,7 +53,7 @@ describe('10,000 callers who are rejected together', () => {
     await pool.close()
   })
 
-  test('by a close do not let it settle before the last of them is rejected', async () => {
+  test('by close() are all rejected before it settles', async () => {
     const { pool, lease } = await fullPool()
     let closing: { readonly outcome: { readonly state: string } } | undefined
     const { errors, turns, most } = await reject(pool, async () => {
@@ -70,7 +70,7 @@ describe('10,000 callers who are rejected together', () => {
     lease.release()
   })
 
-  test('by a fatal create failure do not take with them who comes after it', async () => {
+  test('by a fatal create failure do not affect a caller that arrives after it', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'classify'] })
     driver.plans.create = { afterMillis: 10, outcome: 'reject' }
     driver.failureKind = 'fatal'
@@ -103,7 +103,7 @@ describe('10,000 callers who are rejected together', () => {
     expect(turns).toBeGreaterThan(10)
   })
 
-  test('serve who is left over once a resource is free', async () => {
+  test('leave the remaining callers to be served once a resource is free', async () => {
     const { pool, lease } = await fullPool()
     const served: number[] = []
     for (let caller = 0; caller < 1_000; caller++) {
@@ -140,7 +140,7 @@ describe('40,000 priorities', () => {
     expect(served).toEqual(Array.from({ length: 40_000 }, (_, priority) => priority))
   })
 
-  test('of which some leave from the middle keep their order', async () => {
+  test('keep their order when callers leave from the middle', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const first = await pool.acquire()
     const controllers = Array.from({ length: 999 }, () => new AbortController())
@@ -161,7 +161,7 @@ describe('40,000 priorities', () => {
 })
 
 describe('callers with one priority and different timeouts', () => {
-  test('are served in the order of their calls, and rejected in that of their deadlines', async () => {
+  test('are served in the order of their calls, and rejected in the order of their deadlines', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const lease = await pool.acquire()
     const timeouts = [500, 100, 400, 100, 300, 500, 200]
@@ -222,7 +222,7 @@ describe('maxConnecting', () => {
     expect(creating).toBe(4)
   })
 
-  test('refuses nobody for whom there is still room', async () => {
+  test('does not reject callers for whom there is still room', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 10, outcome: 'pass' }
     const pool = openPool(driver, { max: 20, maxConnecting: 2, maxWaitingClients: 0 })

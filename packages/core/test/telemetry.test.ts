@@ -14,7 +14,7 @@ afterEach(() => {
   for (const [channel, listener] of subscriptions.splice(0)) unsubscribe(channel, listener)
 })
 
-/** What a channel tells of one pool, from now on. */
+/** Records the messages of a channel about one pool from now on. */
 function messagesOf(channel: string, pool: string): unknown[] {
   const messages: unknown[] = []
   const listener = (message: unknown): void => {
@@ -25,7 +25,7 @@ function messagesOf(channel: string, pool: string): unknown[] {
   return messages
 }
 
-test("a pool's numbers are its own: how it notices a fork can be asked for, and does not count", () => {
+test('the source of identity is part of the stats, but not enumerable', () => {
   const { stats } = openPool(new FakeDriver(), { name: 'orders', max: 3 })
   expect(stats).toStrictEqual({
     name: 'orders',
@@ -43,7 +43,7 @@ test("a pool's numbers are its own: how it notices a fork can be asked for, and 
 })
 
 describe('an event', () => {
-  test('tells of each create, and how long it took', async () => {
+  test('reports each create and its duration', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 40, outcome: 'pass' }
     const pool = openPool(driver)
@@ -55,7 +55,7 @@ describe('an event', () => {
     expect(created).toHaveBeenCalledExactlyOnceWith({ generation: 1, durationMillis: 40 })
   })
 
-  test('tells of each destroy: its reason, how long it took, and no error where there was none', async () => {
+  test('reports each destroy with its reason, its duration, and the error if there was one', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = { afterMillis: 30, outcome: 'pass' }
     const pool = openPool(driver)
@@ -72,7 +72,7 @@ describe('an event', () => {
     })
   })
 
-  test.each(['on', 'once', 'off'] as const)('that there is not is refused by %s()', (method) => {
+  test.each(['on', 'once', 'off'] as const)('that does not exist is rejected by %s()', (method) => {
     const pool = openPool(new FakeDriver(), { name: 'orders' })
     for (const [event, got] of [
       ['error', '"error" (string)'],
@@ -93,7 +93,7 @@ describe('an event', () => {
     )
   })
 
-  test('is seen by once() once, and not by who took it off', async () => {
+  test('is reported to once() once, and not to a removed listener', async () => {
     const pool = openPool(new FakeDriver())
     const always = vi.fn<() => void>()
     const once = vi.fn<() => void>()
@@ -110,7 +110,7 @@ describe('an event', () => {
     expect(neverOnce).not.toHaveBeenCalled()
   })
 
-  test('of a failed create needs no listener: nothing is thrown where nobody listens', async () => {
+  test('of a failed create needs no listener: nothing is thrown without one', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver)
@@ -159,7 +159,7 @@ describe('a listener that throws', () => {
 
 describe('a listener that uses the pool', () => {
   test.each(['create', 'destroy', 'createError'] as const)(
-    'at %s is served like anybody else',
+    'at %s is served like any other caller',
     async (event) => {
       const driver = new FakeDriver()
       const pool = openPool(driver, { max: 2 })
@@ -178,7 +178,7 @@ describe('a listener that uses the pool', () => {
   )
 
   test.each(['create', 'destroy', 'createError'] as const)(
-    'at %s may recycle or close it',
+    'at %s can recycle or close it',
     async (event) => {
       for (const act of ['recycle', 'close'] as const) {
         const driver = new FakeDriver()
@@ -200,7 +200,7 @@ describe('a listener that uses the pool', () => {
 })
 
 describe('a diagnostics channel', () => {
-  test('forksafe:create tells of each create of every pool, by its name', async () => {
+  test('forksafe:create reports each create of every pool, by its name', async () => {
     const first = messagesOf('forksafe:create', 'first')
     const second = messagesOf('forksafe:create', 'second')
     const driver = new FakeDriver()
@@ -210,7 +210,7 @@ describe('a diagnostics channel', () => {
     expect(second).toHaveLength(2)
   })
 
-  test('forksafe:create tells of failures too', async () => {
+  test('forksafe:create also reports failures', async () => {
     const messages = messagesOf('forksafe:create', 'failing')
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
@@ -226,7 +226,7 @@ describe('a diagnostics channel', () => {
     ])
   })
 
-  test('forksafe:destroy tells of each destroy, with the reason', async () => {
+  test('forksafe:destroy reports each destroy with its reason', async () => {
     const messages = messagesOf('forksafe:destroy', 'ending')
     const pool = openPool(new FakeDriver(), { name: 'ending' })
     await openIdle(pool, 1)
@@ -236,7 +236,7 @@ describe('a diagnostics channel', () => {
     ])
   })
 
-  test('forksafe:discard tells of each discard, and forksafe:processChange of the change', async () => {
+  test('forksafe:discard reports each discard, and forksafe:processChange the change', async () => {
     const discards = messagesOf('forksafe:discard', 'forked')
     const changes = messagesOf('forksafe:processChange', 'forked')
     await openIdle(openPool(new FakeDriver(), { name: 'forked' }), 2)
@@ -256,7 +256,7 @@ describe('a diagnostics channel', () => {
     ])
   })
 
-  test('forksafe:acquire tells of each acquire, and how long it took', async () => {
+  test('forksafe:acquire reports each acquire and its duration', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 25, outcome: 'pass' }
     const pool = openPool(driver, { name: 'watched', max: 1 })
@@ -272,7 +272,7 @@ describe('a diagnostics channel', () => {
     ])
   })
 
-  test('forksafe:acquire tells of each acquire that came to nothing', async () => {
+  test('forksafe:acquire reports each failed acquire', async () => {
     const pool = openPool(new FakeDriver(), { name: 'busy', max: 1 })
     await pool.acquire()
     const messages = messagesOf('forksafe:acquire', 'busy')
@@ -282,7 +282,7 @@ describe('a diagnostics channel', () => {
     expect(messages).toEqual([{ pool: 'busy', durationMillis: expect.any(Number), error }])
   })
 
-  test('with a subscriber that throws does not harm the pool', async () => {
+  test('with a subscriber that throws does not affect the pool', async () => {
     const listener = (): void => {
       throw new Error('a bad exporter')
     }
@@ -297,7 +297,7 @@ describe('a diagnostics channel', () => {
       driver.resource(1).lose()
       expect(await idOf(pool.acquire())).toBe(2)
     })
-    // Two of each: acquire, create; one destroy.
+    // Two acquires, two creates and one destroy.
     expect(uncaught).toHaveLength(5)
     expect(uncaught[0]).toMatchObject({ message: 'a bad exporter' })
     expect(pool.stats).toMatchObject({ size: 1, borrowed: 1 })
@@ -307,7 +307,7 @@ describe('a diagnostics channel', () => {
 describe('the async context', () => {
   const context = new AsyncLocalStorage<string>()
 
-  test('of whoever needs a resource is not seen by any hook', async () => {
+  test('of a caller is not visible to any hook', async () => {
     const driver = new FakeDriver({
       hooks: ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'],
     })
@@ -353,7 +353,7 @@ describe('the async context', () => {
     })
   })
 
-  test('of a caller is its own after acquire, in use, and after it, whoever opened or gave back', async () => {
+  test('of a caller is preserved after acquire, and in and after use, whoever opened or released the resource', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const requests = ['a', 'b', 'c', 'd'].map((request) =>
       context.run(request, async () => {
@@ -370,7 +370,7 @@ describe('the async context', () => {
     }
   })
 
-  test('of a caller survives a wait that ends in an error', async () => {
+  test('of a caller is preserved after a wait that ends in an error', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     await pool.acquire()
     const seen = context.run('late', async () => {

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 const HOUR = 3_600_000
 
-/** A pool that would trust what is idle for an hour. */
+/** Creates a pool that validates only after an idle hour. */
 function open(
   options: BasePoolOptions = {},
   { hooks = ['watch', 'validate'] }: FakeDriverOptions = {},
@@ -34,7 +34,7 @@ function use(pool: Pool<FakeResource>): Promise<number> {
 }
 
 describe('a thaw', () => {
-  test('of a machine that slept is noticed at the next use, which validates what was idle', async () => {
+  test('of a machine that slept is noticed at the next use, which validates idle resources', async () => {
     const { clocks, driver, pool, changes } = open()
     await openIdle(pool, 2)
     await clocks.sleep(30_000)
@@ -44,7 +44,7 @@ describe('a thaw', () => {
     expect(driver.count('discard')).toBe(0)
   })
 
-  test('of a stopped process is noticed by the timer that comes late', async () => {
+  test('of a stopped process is noticed by a late timer', async () => {
     const { clocks, driver, pool, changes } = open({ idleTimeoutMillis: 60_000, min: 1 })
     await openIdle(pool, 1)
     await clocks.stop(62_001)
@@ -55,7 +55,7 @@ describe('a thaw', () => {
     expect(driver.count('validate')).toBe(1)
   })
 
-  test('of a stopped process is noticed by a use that comes before the late timer, and once', async () => {
+  test('of a stopped process is noticed once, by a use before the late timer', async () => {
     const { clocks, driver, pool, changes } = open({ idleTimeoutMillis: 60_000 })
     await openIdle(pool, 1)
     await clocks.stop(70_000)
@@ -65,7 +65,7 @@ describe('a thaw', () => {
     expect(changes).toEqual([thaw])
   })
 
-  test('that both clocks tell of is one', async () => {
+  test('that both clocks show is reported once', async () => {
     const { clocks, pool, changes } = open({ idleTimeoutMillis: 10_000 })
     await openIdle(pool, 1)
     await clocks.stop(15_000)
@@ -75,7 +75,7 @@ describe('a thaw', () => {
     expect(changes).toEqual([thaw])
   })
 
-  test('is told of each time', async () => {
+  test('is reported each time', async () => {
     const { clocks, pool, changes } = open()
     for (let freeze = 0; freeze < 3; freeze++) {
       await openIdle(pool, 1)
@@ -85,7 +85,7 @@ describe('a thaw', () => {
     expect(changes).toEqual([thaw, thaw, thaw])
   })
 
-  test('leaves every resource to be validated once, and then it is trusted again', async () => {
+  test('makes every resource be validated once', async () => {
     const { clocks, driver, pool } = open()
     await openIdle(pool, 3)
     await clocks.sleep(5_000)
@@ -95,7 +95,7 @@ describe('a thaw', () => {
     expect(driver.count('validate')).toBe(3)
   })
 
-  test('replaces what the server dropped meanwhile, and the caller sees no error', async () => {
+  test('replaces resources that the server dropped meanwhile, without an error for the caller', async () => {
     const { clocks, driver, pool } = open()
     await openIdle(pool, 3)
     await clocks.sleep(5_000)
@@ -103,7 +103,7 @@ describe('a thaw', () => {
     expect(await use(pool)).toBe(4)
   })
 
-  test('leaves to its holder what is lent, and serves whoever waits', async () => {
+  test('does not affect borrowed resources and waiting callers', async () => {
     const { clocks, driver, pool, changes } = open({ max: 1, leakDetectionMillis: 1_000 })
     const lease = await pool.acquire()
     const waiter = pool.acquire()
@@ -116,7 +116,7 @@ describe('a thaw', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('is no change of identity: a listener finds its pool in the generation it was in', async () => {
+  test('is not a change of identity: the generation remains the same', async () => {
     const { clocks, pool } = open()
     await openIdle(pool, 1)
     const seen: number[] = []
@@ -126,18 +126,18 @@ describe('a thaw', () => {
     expect(seen).toEqual([1, 1])
   })
 
-  test('may be answered by recycling, in the middle of the acquire that noticed it', async () => {
+  test('can be answered by recycle() in the middle of the acquire that noticed it', async () => {
     const { clocks, driver, pool } = open({}, { hooks: ['watch'] })
     await openIdle(pool, 2)
     pool.on('processChange', () => pool.recycle())
     await clocks.sleep(5_000)
-    // It was lent before anyone could hear of the thaw, and ends when it comes back.
+    // It was lent before the thaw was reported, and ends at release.
     await use(pool)
     expect(await use(pool)).toBe(3)
     expect(driver.open.map(({ id }) => id)).toEqual([3])
   })
 
-  test('may be answered by acquiring: nobody gets what another has', async () => {
+  test('can be answered by acquire(): no resource is lent twice', async () => {
     const { clocks, pool } = open()
     await openIdle(pool, 2)
     const inListener: Promise<number>[] = []
@@ -148,7 +148,7 @@ describe('a thaw', () => {
     expect(new Set(ids).size).toBe(3)
   })
 
-  test('is not noticed while closing has ended all upkeep', async () => {
+  test('is not noticed after closing has ended all upkeep', async () => {
     const { clocks, pool, changes } = open({ idleTimeoutMillis: 10_000 })
     const lease = await pool.acquire()
     const closing = follow(pool.close())
@@ -161,7 +161,7 @@ describe('a thaw', () => {
 })
 
 describe('no thaw', () => {
-  test('is seen in less than two seconds: a busy event loop is no freeze', async () => {
+  test('is reported for less than two seconds: a busy event loop is not a freeze', async () => {
     const { clocks, driver, pool, changes } = open({ idleTimeoutMillis: 10_000 })
     await openIdle(pool, 1)
     await clocks.sleep(2_000)
@@ -172,7 +172,7 @@ describe('no thaw', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('is seen in a long quiet, for which the pool does not wake once', async () => {
+  test('is reported for a long idle time, in which the pool does not wake up', async () => {
     const { pool, changes } = open({ idleTimeoutMillis: Infinity, maxLifetimeMillis: Infinity })
     await openIdle(pool, 2)
     await pass(1_000)
@@ -183,7 +183,7 @@ describe('no thaw', () => {
     expect(changes).toEqual([])
   })
 
-  test('is seen in a timer that is due for longer than timers run', async () => {
+  test('is reported for a timer beyond the maximum of timers', async () => {
     const { pool, changes } = open({ idleTimeoutMillis: Infinity, maxLifetimeMillis: 1_000 * HOUR })
     await openIdle(pool, 1)
     await pass(900 * HOUR)
@@ -195,8 +195,8 @@ describe('no thaw', () => {
   })
 })
 
-describe('after a thaw, what cannot be validated', () => {
-  test('is lent as it is where validateAfterIdleMillis is Infinity; the event is there all the same', async () => {
+describe('after a thaw, a resource that cannot be validated', () => {
+  test('is lent as it is if validateAfterIdleMillis is Infinity; the event is still emitted', async () => {
     const { clocks, driver, pool, changes } = open({ validateAfterIdleMillis: Infinity, min: 1 })
     await openIdle(pool, 1)
     await clocks.stop(65_000)
@@ -206,7 +206,7 @@ describe('after a thaw, what cannot be validated', () => {
     expect(changes).toEqual([thaw])
   })
 
-  test('is lent as it is where the driver has no validate', async () => {
+  test('is lent as it is if the driver has no validate', async () => {
     const { clocks, pool, changes } = open({}, { hooks: ['watch'] })
     await openIdle(pool, 1)
     await clocks.sleep(5_000)
@@ -215,8 +215,8 @@ describe('after a thaw, what cannot be validated', () => {
   })
 })
 
-describe('a black hole: connections that nobody answers on', () => {
-  test('costs the first caller two timeouts, and not one for each of them', async () => {
+describe('connections without answers', () => {
+  test('cost the first caller two timeouts, not one for each of them', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 8, validateTimeoutMillis: 2_000 })
     const ends = endsOf(pool)
@@ -230,13 +230,13 @@ describe('a black hole: connections that nobody answers on', () => {
     expect(driver.count('validate')).toBe(8)
     await pass(2_000)
     expect(caller.outcome).toEqual({ state: 'fulfilled', value: 9 })
-    // A goodbye would have taken its time, too.
+    // A polite close would have taken time, too.
     expect(driver.count('destroy')).toBe(0)
     expect(driver.count('discard')).toBe(8)
     expect(ends).toEqual(Array.from({ length: 8 }, () => 'invalid'))
   })
 
-  test('that swallowed one connection leaves the caller the first other one that answers', async () => {
+  test('make the caller get the first other connection that answers', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 3 })
     await openIdle(pool, 3)
@@ -250,7 +250,7 @@ describe('a black hole: connections that nobody answers on', () => {
     expect(pool.stats).toMatchObject({ idle: 1, borrowed: 1, size: 2 })
   })
 
-  test('makes nobody try again what was proved to work in the meantime', async () => {
+  test('do not cause another validation of resources that proved to work meanwhile', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 3 })
     const [lease, ...others] = await acquireMany(pool, 3)
@@ -266,7 +266,7 @@ describe('a black hole: connections that nobody answers on', () => {
     expect(validated.map(({ id }) => id)).toEqual([3, 2])
   })
 
-  test('is not the only reason to try the others: whoever waits does not wait for a slow goodbye', async () => {
+  test('are replaced by others without waiting for a slow close', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { max: 2 })
     await openIdle(pool, 2)
@@ -280,7 +280,7 @@ describe('a black hole: connections that nobody answers on', () => {
     expect(caller.outcome).toEqual({ state: 'fulfilled', value: 1 })
   })
 
-  test('is found by one keepalive for all', async () => {
+  test('are found by one keepalive for all', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { keepaliveMillis: 30_000, min: 0 })
     const [first, second] = await acquireMany(pool, 2)

@@ -48,7 +48,7 @@ test('the resource is inferred from the driver', () => {
   expectTypeOf(pool.stats).toEqualTypeOf<PoolStats>()
 })
 
-test('use() gives what its work gives, awaited', () => {
+test('use() returns the awaited result of its work', () => {
   const pool = createForkSafePool(without, {})
   expectTypeOf(pool.use((resource) => resource.query('select 1'))).toEqualTypeOf<Promise<number>>()
   expectTypeOf(pool.use(() => 'now')).toEqualTypeOf<Promise<string>>()
@@ -67,10 +67,10 @@ test('the methods of the driver are on the pool', () => {
   expectTypeOf(createForkSafePool(without, {}).query)
 })
 
-/** What the driver's pool may be opened with. */
+/** The possible values of the connection. */
 type OptionsOf<D> = D extends Driver<infer _R, infer C, infer _M> ? PoolOptions<C> : never
 
-test('the connection is required, of the type that the driver wants, or a function that gives it', () => {
+test('the connection is required, with the type of the driver, or as a function that returns it', () => {
   type Options = OptionsOf<typeof withConnection>
   expectTypeOf<{ connection: { host: string } }>().toExtend<Options>()
   expectTypeOf<{ connection: () => { host: string } }>().toExtend<Options>()
@@ -80,14 +80,14 @@ test('the connection is required, of the type that the driver wants, or a functi
   expectTypeOf<{ connection: () => string }>().not.toExtend<Options>()
 })
 
-test('a driver that needs no connection is given none', () => {
+test('a driver that needs no connection takes none', () => {
   type Options = OptionsOf<typeof without>
   expectTypeOf<object>().toExtend<Options>()
   expectTypeOf<{ max: 5; connection: undefined }>().toExtend<Options>()
   expectTypeOf<{ connection: string }>().not.toExtend<Options>()
 })
 
-test('a driver whose create looks at no connection needs none either', () => {
+test('a driver whose create ignores the connection takes none either', () => {
   const driver = defineDriver({
     name: 'plain',
     create: async () => client,
@@ -97,19 +97,19 @@ test('a driver whose create looks at no connection needs none either', () => {
   expectTypeOf(createForkSafePool(driver, {}).acquire()).toEqualTypeOf<Promise<Lease<Client>>>()
 })
 
-test('options are known by name and type', () => {
+test('options are checked by name and type', () => {
   const open = (options: PoolOptions<void>) => createForkSafePool(without, options)
   expectTypeOf(open({ max: undefined, backoff: { minMillis: undefined } })).toBeObject()
   // @ts-expect-error No such option.
   open({ idleTimeout: 5 })
-  // @ts-expect-error A number is wanted.
+  // @ts-expect-error It must be a number.
   open({ max: '5' })
-  // @ts-expect-error One of three words is wanted.
+  // @ts-expect-error It must be one of three words.
   open({ forkDetection: 'never' })
 })
 
 test('a resource is an object', () => {
-  // @ts-expect-error A number is none.
+  // @ts-expect-error A number is not an object.
   expectTypeOf<Driver<number>>()
 })
 
@@ -130,7 +130,7 @@ test('events are typed', () => {
   expectTypeOf(pool.on('create', () => undefined)).toEqualTypeOf(pool)
   // @ts-expect-error There is no such event.
   pool.on('error', () => undefined)
-  // @ts-expect-error This listener wants what the event does not have.
+  // @ts-expect-error This listener uses a property that the event does not have.
   pool.on('leak', (details: { readonly nothing: string }) => details.nothing)
 })
 
@@ -139,7 +139,7 @@ test('a pool and a lease can be used with using', () => {
   expectTypeOf<Lease<Client>>().toExtend<Disposable & AsyncDisposable>()
 })
 
-test('errors tell their own kind by their code', () => {
+test('errors can be narrowed by their code', () => {
   expectTypeOf<AcquireTimeoutError['code']>().toEqualTypeOf<'FORKSAFE_ACQUIRE_TIMEOUT'>()
   expectTypeOf<AcquireTimeoutError['phase']>().toEqualTypeOf<
     'waiting' | 'creating' | 'validating'
@@ -147,14 +147,14 @@ test('errors tell their own kind by their code', () => {
   expectTypeOf<AcquireTimeoutError['stats']>().toEqualTypeOf<PoolStats>()
 })
 
-test('a lease can be handed on by a function that knows nothing of its resource', () => {
+test('a lease can be forwarded by a function that is generic in its resource', () => {
   const resourceOf = <R>(lease: Lease<R>): R => lease.resource
   expectTypeOf(resourceOf<Client>)
     .parameter(0)
     .toEqualTypeOf<Lease<Client>>()
 })
 
-test('a pool that a test makes up needs no more numbers than those of the pool', () => {
+test('a fake pool in a test needs only the documented stats', () => {
   const stats: PoolStats = {
     name: 'made up',
     generation: 1,
@@ -170,7 +170,7 @@ test('a pool that a test makes up needs no more numbers than those of the pool',
   expectTypeOf(stats).toExtend<ForkSafePool<Client>['stats']>()
 })
 
-test('what belongs to a lease cannot be written to', () => {
+test('the properties of a lease are read-only', () => {
   type Settable = Partial<{ resource: Client; generation: number }>
   expectTypeOf<Lease<Client>>().not.toEqualTypeOf<Lease<Client> & Settable>()
 })

@@ -7,7 +7,7 @@ import { follow, pass, settled, useFakeTime } from './support/time.ts'
 useFakeTime()
 
 beforeEach(() => {
-  // No jitter in a lifetime.
+  // Disables the jitter of lifetimes.
   vi.spyOn(Math, 'random').mockReturnValue(0)
 })
 afterEach(() => {
@@ -26,7 +26,7 @@ describe('an idle resource', () => {
     expect(ends).toEqual(['idle', 'idle'])
   })
 
-  test('may stay for a minute where nobody says otherwise', async () => {
+  test('stays for a minute by default', async () => {
     const pool = openPool(new FakeDriver())
     await openIdle(pool, 1)
     await pass(59_000)
@@ -35,7 +35,7 @@ describe('an idle resource', () => {
     expect(pool.stats.idle).toBe(0)
   })
 
-  test('may stay for ever at Infinity', async () => {
+  test('stays without limit with Infinity', async () => {
     const pool = openPool(new FakeDriver(), {
       idleTimeoutMillis: Infinity,
       maxLifetimeMillis: Infinity,
@@ -45,7 +45,7 @@ describe('an idle resource', () => {
     expect(pool.stats.idle).toBe(1)
   })
 
-  test('stays where it is one of min', async () => {
+  test('stays if it is one of min', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2, idleTimeoutMillis: 1_000 })
     await openIdle(pool, 5)
@@ -54,7 +54,7 @@ describe('an idle resource', () => {
     expect(driver.count('create')).toBe(5)
   })
 
-  test('is one of min only once somebody has needed it, where min is not eager', async () => {
+  test('counts as one of min only after a caller needed it, if eager is false', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2, eager: false, idleTimeoutMillis: 1_000 })
     await pass(10_000)
@@ -69,7 +69,7 @@ describe('an idle resource', () => {
     expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
   })
 
-  test('is not one too many while another of min is lent', async () => {
+  test('is not surplus while another of min is borrowed', async () => {
     const pool = openPool(new FakeDriver(), { min: 2, idleTimeoutMillis: 1_000 })
     await openIdle(pool, 3)
     const lease = await pool.acquire()
@@ -78,7 +78,7 @@ describe('an idle resource', () => {
     lease.release()
   })
 
-  test('that is used now and then, however briefly, counts from its last use', async () => {
+  test('counts its idle time from its last use', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { idleTimeoutMillis: 60_000 })
     await openIdle(pool, 1)
@@ -92,7 +92,7 @@ describe('an idle resource', () => {
     expect(pool.stats.idle).toBe(0)
   })
 
-  test('at the bottom of a busy stack is destroyed, though others come and go above it', async () => {
+  test('at the bottom of a busy stack is destroyed, even if others above it are used', async () => {
     const pool = openPool(new FakeDriver(), { idleTimeoutMillis: 10_000 })
     await openIdle(pool, 3)
     for (let use = 0; use < 15; use++) {
@@ -102,8 +102,8 @@ describe('an idle resource', () => {
   })
 })
 
-describe('the life of a resource', () => {
-  test('ends after maxLifetimeMillis where it is idle, and min is opened anew', async () => {
+describe('the lifetime of a resource', () => {
+  test('ends after maxLifetimeMillis if it is idle, and min is refilled', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 1, maxLifetimeMillis: 10_000 })
     const ends = endsOf(pool)
@@ -117,7 +117,7 @@ describe('the life of a resource', () => {
   })
 
   test.each(['with', 'without'])(
-    'ends also where it passes from hand to hand, by a driver %s a reset',
+    'also ends if the resource passes from holder to holder, with a driver %s a reset',
     async (reset) => {
       const driver = new FakeDriver({ hooks: reset === 'with' ? ['reset'] : [] })
       const pool = openPool(driver, { max: 1, maxLifetimeMillis: 1_000 })
@@ -134,7 +134,7 @@ describe('the life of a resource', () => {
     },
   )
 
-  test('ends at its release where it is lent, and never under its holder', async () => {
+  test('ends at release if it is borrowed, never while it is held', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     const pool = openPool(driver, { maxLifetimeMillis: 10_000 })
     const ends = endsOf(pool)
@@ -147,7 +147,7 @@ describe('the life of a resource', () => {
     expect(driver.count('reset')).toBe(0)
   })
 
-  test('ends at its release without a reset hook too, whether somebody waits or not', async () => {
+  test('also ends at release without a reset hook, with or without waiting callers', async () => {
     const pool = openPool(new FakeDriver(), { max: 1, maxLifetimeMillis: 10_000 })
     const ends = endsOf(pool)
     const first = await pool.acquire()
@@ -165,7 +165,7 @@ describe('the life of a resource', () => {
     expect(ends).toEqual(['lifetime', 'lifetime'])
   })
 
-  test('is up to a tenth shorter by chance', async () => {
+  test('is randomly shortened by up to a tenth', async () => {
     const chances = [0, 0.5, 1]
     vi.mocked(Math.random).mockImplementation(() => chances.shift() ?? 0)
     const driver = new FakeDriver()
@@ -182,7 +182,7 @@ describe('the life of a resource', () => {
     expect(await openAt(2_500)).toEqual([])
   })
 
-  test('that ends on the way to a waiter leaves it to none of the slow end', async () => {
+  test('that ends on the way to a waiting caller does not make it wait for the slow destroy', async () => {
     const driver = new FakeDriver({ hooks: ['reset'] })
     const pool = openPool(driver, { maxLifetimeMillis: 1_000 })
     const lease = await pool.acquire()
@@ -198,7 +198,7 @@ describe('the life of a resource', () => {
     expect(pool.stats).toMatchObject({ destroying: 1, borrowed: 2 })
   })
 
-  test('that ends leaves min to none of the slow end', async () => {
+  test('that ends does not make min wait for the slow destroy', async () => {
     const driver = new FakeDriver()
     driver.plans.destroy = 'hang'
     const pool = openPool(driver, { min: 1, maxLifetimeMillis: 1_000 })
@@ -207,7 +207,7 @@ describe('the life of a resource', () => {
     expect(pool.stats).toMatchObject({ destroying: 1, idle: 1 })
   })
 
-  test('is half an hour where nobody says otherwise', async () => {
+  test('is half an hour by default', async () => {
     const pool = openPool(new FakeDriver(), { min: 1 })
     const ends = endsOf(pool)
     await pool.warmUp()
@@ -219,7 +219,7 @@ describe('the life of a resource', () => {
 })
 
 describe('maxUses', () => {
-  test('ends a resource that was lent so often', async () => {
+  test('ends a resource after that number of uses', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { maxUses: 3 })
     const ends = endsOf(pool)
@@ -232,7 +232,7 @@ describe('maxUses', () => {
     expect(ends).toEqual(['uses', 'uses'])
   })
 
-  test('of 1 makes every resource good for one holder', async () => {
+  test('of 1 gives every resource one holder', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { maxUses: 1, max: 2 })
     const ids = await Promise.all(Array.from({ length: 6 }, () => pool.use(({ id }) => id)))
@@ -242,7 +242,7 @@ describe('maxUses', () => {
 })
 
 describe('keepalive', () => {
-  test('validates what is idle, each time that it has been for so long', async () => {
+  test('validates an idle resource each time the interval has passed', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { keepaliveMillis: 10_000, idleTimeoutMillis: Infinity })
     await openIdle(pool, 2)
@@ -255,7 +255,7 @@ describe('keepalive', () => {
     expect(pool.stats).toMatchObject({ idle: 2, size: 2 })
   })
 
-  test('is off where nobody turns it on', async () => {
+  test('is off by default', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { min: 1 })
     await openIdle(pool, 1)
@@ -263,7 +263,7 @@ describe('keepalive', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('ends what no longer works, and min is opened anew', async () => {
+  test('ends resources that no longer work, and min is refilled', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { min: 1, keepaliveMillis: 10_000 })
     const ends = endsOf(pool)
@@ -274,7 +274,7 @@ describe('keepalive', () => {
     expect(driver.open.map(({ id }) => id)).toEqual([2])
   })
 
-  test('leaves alone what is lent', async () => {
+  test('does not affect borrowed resources', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { keepaliveMillis: 1_000 })
     await pool.acquire()
@@ -282,7 +282,7 @@ describe('keepalive', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('does not make a resource stay beyond its idleTimeoutMillis', async () => {
+  test('does not keep a resource beyond its idleTimeoutMillis', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { keepaliveMillis: 1_000, idleTimeoutMillis: 10_000 })
     const ends = endsOf(pool)
@@ -315,7 +315,7 @@ describe('keepalive', () => {
     expect(leases.map(({ resource }) => resource.id)).toEqual([3, 2, 1])
   })
 
-  test('that ends at a waiter counts its idle time from the release', async () => {
+  test('that ends with the resource going to a waiting caller counts its idle time from the release', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { keepaliveMillis: 600, idleTimeoutMillis: 1_000, max: 1 })
     await openIdle(pool, 1)
@@ -330,7 +330,7 @@ describe('keepalive', () => {
     expect(pool.stats.idle).toBe(0)
   })
 
-  test('does nothing where the driver cannot validate', async () => {
+  test('does nothing if the driver has no validate', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { keepaliveMillis: 1_000 })
     await openIdle(pool, 1)
@@ -348,7 +348,7 @@ describe('a leak', () => {
   }
   const forgetful = (pool: FakePool) => pool.acquire()
 
-  test('is told of also while the pool closes, which may be what it waits for', async () => {
+  test('is also reported while the pool closes, which may be waiting for it', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 5_000 })
     const leaks = leaksOf(pool)
     await forgetful(pool)
@@ -361,7 +361,7 @@ describe('a leak', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('is told of once, with the stack of the acquire', async () => {
+  test('is reported once, with the stack of the acquire', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 5_000 })
     const leaks = leaksOf(pool)
     await openIdle(pool, 1)
@@ -379,7 +379,7 @@ describe('a leak', () => {
     expect(lease.resource.open).toBe(true)
   })
 
-  test('of one who had to wait has the stack of the acquire too', async () => {
+  test('of a caller that had to wait also has the stack of the acquire', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000, max: 1 })
     const leaks = leaksOf(pool)
     const first = await pool.acquire()
@@ -391,7 +391,7 @@ describe('a leak', () => {
     expect(leaks[0]?.stack).toContain('forgetful')
   })
 
-  test('is none of a lease that says it is meant to be held', async () => {
+  test('is not reported for a lease with leakDetectionMillis 0', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000, max: 1 })
     const leaks = leaksOf(pool)
     const first = await pool.acquire()
@@ -405,7 +405,7 @@ describe('a leak', () => {
     expect(leaks).toHaveLength(1)
   })
 
-  test('is what one acquire says it is, in a pool that looks for none', async () => {
+  test('is reported for an acquire with leakDetectionMillis in a pool without it', async () => {
     const pool = openPool(new FakeDriver(), { max: 2 })
     const leaks = leaksOf(pool)
     await pool.acquire({ leakDetectionMillis: 500 })
@@ -415,7 +415,7 @@ describe('a leak', () => {
     expect(leaks[0]?.heldMillis).toBeLessThan(1_500)
   })
 
-  test('of one for whom a resource was opened has the stack of the acquire too', async () => {
+  test('of a caller for whom a resource was opened also has the stack of the acquire', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000 })
     const leaks = leaksOf(pool)
     await forgetful(pool)
@@ -423,14 +423,14 @@ describe('a leak', () => {
     expect(leaks[0]?.stack).toContain('forgetful')
   })
 
-  test('is none where the lease came back in time', async () => {
+  test('is not reported if the lease was released in time', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 1_000 })
     const leaks = leaksOf(pool)
     for (let use = 0; use < 10; use++) await pool.use(() => pass(900))
     expect(leaks).toEqual([])
   })
 
-  test('is none right after an acquire that followed a long quiet', async () => {
+  test('is not reported right after an acquire that followed a long idle time', async () => {
     const pool = openPool(new FakeDriver(), { leakDetectionMillis: 2_000 })
     const leaks = leaksOf(pool)
     await openIdle(pool, 1)
@@ -441,7 +441,7 @@ describe('a leak', () => {
     lease.release()
   })
 
-  test('costs no stack where nobody looks for one', async () => {
+  test('does not cost a stack if leak detection is off', async () => {
     const pool = openPool(new FakeDriver())
     await openIdle(pool, 1)
     const created = vi.fn<() => void>()
@@ -463,7 +463,7 @@ describe('a leak', () => {
     expect(created).not.toHaveBeenCalled()
   })
 
-  test('is not looked for where nobody asks', async () => {
+  test('is not reported by default', async () => {
     const pool = openPool(new FakeDriver())
     const leaks = leaksOf(pool)
     await pool.acquire()
@@ -484,7 +484,7 @@ describe('a validation before lending', () => {
   }
   const use = (pool: FakePool): Promise<number> => pool.use(({ id }) => id)
 
-  test('is made when the resource has been idle for longer than 30 s, by default', async () => {
+  test('happens by default if the resource has been idle for longer than 30 s', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { validateAfterIdleMillis: undefined })
     await use(pool)
@@ -496,7 +496,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(1)
   })
 
-  test('is made when the wall clock has leapt: the machine slept', async () => {
+  test('happens if the wall clock has jumped because the machine slept', async () => {
     const { driver, pool } = open()
     await use(pool)
     await pass(10)
@@ -505,7 +505,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(1)
   })
 
-  test('is made when the wall clock was set back, but the monotonic one tells', async () => {
+  test('happens if the wall clock was set back, by the monotonic clock', async () => {
     const { driver, pool } = open()
     await use(pool)
     await pass(60_000)
@@ -514,7 +514,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(1)
   })
 
-  test('is always made at 0', async () => {
+  test('always happens with 0', async () => {
     const { driver, pool } = open(0)
     await use(pool)
     await use(pool)
@@ -522,7 +522,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(2)
   })
 
-  test('is never made at Infinity', async () => {
+  test('never happens with Infinity', async () => {
     const { driver, pool } = open(Infinity)
     await use(pool)
     await pass(3_600_000 / 4)
@@ -531,7 +531,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('is not made of what has just been opened, or come back', async () => {
+  test('does not happen for a resource that was just opened or released', async () => {
     const { driver, pool } = open()
     const first = await pool.acquire()
     const waiter = pool.acquire()
@@ -541,7 +541,7 @@ describe('a validation before lending', () => {
     expect(driver.count('validate')).toBe(0)
   })
 
-  test('is made of the resource that is lent, and not of all the others', async () => {
+  test('happens for the resource to lend only, not for all the others', async () => {
     const driver = new FakeDriver({ hooks: ['validate'] })
     const pool = openPool(driver, { idleTimeoutMillis: Infinity })
     await openIdle(pool, 5)
@@ -554,7 +554,7 @@ describe('a validation before lending', () => {
 })
 
 describe('the timer', () => {
-  test('sleeps while nothing is due: an idle pool costs nothing', async () => {
+  test('is not set while nothing is due: an idle pool costs nothing', async () => {
     const pool = openPool(new FakeDriver(), {
       idleTimeoutMillis: Infinity,
       maxLifetimeMillis: Infinity,
@@ -567,7 +567,7 @@ describe('the timer', () => {
     expect(setTimeouts).not.toHaveBeenCalled()
   })
 
-  test('is one, however many resources there are', async () => {
+  test('is the only one, however many resources there are', async () => {
     const pool = openPool(new FakeDriver({ hooks: ['validate'] }), {
       max: 50,
       keepaliveMillis: 60_000,
@@ -579,7 +579,7 @@ describe('the timer', () => {
     expect(vi.getTimerCount()).toBeLessThanOrEqual(2)
   })
 
-  test('wakes again for what a lease brings back after a quiet time', async () => {
+  test('is set again when a resource is released after an idle time', async () => {
     const pool = openPool(new FakeDriver(), { idleTimeoutMillis: 5_000 })
     await openIdle(pool, 1)
     await pass(60_000)

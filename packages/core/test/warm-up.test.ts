@@ -7,7 +7,7 @@ import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 useFakeTime()
 
 describe('warmUp', () => {
-  test('is done when min resources are open', async () => {
+  test('resolves when min resources are open', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 3 })
@@ -19,7 +19,7 @@ describe('warmUp', () => {
     expect(pool.stats).toMatchObject({ size: 3, idle: 3 })
   })
 
-  test('opens them at the same time, where the pool alone opens one after the other', async () => {
+  test('opens them concurrently, while the pool itself opens one after another', async () => {
     const slow = { afterMillis: 100, outcome: 'pass' } as const
     const alone = new FakeDriver()
     alone.plans.create = slow
@@ -36,7 +36,7 @@ describe('warmUp', () => {
     expect(alone.open).toHaveLength(3)
   })
 
-  test('is done at once where min is 0, or open already', async () => {
+  test('resolves at once if min is 0 or already open', async () => {
     const driver = new FakeDriver()
     await openPool(driver).warmUp()
     expect(driver.count('create')).toBe(0)
@@ -46,7 +46,7 @@ describe('warmUp', () => {
     expect(driver.count('create')).toBe(1)
   })
 
-  test('counts what is lent', async () => {
+  test('counts borrowed resources', async () => {
     const driver = new FakeDriver()
     const pool = openPool(driver, { min: 2 })
     await acquireMany(pool, 2)
@@ -67,7 +67,7 @@ describe('warmUp', () => {
     })
   })
 
-  test('rejects when a create hangs, at its time', async () => {
+  test('rejects when a create hangs, after its timeout', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver, { min: 1, createTimeoutMillis: 500 })
@@ -88,7 +88,7 @@ describe('warmUp', () => {
     expect(warm.outcome.state).toBe('fulfilled')
   })
 
-  test('may be tried again, and is done when the server is back', async () => {
+  test('can be retried, and resolves when the server is back', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'reject'
     const pool = openPool(driver, { min: 2 })
@@ -100,7 +100,7 @@ describe('warmUp', () => {
     expect(pool.stats.idle).toBe(2)
   })
 
-  test('gives up when its signal aborts, and the pool goes on', async () => {
+  test('rejects when its signal aborts, and the pool continues', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 2 })
@@ -115,7 +115,7 @@ describe('warmUp', () => {
     expect(pool.stats.idle).toBe(2)
   })
 
-  test('rejects at once with a signal that has aborted', async () => {
+  test('rejects at once with a signal that has already aborted', async () => {
     const pool = openPool(new FakeDriver())
     const reason = new Error('too late')
     expect(await errorOf(pool.warmUp({ signal: AbortSignal.abort(reason) }))).toBe(reason)
@@ -127,7 +127,7 @@ describe('warmUp', () => {
     expect(await errorOf(pool.warmUp())).toBeInstanceOf(PoolClosedError)
   })
 
-  test('is done when a lowered min is open', async () => {
+  test('resolves when a lowered min is open', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
     const pool = openPool(driver, { min: 2 })
@@ -137,7 +137,7 @@ describe('warmUp', () => {
     expect(warm.outcome.state).toBe('fulfilled')
   })
 
-  test('may be called by many at once', async () => {
+  test('can be called concurrently', async () => {
     const driver = new FakeDriver()
     driver.plans.create = { afterMillis: 100, outcome: 'pass' }
     const pool = openPool(driver, { min: 2 })

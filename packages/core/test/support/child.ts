@@ -17,11 +17,11 @@ import ts from 'typescript'
 
 const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Core as JavaScript, as plain `node` loads it, made of the sources as they are now. */
+/** Core compiled from the current sources, to be loaded by plain `node`. */
 export class CompiledCore {
   readonly #folder: string
 
-  /** `alone`: with what it cannot do without, and no optional peer. */
+  /** Compiles core. With `alone`, it has only its dependencies, and no optional peer. */
   constructor({ alone = false } = {}) {
     if (alone) {
       this.#folder = mkdtempSync(join(tmpdir(), 'forksafe-core-'))
@@ -53,7 +53,7 @@ export class CompiledCore {
     }
   }
 
-  /** Runs a module in a process of its own; `core` and `genericPool` are in its scope. Killed after ten seconds. */
+  /** Runs a module in a separate process, with `core` and `genericPool` in scope. Kills it after ten seconds. */
   run(
     code: string,
   ): Promise<{ code: number | null; stdout: string; stderr: string; millis: number }> {
@@ -65,7 +65,7 @@ export class CompiledCore {
       const child = execFile(
         process.execPath,
         ['--input-type=module', '--eval', imports + code],
-        // pnpm's start scripts set NODE_PATH, where everything is to be found.
+        // pnpm's start scripts set NODE_PATH, through which all packages could be found.
         { timeout: 10_000, killSignal: 'SIGKILL', env: { ...process.env, NODE_PATH: '' } },
         (_error, stdout, stderr) => {
           resolve({ code: child.exitCode, stdout, stderr, millis: performance.now() - started })

@@ -3,8 +3,8 @@ import type { Clocks } from '../../src/tools/clock.ts'
 import { settled } from './time.ts'
 
 /**
- * The clocks of a machine to which things happen. They go with fake time, but for their leaps, which come between two
- * turns of the event loop: in a burst of uses the clocks are not read for each.
+ * Fake clocks of a machine, which follow fake time except for jumps. Jumps happen between two turns of the event loop, because
+ * in a burst of uses the pool does not read the clocks each time.
  */
 export class LeapingClocks implements Clocks {
   #monotonic = 0
@@ -18,27 +18,27 @@ export class LeapingClocks implements Clocks {
     return Date.now() + this.#wall
   }
 
-  /** Somebody sets the wall clock. */
+  /** Sets the wall clock. */
   async setWall(millis: number): Promise<void> {
     await settled()
     this.#wall += millis
   }
 
-  /** The machine sleeps: the monotonic clock stands still, and every timer with it. */
+  /** Puts the machine to sleep: the monotonic clock and all timers stand still. */
   async sleep(millis: number): Promise<void> {
     await settled()
     this.#wall += millis
   }
 
-  /** The process is stopped: both clocks go on, and no timer fires in time. */
+  /** Stops the process: both clocks continue, and no timer fires in time. */
   async stop(millis: number): Promise<void> {
     await settled()
     this.#step(millis)
   }
 
   /**
-   * The process goes on elsewhere, where the monotonic clock shows something else. Where it shows less, timers that were
-   * set before sleep until it is there again.
+   * Moves the process to another machine, whose monotonic clock shows another time. If that is earlier, existing timers sleep
+   * until the clock catches up.
    */
   async move(millis: number): Promise<void> {
     await settled()
@@ -46,7 +46,7 @@ export class LeapingClocks implements Clocks {
     if (millis > 0) return
     const before = performance.now()
     vi.clearAllTimers()
-    // That has set back both clocks of fake time.
+    // This has set back both clocks of fake time.
     this.#step(before - performance.now())
   }
 

@@ -4,8 +4,8 @@ export type HookName =
   'create' | 'validate' | 'reset' | 'destroy' | 'discard' | 'watch' | 'ref' | 'unref' | 'classify'
 
 /**
- * How a hook fares: at once, after so many milliseconds, or when the test says so. `hang` is a call that the test may
- * settle later through `FakeDriver.pending`.
+ * The plan for the calls of a hook: settle at once, after some milliseconds, or when the test says so. A call that hangs can be
+ * settled later through `FakeDriver.pending`.
  */
 export type Plan =
   | 'pass'
@@ -22,13 +22,13 @@ export interface PendingCall {
   reject(error?: Error): void
 }
 
-/** Stands for a connection, and knows how it ended. */
+/** A fake connection that records how it ended. */
 export class FakeResource {
   readonly id: number
   readonly openedWith: unknown
-  /** Aborted where the pool gave up the create that opened it. */
+  /** The signal of its create, aborted if the pool abandoned that create. */
   readonly signal: AbortSignal
-  /** Its destroy was begun. */
+  /** Whether its destroy has started. */
   closing = false
   destroys = 0
   discards = 0
@@ -46,19 +46,19 @@ export class FakeResource {
     return this.destroys + this.discards === 0
   }
 
-  /** What the pool gave to `watch`. */
+  /** The callback that the pool passed to `watch`. */
   watchedBy(lost: (error: Error) => void): void {
     this.#lost = lost
   }
 
-  /** Dies by itself. */
+  /** Makes the resource die by itself. */
   lose(error = new Error('connection reset')): void {
     if (this.#lost === undefined) throw new Error('This resource is not watched.')
     this.#lost(error)
   }
 }
 
-/** Tells what went wrong in a hook, so that a test knows it when it sees it. */
+/** The error of a hook, which tests can recognize. */
 export class HookError extends Error {
   readonly hook: HookName
 
@@ -71,14 +71,14 @@ export class HookError extends Error {
 export interface FakeDriverOptions {
   /** The optional hooks that this driver has. Default: only `watch`. */
   readonly hooks?: readonly ('validate' | 'reset' | 'watch' | 'ref' | 'unref' | 'classify')[]
-  /** Whether a create in flight ends when its signal aborts. Default `true`, as a good driver's does. */
+  /** Whether a create in flight ends when its signal aborts, as it should. Default `true`. */
   readonly heedsAbort?: boolean
 }
 
-/** The driver of a server that behaves as the test wants, and of which every call is recorded. */
+/** A driver whose behaviour the test controls, and which records every call. */
 export class FakeDriver implements Driver<FakeResource, unknown> {
   readonly name = 'fake'
-  /** How each hook fares from now on. */
+  /** The plan for the following calls of each hook. */
   readonly plans: Record<HookName, Plan> = {
     create: 'pass',
     validate: 'pass',
@@ -90,20 +90,20 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
     unref: 'pass',
     classify: 'pass',
   }
-  /** What `validate` says when it passes. */
+  /** The result of `validate` if it passes. */
   valid = true
-  /** What `classify` says when it passes. */
+  /** The result of `classify` if it passes. */
   failureKind: CreateFailure = 'transient'
-  /** Called at the begin of each hook, in its async context. */
+  /** Called at the start of each hook, in its async context. */
   onCall: (hook: HookName, resource: FakeResource | undefined) => void = () => undefined
   readonly calls: { readonly hook: HookName; readonly id: number | undefined }[] = []
   readonly pending: PendingCall[] = []
-  /** Everything that was ever opened. */
+  /** All resources that were ever opened. */
   readonly resources: FakeResource[] = []
   readonly signals: AbortSignal[] = []
-  /** Creates in flight that nobody has given up. */
+  /** The number of creates in flight that were not abandoned. */
   creating = 0
-  /** The most that was ever opening, open or closing at once. */
+  /** The maximum number that was ever opening, open or closing at once. */
   mostAtOnce = 0
   readonly validate?: (resource: FakeResource) => boolean | Promise<boolean>
   readonly reset?: (resource: FakeResource) => void | Promise<void>
@@ -175,7 +175,7 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   destroy(resource: FakeResource): Promise<void> {
     resource.closing = true
     return this.#run('destroy', resource, () => {
-      // A goodbye that is answered after the pool has let go is no second end.
+      // A destroy that ends after a discard is not a second end.
       if (resource.discards === 0) resource.destroys++
     })
   }
@@ -185,12 +185,12 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
     this.#runNow('discard', resource)
   }
 
-  /** How often a hook was called. */
+  /** Returns the number of calls of a hook. */
   count(hook: HookName): number {
     return this.calls.filter((call) => call.hook === hook).length
   }
 
-  /** Settles what the plan `hang` holds up, and forgets it. */
+  /** Settles and forgets all calls that hang. */
   settle(hook: HookName, how: 'pass' | 'reject' = 'pass'): void {
     const due = this.pending.filter((call) => call.hook === hook)
     for (const call of due) {
@@ -199,19 +199,19 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
     }
   }
 
-  /** Keeps nothing of what there was, so that it may be collected. */
+  /** Forgets all resources, so that they can be collected. */
   forget(): void {
     this.resources.length = 0
     this.signals.length = 0
     this.pending.length = 0
   }
 
-  /** Opened, and not ended. */
+  /** Returns the resources that are open. */
   get open(): FakeResource[] {
     return this.resources.filter((resource) => resource.open)
   }
 
-  /** Open, and not by a create that had been given up. */
+  /** Returns the open resources, except those of abandoned creates. */
   get wanted(): FakeResource[] {
     return this.open.filter(({ signal }) => !signal.aborted)
   }
@@ -240,7 +240,7 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
     })
   }
 
-  /** For the hooks that return nothing. Rejecting is an async function's way of throwing. */
+  /** Runs a hook that returns nothing. Like an async function, it throws by rejecting. */
   #runNow(hook: HookName, resource: FakeResource | undefined): void {
     this.#begin(hook, resource)
     if (this.plans[hook] === 'throw') throw new HookError(hook)
@@ -252,7 +252,7 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   }
 }
 
-/** What a good driver does: when the pool gives up, it stops, and lets go of what comes all the same. */
+/** Behaves as a driver should: when the signal aborts, it stops, and discards a resource that still opens. */
 function untilAborted(opening: Promise<FakeResource>, signal: AbortSignal): Promise<FakeResource> {
   return new Promise((resolve, reject) => {
     let over = false

@@ -7,17 +7,17 @@ export interface Thing {
   destroys: number
 }
 
-/** What generic-pool exports that its users touch, and its types do not tell of the classes. */
+/** The exports of generic-pool, including the classes that its types omit. */
 export interface Library {
   readonly createPool: <T>(factory: Factory<T>, options?: AllOptions) => AnyPool<T>
   readonly DefaultEvictor: new () => { evict(...given: unknown[]): boolean }
   readonly Pool: new (...given: unknown[]) => AnyPool<Thing>
-  /** Only generic-pool has these two. */
+  /** Exported by generic-pool only. */
   readonly Deque?: unknown
   readonly PriorityQueue?: unknown
 }
 
-/** With what generic-pool has, and its types do not tell. */
+/** A pool with the members that generic-pool's types omit. */
 export type AllOptions = Options & {
   destroyTimeoutMillis?: number
   Promise?: PromiseConstructorLike
@@ -26,7 +26,7 @@ export type AnyPool<T> = Pool<T> & {
   use<U>(work: (resource: T) => U | Promise<U>, priority?: number): Promise<U>
 }
 
-/** generic-pool, and what stands in for it: what is true of the one is true of the other. */
+/** generic-pool and its drop-in replacement, which must behave in the same way. */
 export const theirs = genericPool as unknown as Library
 export const own = ours as unknown as Library
 export const libraries = [
@@ -34,7 +34,7 @@ export const libraries = [
   ['@forksafe/core/generic-pool', own],
 ] as const
 
-/** Makes things, each with the next number, and keeps a list of them; a test replaces what is to go wrong. */
+/** A factory of numbered things, which it lists. Tests replace the functions that must fail. */
 export class ThingFactory implements Factory<Thing> {
   readonly things: Thing[] = []
   creates = 0
@@ -59,7 +59,7 @@ export class ThingFactory implements Factory<Thing> {
   }
 }
 
-/** A pool's numbers, all but `max` and `min`. */
+/** Returns the numbers of a pool, except `max` and `min`. */
 export function numbersOf(pool: AnyPool<never> | AnyPool<Thing>): Record<string, number> {
   const { size, available, borrowed, pending, spareResourceCapacity: spare } = pool
   return { size, available, borrowed, pending, spare }

@@ -9,10 +9,10 @@ import type { FakeDriver, FakeResource } from './fake-driver.ts'
 
 export type FakePool = ForkSafePool<FakeResource>
 
-/** Most tests want a resource to be validated after a second; `undefined` is the default. */
+/** The default options of tests. Most need a validation after one idle second. `undefined` means the pool's default. */
 export const VALIDATE_SOON = { validateAfterIdleMillis: 500 } satisfies BasePoolOptions
 
-/** A pool of what the fake server opens. */
+/** Creates a pool with a fake driver. */
 export function openPool(driver: FakeDriver, options: BasePoolOptions = {}): FakePool {
   return createForkSafePool<FakeResource, unknown, object>(driver, {
     connection: 'db',
@@ -21,24 +21,24 @@ export function openPool(driver: FakeDriver, options: BasePoolOptions = {}): Fak
   })
 }
 
-/** So many leases of a pool, in the order of their resources. */
+/** Acquires several leases of a pool, in the order of their resources. */
 export function acquireMany(pool: FakePool, count: number): Promise<Lease<FakeResource>[]> {
   return Promise.all(Array.from({ length: count }, () => pool.acquire()))
 }
 
-/** Opens so many resources, and leaves them idle; the last one opened came back last. */
+/** Opens several resources and leaves them idle. The one opened last is released last. */
 export async function openIdle(pool: FakePool, count: number): Promise<void> {
   for (const lease of await acquireMany(pool, count)) lease.release()
 }
 
-/** Why the resources of a pool end, from now on. */
+/** Records the reasons for which resources of a pool end from now on. */
 export function endsOf(pool: FakePool): DestroyReason[] {
   const reasons: DestroyReason[] = []
   pool.on('destroy', ({ reason }) => reasons.push(reason))
   return reasons
 }
 
-/** The resource of a lease that should have come. */
+/** Returns the resource of a lease that must have been acquired. */
 export async function idOf(lease: Promise<Lease<FakeResource>>): Promise<number> {
   const { resource } = await lease
   return resource.id

@@ -5,7 +5,7 @@ import { Pool } from '../../src/pool.ts'
 import type { FakeDriver, FakeResource } from './fake-driver.ts'
 import { VALIDATE_SOON } from './pools.ts'
 
-/** A process that forks when the test says so. Only one side is seen: the child's. */
+/** A fake process that forks when the test says so. Shows the side of the child only. */
 export class FakeProcess {
   forked = false
   readonly identity = new ProcessIdentity(() => ({
@@ -16,12 +16,12 @@ export class FakeProcess {
     },
   }))
 
-  /** From here on the test runs in the child. Nothing has noticed yet. */
+  /** Forks: from now on the test runs in the child. No pool has noticed it yet. */
   fork(): void {
     this.forked = true
   }
 
-  /** As `afterFork()` does. */
+  /** Does what `afterFork()` does. */
   hook(): void {
     this.identity.announce('fork')
   }

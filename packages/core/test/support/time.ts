@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, vi } from 'vitest'
 
-/** Gives every test of a file clocks that stand still until `pass` moves them. */
+/** Gives every test of a file fake clocks, which only `pass` moves. */
 export function useFakeTime(): void {
   beforeEach(() => {
     vi.useFakeTimers({
@@ -12,31 +12,31 @@ export function useFakeTime(): void {
   })
 }
 
-/** Lets so many milliseconds pass, by both clocks, and everything that becomes due in them happen. */
+/** Moves both clocks forward by some milliseconds, and runs everything that becomes due. */
 export async function pass(millis: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(millis)
   await settled()
 }
 
-/** Waits until no promise has anything left to do. Works under fake time. */
+/** Waits until no microtask is left. Works under fake time. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
 }
 
-/** Lets so many rounds of microtasks pass. */
+/** Waits for a number of rounds of microtasks. */
 export async function microtasks(rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) await Promise.resolve()
 }
 
-/** What a promise has come to, without waiting for it. */
+/** The state of a promise, without waiting for it. */
 export type Outcome<T> =
   | { readonly state: 'pending' }
   | { readonly state: 'fulfilled'; readonly value: T }
   | { readonly state: 'rejected'; readonly error: unknown }
 
-/** Follows a promise. A rejection counts as handled. */
+/** Follows the state of a promise. Marks a rejection as handled. */
 export function follow<T>(promise: Promise<T>): { readonly outcome: Outcome<T> } {
   const followed: { outcome: Outcome<T> } = { outcome: { state: 'pending' } }
   promise.then(
@@ -50,7 +50,7 @@ export function follow<T>(promise: Promise<T>): { readonly outcome: Outcome<T> }
   return followed
 }
 
-/** The error of a promise that must reject. */
+/** Returns the error of a promise that must reject. */
 export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => {

@@ -1,4 +1,4 @@
-/** The next error that nobody catches, kept from the test runner. */
+/** Returns the next uncaught error, which is hidden from the test runner. */
 export async function nextUncaught(): Promise<unknown> {
   let noted: (error: unknown) => void = () => undefined
   const next = new Promise((resolve) => {
@@ -12,12 +12,12 @@ export async function nextUncaught(): Promise<unknown> {
   }
 }
 
-/** The errors that nobody catches while `run` runs, kept from the test runner. */
+/** Returns the uncaught errors while `run` runs, which are hidden from the test runner. */
 export function uncaughtIn(run: () => Promise<void>): Promise<unknown[]> {
   return takenIn('uncaughtException', run)
 }
 
-/** The rejections that nobody handles while `run` runs, kept from the test runner. */
+/** Returns the unhandled rejections while `run` runs, which are hidden from the test runner. */
 export function unhandledIn(run: () => Promise<void>): Promise<unknown[]> {
   return takenIn('unhandledRejection', run)
 }
@@ -29,7 +29,7 @@ async function takenIn(event: Event, run: () => Promise<void>): Promise<unknown[
   const giveBack = take(event, (error) => errors.push(error))
   try {
     await run()
-    // They are told of once the microtasks are done.
+    // Node reports them after the microtasks.
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
@@ -39,7 +39,7 @@ async function takenIn(event: Event, run: () => Promise<void>): Promise<unknown[
   return errors
 }
 
-/** Puts one listener in the place of all others, until what it returns is called. */
+/** Replaces all listeners by one. Returns a function that restores them. */
 function take(event: Event, listener: (error: unknown) => void): () => void {
   const others = process.rawListeners(event) as ((error: unknown) => void)[]
   process.removeAllListeners(event)
