@@ -6,7 +6,7 @@ interface Inner {
   readonly _connectionError?: boolean
   readonly _ending?: boolean
   readonly _ended?: boolean
-  readonly connection?: Client['connection'] & { readonly _ending?: boolean }
+  readonly connection?: Client['connection']
 }
 
 /** Whether the client would send a query and could be answered, as far as is known without asking the server. */
@@ -17,5 +17,5 @@ export function isQueryable(client: ClientBase): boolean {
   // pg-native has no connection.
   if (connection === undefined) return true
   const { stream } = connection
-  return connection._ending !== true && stream.readable && stream.writable
+  return stream.readable && stream.writable
 }

@@ -6,6 +6,10 @@ interface Message {
   readonly name?: string | undefined
 }
 
+interface Portal {
+  readonly statement?: string | undefined
+}
+
 interface Statement {
   readonly name?: string | undefined
   readonly text?: string | undefined
@@ -19,8 +23,10 @@ export interface Named {
 
 /** pg's side of the protocol. */
 interface Wire extends Named {
+  bind(portal: Portal, more?: boolean): void
   close(message: Message): void
   parse(statement: Statement): void
+  sync(): void
 }
 
 /**
@@ -48,6 +54,22 @@ export function keepStatements(client: ClientBase): void {
   wire.parse = (statement) => {
     if (statement.name && !statement.text) spoil(client, 'a named statement is empty')
     parse(statement)
+  }
+  // Since pg 8.22.
+  if (!('_sentQueryQueue' in client)) syncUnbound(wire)
+}
+
+/** Does what later versions of pg do if the values for a statement cannot be serialised: this one leaves the server waiting. */
+function syncUnbound(wire: Wire): void {
+  const bind = wire.bind.bind(wire)
+  wire.bind = (portal, more) => {
+    try {
+      bind(portal, more)
+    } catch (error) {
+      wire.close({ type: 'S', name: portal.statement })
+      wire.sync()
+      throw error
+    }
   }
 }
 

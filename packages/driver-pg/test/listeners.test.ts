@@ -126,7 +126,6 @@ describe.each(rigs)('%s', (_, open) => {
   test.each<[string, (client: Held) => unknown]>([
     ['was ended', (client) => client.end()],
     ['is ending', (client) => void client.end()],
-    ['has a connection that is ending', (client) => client.connection.end()],
     ['has a socket that was destroyed', (client) => client.connection.stream.destroy()],
     ['has a socket that is ending', (client) => client.connection.stream.end()],
     ['has seen an error', (client) => Object.assign(client, { _queryable: false })],
