@@ -70,6 +70,22 @@ describe('10,000 callers that are rejected together', () => {
     lease.release()
   })
 
+  test('by a close leave nothing that is being opened', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { max: 3 })
+    let closing: { readonly outcome: { readonly state: string } } | undefined
+    const { errors } = await reject(pool, () => {
+      closing = follow(pool.close({ deadlineMillis: 0 }))
+      void pass(0)
+    })
+    expect(errors.every((error) => error instanceof PoolClosedError)).toBe(true)
+    await settled()
+    expect(closing?.outcome.state).toBe('fulfilled')
+    expect(pool.stats).toMatchObject({ size: 0, creating: 0, destroying: 0, waiting: 0 })
+    expect(driver.creating).toBe(0)
+  })
+
   test('by a fatal create failure do not affect a caller that arrives after it', async () => {
     const driver = new FakeDriver({ hooks: ['watch', 'classify'] })
     driver.plans.create = { afterMillis: 10, outcome: 'reject' }

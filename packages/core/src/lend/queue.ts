@@ -72,7 +72,12 @@ class Lane<R extends object> {
 
 function hasFirstTurn<R extends object>(a: Lane<R>, b: Lane<R>): boolean {
   if (a.priority !== b.priority) return a.priority < b.priority
-  return (a.waiters.first?.ticket ?? 0) < (b.waiters.first?.ticket ?? 0)
+  return firstTicketOf(a) < firstTicketOf(b)
+}
+
+/** A lane in a heap is never empty. */
+function firstTicketOf<R extends object>({ waiters }: Lane<R>): number {
+  return (waiters.first as Waiter<R>).ticket
 }
 
 /** The callers who wait for a resource, by priority and then by arrival, and their deadlines. */
@@ -204,8 +209,9 @@ export class Queue<R extends object> {
     inSlices(() => {
       const now = this.#context.clock.now()
       const late = this.#nextLate(now)
+      const next = this.#deadlines.first
       if (late !== undefined) this.#expired(late)
-      else if (this.waiting > 0) this.#setTimer(this.#deadlines.first?.dueAt ?? Infinity, now)
+      else if (next !== undefined) this.#setTimer(next.dueAt, now)
       else this.stop()
       return late !== undefined
     })
