@@ -88,6 +88,8 @@ describe('a deadline', () => {
       expect(served.resource.id).toBe(1)
       served.release()
       await pool.close()
+      // The deadline did not pass after all: the resource is not one that does not answer.
+      expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
     },
   )
 })
