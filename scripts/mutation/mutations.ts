@@ -66,14 +66,14 @@ export const mutations: readonly Mutation[] = [
   inCore(
     'lease.resource does not check the process',
     'lend/lease.ts',
-    '  get resource(): R {\n    if (this.#entry !== undefined) this.#context.checkProcess()\n',
+    '  get resource(): R {\n    if (this.#entry !== undefined) this.#desk.context.checkProcess()\n',
     '  get resource(): R {\n',
     'process-change',
   ),
   inCore(
     'lease.active does not check the process',
     'lend/lease.ts',
-    '  get active(): boolean {\n    if (this.#entry !== undefined) this.#context.checkProcess()\n',
+    '  get active(): boolean {\n    if (this.#entry !== undefined) this.#desk.context.checkProcess()\n',
     '  get active(): boolean {\n',
     'process-change',
   ),
@@ -351,15 +351,15 @@ export const mutations: readonly Mutation[] = [
   inCore(
     'a resource that is being destroyed does not count towards max',
     'lend/supply.ts',
-    'const { size, creating, backoff } = this.#stock',
-    'const { kept: size, creating, backoff } = this.#stock',
+    'stock.size >= options.max',
+    'stock.kept >= options.max',
     'lending',
   ),
   inCore(
     'maxConnecting is no limit',
     'lend/supply.ts',
-    'if (size >= max || creating >= maxConnecting) return false',
-    'if (size >= max) return false',
+    ' || stock.creating >= options.maxConnecting',
+    '',
     'storms',
   ),
   inCore(
@@ -451,8 +451,8 @@ export const mutations: readonly Mutation[] = [
   inCore(
     'a poll of the event loop counts as a validation',
     'stock/idle.ts',
-    "    if (entry.test !== 'poll') {\n",
-    '    {\n',
+    "if (entry.test !== 'poll') this.#trust(entry)",
+    'this.#trust(entry)',
     'blocked-loop',
   ),
   inCore(

@@ -630,8 +630,13 @@ describe('without a hook, detection at use', () => {
       async (lease: Lease<FakeResource>) =>
         expect(() => lease.resource).toThrow(StaleResourceError),
     ],
+    ['lease.active', async (lease: Lease<FakeResource>) => expect(lease.active).toBe(false)],
     ['lease.destroy()', async (lease: Lease<FakeResource>) => lease.destroy()],
     ['pool.warmUp()', (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.warmUp()],
+    [
+      'pool.trim()',
+      async (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => expect(pool.trim()).toBe(0),
+    ],
     [
       'pool.recycle()',
       async (_lease: Lease<FakeResource>, pool: Pool<FakeResource>) => pool.recycle(),
