@@ -1,17 +1,17 @@
 export interface Fleet {
-  /** Processes and threads with a pool, on all machines, at the most that scaling and a deploy may start. */
+  /** The maximum number of processes and threads with a pool, on all machines, including scaling and deploys. */
   workers: number
   /** The `max` of each of their pools. */
   max: number
-  /** Instances of PgBouncer, any of which may have to serve all workers. */
+  /** The number of PgBouncer instances, any of which may have to serve all workers. */
   bouncers: number
-  /** The different pairs of database and user that the workers connect with. */
+  /** The number of different pairs of database and user that the workers connect with. */
   pairs: number
-  /** What the server has for them: `max_connections`, less what is reserved and what others need. */
+  /** The number of sessions available to them: `max_connections`, minus the reserved ones and those of other clients. */
   sessions: number
 }
 
-/** How each PgBouncer is set up, so that neither it nor the server refuses anybody. */
+/** Returns settings for each PgBouncer with which neither it nor the server rejects a connection. */
 export function pgBouncerSettings({ workers, max, bouncers, pairs, sessions }: Fleet): {
   max_client_conn: number
   default_pool_size: number

@@ -11,13 +11,13 @@ export const socketDriver = defineDriver({
       await once(socket, 'connect', { signal })
       return socket
     } catch (error) {
-      socket.destroy() // Nothing may be left open.
+      socket.destroy() // The socket must not stay open.
       throw error
     }
   },
   validate: (socket) => !socket.destroyed,
   destroy: (socket) => void socket.end(), // politely
-  discard: (socket) => void socket.destroy(), // without a byte: another process goes on using it
+  discard: (socket) => void socket.destroy(), // without a byte: another process still uses it
   watch(socket, lost) {
     socket.on('error', lost).once('close', () => lost(new Error('The socket was closed')))
   },

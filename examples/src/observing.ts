@@ -41,7 +41,7 @@ subscribe('forksafe:acquire', (message) => {
 // #endregion
 
 // #region stats
-/** For Prometheus. */
+/** Formats the stats for Prometheus. */
 export function metrics(): string {
   const { name, idle, borrowed, waiting, creating, max } = pool.stats
   return Object.entries({ idle, borrowed, waiting, creating, max })

@@ -1,4 +1,4 @@
 import { afterRestore } from '@forksafe/core'
 
-// SIGUSR1 is Node's own: it starts the inspector.
+// SIGUSR2, because Node reserves SIGUSR1 for the inspector.
 process.on('SIGUSR2', () => afterRestore())

@@ -5,19 +5,19 @@ let password = process.env.PGPASSWORD ?? ''
 let rotation = Promise.resolve()
 
 export const pool = createForkSafePool(pgDriver, {
-  // Where, and as whom, say PGHOST, PGUSER and their like. Whoever connects during a rotation waits for its end.
+  // PGHOST, PGUSER and other variables contain the address. New connections wait for the end of a rotation.
   connection: async () => {
     await rotation
     return { password }
   },
 })
 
-/** `change` changes the password on the server, and gives the new one. Nobody sees an error. */
+/** Rotates the password without errors for callers. `change` changes it on the server, and returns the new one. */
 export async function rotate(change: () => Promise<string>): Promise<void> {
   const changing = change().then((changed) => {
     password = changed
   })
-  rotation = changing.catch(() => undefined) // The old one is still good.
+  rotation = changing.catch(() => undefined) // The old one is still valid.
   await changing
   pool.recycle()
 }

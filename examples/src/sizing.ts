@@ -1,17 +1,17 @@
 export interface Sizing {
-  /** What the server says: `show max_connections`. */
+  /** The server's `max_connections`. */
   maxConnections: number
-  /** `superuser_reserved_connections`, and from PostgreSQL 16 on `reserved_connections`. */
+  /** The server's `superuser_reserved_connections`, plus `reserved_connections` since PostgreSQL 16. */
   reserved: number
-  /** Everybody else: migrations, cron jobs, dashboards, a psql or two. */
+  /** The connections of other clients: migrations, cron jobs, dashboards, psql. */
   others: number
-  /** Processes and threads with a pool of their own, on all machines together. */
+  /** The number of processes and threads with a pool, on all machines together. */
   workers: number
-  /** How many generations of them run at once: 2 where a deploy starts the new ones before it ends the old ones. */
+  /** The number of their generations at once: 2 if a deploy starts the new ones before it ends the old ones. */
   overlap: number
 }
 
-/** The `max` with which every worker's pool can be full, and nobody is refused. */
+/** Returns the `max` with which the pools of all workers can be full without a rejected connection. */
 export function maxPerWorker({
   maxConnections,
   reserved,

@@ -21,7 +21,7 @@ export function transfer(from: string, to: string, amount: number): Promise<void
 // #endregion
 
 // #region savepoint
-/** Books what is free, and returns the seats that are not. */
+/** Books the free seats, and returns the others. */
 export function book(seats: readonly number[]): Promise<number[]> {
   return pool.transaction(async (_client, savepoint) => {
     const taken: number[] = []
@@ -51,7 +51,7 @@ export function report(): Promise<{ sum: string }> {
 // #endregion
 
 // #region unknown
-/** The caller chose the id: so it can be asked whether the order is there. */
+/** Places an order. The caller chooses the id, so that the order can be looked up if the outcome is unknown. */
 export async function order(id: string, item: string): Promise<void> {
   try {
     await pool.transaction((client) =>

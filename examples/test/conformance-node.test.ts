@@ -6,19 +6,19 @@ import { expect, onTestFinished, test } from 'vitest'
 
 const file = 'test/memcached-conformance.test'
 
-/** Runs the conformance file by `node:test`, and gives what it prints. */
+/** Runs the conformance file with `node:test`, and returns its output. */
 async function runByNode(flags: string[]): Promise<string> {
   const programs = new Programs({ from: 'examples', packages: ['core', 'testkit', 'scripts'] })
   onTestFinished(() => programs.remove())
   const args = [...flags, '--test', '--test-reporter=tap', programs.path(file)]
-  // vitest says there that it is what runs.
+  // vitest sets variables that identify it as the test runner.
   const { VITEST: _, ...env } = process.env
   const node = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const [printed] = await Promise.all([text(node.stdout), once(node, 'exit')])
   return printed
 }
 
-test('a conformance file runs under node:test as well', { timeout: 120_000 }, async () => {
+test('a conformance file also runs under node:test', { timeout: 120_000 }, async () => {
   const printed = await runByNode(['--v8-pool-size=1', '--single-threaded'])
   expect(printed).toMatch(/^# fail 0$/m)
   expect(printed).toMatch(/^# pass 38$/m)
@@ -26,7 +26,7 @@ test('a conformance file runs under node:test as well', { timeout: 120_000 }, as
 })
 
 test.skipIf(process.version.startsWith('v20.'))(
-  'without the flags that a fork needs, the checks that fork fail, and say which',
+  'without the flags that a fork needs, the checks that fork fail, and name the flags',
   { timeout: 120_000 },
   async () => {
     const printed = await runByNode([])

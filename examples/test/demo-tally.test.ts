@@ -8,7 +8,7 @@ const FLAWLESS: readonly Entry[] = [
   { what: 'found', found: { backendsKept: 6 } },
 ]
 
-test('a run in which every query had its own answer and the parent kept all is flawless', () => {
+test('a run in which every query had its own answer and the parent kept everything is flawless', () => {
   expect(isFlawless(tally(FLAWLESS))).toBe(true)
   expect(sentences(tally(FLAWLESS))).toEqual([
     'Each of the 1,200 queries had its own answer.',
@@ -26,7 +26,7 @@ test('one missing answer, connection or process is a flaw', () => {
   )
 })
 
-test('what a process had seen before it crashed counts, and the rest is unanswered', () => {
+test('answers before a crash are counted, and the other queries are unanswered', () => {
   const seen = tally([
     { what: 'right', process: 1 },
     { what: 'wrong', process: 1, owner: 0 },

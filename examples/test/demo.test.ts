@@ -16,15 +16,15 @@ const LIMIT_MILLIS = 90_000
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'forksafe-demo-'))
-  // The server's user must get in.
+  // The server's user must be able to enter the folder.
   chmodSync(folder, 0o755)
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** What is built: `npm test` builds first, as `npm run demo` does. */
+/** The built program. `npm test` builds it first, as `npm run demo` does. */
 function start(program: string, args: string[], nodeArgs: string[] = []): ChildProcess {
   const path = fileURLToPath(new URL(`../dist/demo/${program}`, import.meta.url))
-  // The server's folder goes there.
+  // The server's folder is created there.
   const env = { ...process.env, TMPDIR: folder }
   return spawn(process.execPath, [...nodeArgs, path, ...args], { env, stdio: 'pipe' })
 }
@@ -38,7 +38,7 @@ async function finish(child: ChildProcess): Promise<{ end: unknown; out: string;
 }
 
 test.skipIf(!forkSupported().supported)(
-  'through forks every forksafe query has its own answer, the plain ones have not, and nothing stays',
+  'across forks every forksafe query has its own answer, plain ones have not, and nothing is left behind',
   { timeout: LIMIT_MILLIS },
   async () => {
     const { end, out, err } = await finish(start('main.js', ['--json']))
@@ -62,7 +62,7 @@ test.skipIf(!forkSupported().supported)(
   },
 )
 
-test('an interrupted demo ends at once, and takes everything along', async () => {
+test('an interrupted demo ends at once, and leaves nothing behind', async () => {
   const demo = start('main.js', [])
   const done = finish(demo)
   await new Promise<void>((resolve) => {
@@ -75,7 +75,7 @@ test('an interrupted demo ends at once, and takes everything along', async () =>
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('where no fork can be made, one process does its work and says why', async () => {
+test('without support for forks, one process does its work and reports why', async () => {
   await using server = await startPostgres({ tls: false })
   const ledger = join(folder, 'ledger')
   const elsewhere = `Object.defineProperty(process, 'arch', { value: 's390x' })`

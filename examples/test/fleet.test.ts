@@ -8,9 +8,9 @@ import { pgBouncerSettings } from '../src/fleet.ts'
 
 const fleet = { workers: 6, max: 3, bouncers: 2, pairs: 1, sessions: 5 }
 
-// To install PgBouncer takes as long as it takes.
+// The timeout includes the installation of PgBouncer.
 test(
-  'as many workers as were thought of fill every pool, and the server is not full',
+  'the planned number of workers can fill every pool without filling the server',
   { timeout: 120_000 },
   async ({ skip }) => {
     const support = await pgBouncerSupported()
@@ -34,7 +34,7 @@ test(
     onTestFinished(async () => {
       await Promise.all(bouncers.map((bouncer) => bouncer.stop()))
     })
-    // The first may have to serve all, while the other one is away.
+    // The first may have to serve all workers while the other one is down.
     const pools = Array.from({ length: fleet.workers }, () =>
       createForkSafePool(pgDriver, {
         connection: {
@@ -64,6 +64,6 @@ test(
   },
 )
 
-test('more pools of PgBouncer than sessions are no matter of size', () => {
+test('more pools of PgBouncer than sessions are rejected', () => {
   expect(() => pgBouncerSettings({ ...fleet, pairs: 3 })).toThrow('no session for each of 2 × 3')
 })

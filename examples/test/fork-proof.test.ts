@@ -7,7 +7,7 @@ import { forkSupported, inChild, startRecordingProxy } from '@forksafe/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 
 test.skipIf(!forkSupported().supported)(
-  'a forked child has a connection of its own, and is not seen on its parent’s',
+  'a forked child opens its own connection, and sends nothing on that of its parent',
   async () => {
     const { host, port, user, password, database, stop } = await postgres()
     onTestFinished(stop)

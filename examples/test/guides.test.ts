@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { startPostgres } from '@forksafe/scripts/postgres'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 
-/** A busy machine takes its time. */
+/** A generous timeout for busy machines. */
 const patient = { timeout: 20_000 }
 
 afterEach(() => vi.unstubAllEnvs())
@@ -15,7 +15,7 @@ async function server() {
   return postgres
 }
 
-test('transfers that meet are tried again, bookings go around what is taken, orders come once', async () => {
+test('conflicting transfers are retried, bookings skip taken seats, orders are placed once', async () => {
   await server()
   const { pool, transfer, book, report, order } = await import('../src/transactions.ts')
   onTestFinished(() => pool.close())
@@ -41,7 +41,7 @@ test('transfers that meet are tried again, bookings go around what is taken, ord
   await expect(order('a', 'tea')).rejects.toMatchObject({ code: '23505' })
 })
 
-test('a leak, a failed connect and a long wait are told of', async () => {
+test('a leak, a failed connect and a long wait are reported', async () => {
   const postgres = await server()
   const { pool, logged, waits, metrics } = await import('../src/observing.ts')
   onTestFinished(() => pool.close())
@@ -62,7 +62,7 @@ test('a leak, a failed connect and a long wait are told of', async () => {
   expect((await answer).rows).toEqual([{ one: 1 }])
 })
 
-test('a driver made of a factory lends its sockets, and replaces one that was closed', async () => {
+test('a driver derived from a factory lends its sockets, and replaces one that was closed', async () => {
   const connections: Socket[] = []
   const greeter = createServer((socket) => {
     connections.push(socket)

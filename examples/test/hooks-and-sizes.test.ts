@@ -10,7 +10,7 @@ import { takeSnapshot } from '../src/snapstart.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
-/** The reasons for which a pool of this process starts afresh, from now on. */
+/** Records the reasons of process changes from now on. */
 function changesOfAPool(): string[] {
   const reasons: string[] = []
   const pool = createForkSafePool(pgDriver, { connection: '' })
@@ -19,7 +19,7 @@ function changesOfAPool(): string[] {
   return reasons
 }
 
-test('a signal tells the restored program that it was restored', async () => {
+test('a signal makes a restored program discard its connections', async () => {
   await import('../src/restore.ts')
   onTestFinished(() => void process.removeAllListeners('SIGUSR2'))
   const reasons = changesOfAPool()
@@ -27,7 +27,7 @@ test('a signal tells the restored program that it was restored', async () => {
   await expect.poll(() => reasons).toEqual(['restore'])
 })
 
-test('a Lambda runtime restores its pools once the snapshot goes on, and not before', async () => {
+test('a Lambda runtime restores its pools when it continues from the snapshot, and not before', async () => {
   const reasons = changesOfAPool()
   let resume = (): void => undefined
   const api = createServer((request, response) => {
@@ -51,8 +51,8 @@ test('a Lambda runtime restores its pools once the snapshot goes on, and not bef
   expect(reasons).toEqual(['restore'])
 })
 
-test('pools of the size for each worker fit into the server all at once, and fill it', async () => {
-  // A server of our own, whatever other tests are told to use.
+test('pools of the computed size fill the server together without exceeding it', async () => {
+  // A private server, whichever server other tests use.
   vi.stubEnv('FORKSAFE_PG_URL', '')
   const settings = { max_connections: '20', superuser_reserved_connections: '3' }
   await using server = await startPostgres({ settings, roles: { app: 'secret' } })
@@ -77,13 +77,13 @@ test('pools of the size for each worker fit into the server all at once, and fil
   )
   expect(rows).toEqual([[{ sessions: 16 }]])
 
-  // One more worker than was thought of, and what is left for the others is gone.
+  // One more worker than planned uses up the connections of the other clients.
   const surplus = createForkSafePool(pgDriver, { connection, min: max, max })
   await expect(surplus.warmUp()).rejects.toMatchObject({ cause: { code: '53300' } })
   await Promise.all([...pools, surplus].map((pool) => pool.close()))
 })
 
-test('more workers than the server has room for are no matter of size', () => {
+test('more workers than the server has room for are rejected', () => {
   expect(() =>
     maxPerWorker({ maxConnections: 100, reserved: 3, others: 5, workers: 60, overlap: 2 }),
   ).toThrow('put a pooler between')

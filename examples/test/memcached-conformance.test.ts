@@ -2,9 +2,9 @@ import { startMemcached } from '@forksafe/scripts/memcached'
 import { testDriver } from '@forksafe/testkit'
 import { memcachedDriver } from '../src/memcached/driver.ts'
 
-// They end with this process.
+// The servers exit with this process.
 const server = await startMemcached()
-const full = await startMemcached({ tls: false, maxConnections: 24 }) // It takes as many for itself.
+const full = await startMemcached({ tls: false, maxConnections: 24 }) // memcached itself uses as many.
 
 await testDriver(memcachedDriver, {
   server: { port: server.port },

@@ -2,7 +2,7 @@ import { startMemcached } from '@forksafe/scripts/memcached'
 import { testDriver } from '@forksafe/testkit'
 import { memcachedDriver } from '../src/memcached/driver.ts'
 
-// It ends with this process.
+// The server exits with this process.
 const { ca = '', tlsPort: port = 0, port: plainPort } = await startMemcached()
 
 await testDriver(memcachedDriver, {

@@ -18,7 +18,7 @@ function open(options: PoolOptions<MemcachedAddress>, driver = memcachedDriver) 
   return pool
 }
 
-/** Which ports of theirs the connections of a pool have: who is who. */
+/** Returns the local ports of the connections of a pool, which identify them. */
 async function portsOf(pool: ReturnType<typeof open>): Promise<(number | undefined)[]> {
   const leases = await Promise.all(Array.from({ length: pool.stats.max }, () => pool.acquire()))
   const ports = leases.map(({ resource }) => resource.socket.localPort)
@@ -26,7 +26,7 @@ async function portsOf(pool: ReturnType<typeof open>): Promise<(number | undefin
   return ports.sort((a = 0, b = 0) => a - b)
 }
 
-test('what the guide shows runs', async () => {
+test('the code of the guide runs', async () => {
   vi.stubEnv('MEMCACHED_PORT', String(server.port))
   const log = vi.spyOn(console, 'log').mockReturnValue()
   onTestFinished(() => void vi.restoreAllMocks())
@@ -35,7 +35,7 @@ test('what the guide shows runs', async () => {
   expect(log).toHaveBeenCalledWith('hello', `VERSION ${server.version}`)
 })
 
-test('values come back as they were set, whatever is in them', async () => {
+test('values are returned unchanged, whatever they contain', async () => {
   const pool = open({ connection: server })
   const values = ['', 'plain', 'END\r\n', 'naïve ☕', 'x'.repeat(200_000)]
   await Promise.all(values.map((value, n) => pool.set(`value:${n}`, value)))
@@ -43,13 +43,13 @@ test('values come back as they were set, whatever is in them', async () => {
   expect(await pool.get('nothing')).toBeUndefined()
 })
 
-test('a value that is kept for a time is gone after it', async () => {
+test('a value with an expiry time is gone afterwards', async () => {
   const pool = open({ connection: server })
-  await pool.set('brief', 'here', -1) // the protocol's word for at once
+  await pool.set('brief', 'here', -1) // a negative time expires at once
   expect(await pool.get('brief')).toBeUndefined()
 })
 
-test('a key that would be a command is refused, and so is a value that is too long', async () => {
+test('a key that would change the command is rejected, and so is a value that is too long', async () => {
   const pool = open({ connection: server, max: 1 })
   await expect(pool.get('a\r\nflush_all')).rejects.toThrow('visible ASCII characters, got "a\\r\\n')
   await expect(pool.set('long', 'x'.repeat(2 ** 21))).rejects.toThrow('SERVER_ERROR')
@@ -57,7 +57,7 @@ test('a key that would be a command is refused, and so is a value that is too lo
   expect(await pool.get('after')).toBe('all')
 })
 
-test('a server that has no room for more is lived with', async () => {
+test('a full server limits the pool to the connections it has', async () => {
   const small = await startMemcached({ tls: false, maxConnections: 30 })
   onTestFinished(() => small.stop())
   const pool = open({ connection: small, max: 2 })
@@ -72,7 +72,7 @@ test('a server that has no room for more is lived with', async () => {
   await expect.poll(() => kinds).toContain('full')
 })
 
-test('connections that a restart of the server has ended are replaced', async () => {
+test('connections that were closed by a restart of the server are replaced', async () => {
   const own = await startMemcached({ tls: false })
   onTestFinished(() => own.stop())
   const pool = open({ connection: own, max: 2 })
@@ -96,7 +96,7 @@ describe.each(['plain', 'TLS'])('a fork, over %s,', (transport) => {
   })
   afterAll(() => proxy.stop())
 
-  test('leaves the parent its connections, and gives the child one of its own', async () => {
+  test('leaves the parent its connections, and the child opens its own', async () => {
     const pool = open({ connection, max: 3 })
     const ports = await portsOf(pool)
     await pool.set('whose', 'the parent’s')
@@ -119,7 +119,7 @@ describe.each(['plain', 'TLS'])('a fork, over %s,', (transport) => {
     expect(await portsOf(pool)).toEqual(ports)
   })
 
-  test('in the middle of a question leaves the answer to the parent', async () => {
+  test('in the middle of a command leaves the answer to the parent', async () => {
     const pool = open({ connection, max: 1 })
     await pool.set('mine', 'and no other’s')
     await proxy.hold({ direction: 'fromServer' })
@@ -135,7 +135,7 @@ describe.each(['plain', 'TLS'])('a fork, over %s,', (transport) => {
     expect(await answer).toBe('and no other’s')
   })
 
-  test('harms the parent where discard says goodbye', async () => {
+  test('breaks the parent if discard closes politely', async () => {
     const impolite = defineDriver({
       ...memcachedDriver,
       discard: (client) => void client.quit(),

@@ -17,7 +17,7 @@ async function tell(url: string, ...statements: string[]): Promise<void> {
   await client.end()
 }
 
-test('a rotated password costs nobody an error, and one that could not be changed stays', async () => {
+test('a password is rotated without errors, and a failed rotation keeps the old one', async () => {
   const { url, host, port } = await start({ roles: { app: 'first' } })
   const ours = { PGHOST: host, PGPORT: String(port), PGUSER: 'app', PGDATABASE: 'postgres' }
   for (const [name, value] of Object.entries({ ...ours, PGPASSWORD: 'first' }))
@@ -39,7 +39,7 @@ test('a rotated password costs nobody an error, and one that could not be change
   expect(pool.stats.generation).toBe(3)
 })
 
-test('many who write at once leave a demoted host once, and for the right one', async () => {
+test('concurrent writers leave a demoted host once, for the right one', async () => {
   const [old, promoted] = await Promise.all([start(), start()])
   await tell(promoted.url, 'create table written (n int)')
   const readOnly = 'alter system set default_transaction_read_only = on'

@@ -9,12 +9,12 @@ import type { ChromiumOptions, ChromiumPage } from '../src/pages/chromium.ts'
 import { pageDriver } from '../src/pages/driver.ts'
 
 const INSTALL_MILLIS = 300_000
-// To start is what takes time, where others want the processor too.
+// Starting Chromium takes time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
 let connection: ChromiumOptions
 beforeAll(async () => {
-  // A Chromium that is killed leaves a folder beside its profile.
+  // A killed Chromium leaves a folder beside its profile.
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-pages-'))
   vi.stubEnv('TMPDIR', folder)
   connection = { executablePath: await findChromium(), args }
@@ -39,20 +39,20 @@ function pidOf(pool: ReturnType<typeof open>): Promise<number | undefined> {
   return pool.use(({ process }) => process.pid)
 }
 
-/** The kernel's names of the sockets to a Chromium: their copies in a forked child have the same. */
+/** Returns the kernel's names of the sockets to a Chromium. Their copies in a forked child have the same names. */
 function pipesOf({ process }: ChromiumPage): string[] {
   const [, , , ...pipes] = process.stdio as unknown as { _handle: { fd: number } }[]
   return pipes.map(({ _handle }) => readlinkSync(`/proc/self/fd/${_handle.fd}`))
 }
 
-/** How many of them this process has open. */
+/** Returns how many of them this process has open. */
 function countHeld(names: readonly string[]): number {
   const paths = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`)
   const held = new Set(paths.filter((path) => existsSync(path)).map((path) => readlinkSync(path)))
   return names.filter((name) => held.has(name)).length
 }
 
-test('a holder finds nothing of what the one before it did, in the same Chromium', async () => {
+test('a holder finds no state of the previous one in the same Chromium', async () => {
   const pool = open()
   const first = await pidOf(pool)
   await pool.page(async (page) => {
@@ -74,7 +74,7 @@ test('HTML becomes a PDF', async () => {
   expect(pdf.toString('latin1')).toMatch(/^%PDF-/)
 })
 
-test('a Chromium that is killed is replaced, and its folder goes with it', async () => {
+test('a killed Chromium is replaced, and its folder is removed', async () => {
   const pool = open()
   const ends: unknown[] = []
   pool.on('destroy', ({ reason, error }) => ends.push(reason, String(error)))
@@ -86,11 +86,11 @@ test('a Chromium that is killed is replaced, and its folder goes with it', async
   expect(await pool.page((page) => page.evaluate('1 + 1'))).toBe(2)
   expect(() => lease.resource).toThrow('its resource was lost')
   expect(ends).toEqual(['lost', 'Error: Chromium ended (SIGKILL).'])
-  // Its helpers may outlive it for a while, and hold its pipes.
+  // Its helper processes may outlive it for a while, and keep its pipes open.
   await expect.poll(() => existsSync(folder), { timeout: 30_000 }).toBe(false)
 })
 
-test('where there is no Chromium, everyone is told at once', async () => {
+test('without a Chromium, all callers are rejected at once', async () => {
   const pool = open({ connection: { executablePath: '/nowhere/chromium' } })
   await expect(pool.acquire()).rejects.toMatchObject({
     code: 'FORKSAFE_CREATE_FAILED',
@@ -98,7 +98,7 @@ test('where there is no Chromium, everyone is told at once', async () => {
   })
 })
 
-test('a forked child lets go of the pipes, and has a Chromium of its own; the parent goes on', async () => {
+test('a forked child discards the pipes and starts its own Chromium, and the parent continues', async () => {
   const pool = open()
   const lease = await pool.acquire()
   const { page } = lease.resource
@@ -128,7 +128,7 @@ test('a forked child lets go of the pipes, and has a Chromium of its own; the pa
 test('a child that still has the pipes open does not keep the parent’s Chromium alive', async () => {
   const pool = open()
   const { process } = await pool.use((chromium) => chromium)
-  // Busy with something else: it neither notices nor reads.
+  // A busy child neither notices the fork nor reads.
   const busy = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   const child = await fork(busy, { afterFork: false, timeoutMillis: 110_000 })
   await pool.close()

@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 afterEach(() => vi.unstubAllEnvs())
 
-test('a function takes the pool or a transaction’s client', async () => {
+test('a function accepts the pool or the client of a transaction', async () => {
   const { balanceOf } = await import('../src/recipes/queryable.ts')
   expect(await balanceOf(recipes.pool, 'ann')).toBe(100)
   await recipes.pool.transaction(async (client) => {
@@ -36,7 +36,7 @@ test('a function takes the pool or a transaction’s client', async () => {
   })
 })
 
-test('a listener goes on after its connection was lost, and in a forked child', async () => {
+test('a listener continues after its connection was lost, and in a forked child', async () => {
   const { listen } = await import('../src/recipes/listen.ts')
   const { pool } = recipes
   const listening = "select pid from pg_stat_activity where query like 'listen %'"
@@ -66,7 +66,7 @@ test('a listener goes on after its connection was lost, and in a forked child', 
   })
   expect(inTheChild).toEqual(['one', 'two', 'three'])
   await expect.poll(() => heard, patient).toEqual(['one', 'two', 'three'])
-  // The server may not have heard of the child's end yet.
+  // The server may not have noticed the exit of the child yet.
   await expect.poll(pids, patient).toEqual(parents)
 
   abort.abort()
@@ -119,7 +119,7 @@ test('a named statement is prepared once for each connection', async () => {
   expect((await recipes.pool.query(prepared)).rows).toHaveLength(1)
 })
 
-test('a tenant sees what is his, and the next holder of the connection is nobody', async () => {
+test('a tenant sees only its own rows, and the next holder of the connection has no tenant', async () => {
   const { asTenant } = await import('../src/recipes/statements.ts')
   const { pool } = recipes
   const tenant = "select current_setting('app.tenant', true) as tenant"
@@ -127,7 +127,7 @@ test('a tenant sees what is his, and the next holder of the connection is nobody
   expect((await pool.query(tenant)).rows).toEqual([{ tenant: '' }])
 })
 
-test('a managed database is reached by TLS, with its own certificate and a token', async () => {
+test('a managed database is reached over TLS, with its own certificate and a token', async () => {
   const file = join(server.folder ?? '', 'ca-of-the-recipe.pem')
   await writeFile(file, server.ca ?? '')
   vi.stubEnv('DATABASE_HOST', 'localhost')
@@ -142,7 +142,7 @@ test('a managed database is reached by TLS, with its own certificate and a token
   expect(rows).toEqual([{ ssl: true }])
 })
 
-test('what a test did is undone, and its failure is not', async () => {
+test('the changes of a test are undone, and its failure is reported', async () => {
   const { undone } = await import('../src/recipes/undone.ts')
   const { balanceOf } = await import('../src/recipes/queryable.ts')
   await undone(async (db) => {
@@ -153,7 +153,7 @@ test('what a test did is undone, and its failure is not', async () => {
   await expect(undone(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
 })
 
-test('each acquire is recorded, with what came of it', async () => {
+test('each acquire is recorded with its outcome', async () => {
   const { measureWaits } = await import('../src/recipes/metrics.ts')
   const record = vi.fn<Parameters<typeof measureWaits>[0]>()
   measureWaits(record)
@@ -162,7 +162,7 @@ test('each acquire is recorded, with what came of it', async () => {
   expect(record).toHaveBeenCalledExactlyOnceWith(seconds, { pool: 'pg', outcome: 'ok' })
 })
 
-test('an add-on that forks lets the pools of the child go first', async () => {
+test('an add-on that forks makes the pools of the child discard first', async () => {
   const { forkWorker } = await import('../src/recipes/add-on.ts')
   const { pool } = recipes
   await pool.query('select 1')
@@ -180,7 +180,7 @@ test('an add-on that forks lets the pools of the child go first', async () => {
   expect(parents).toEqual([])
 })
 
-test('a module that is loaded again has the same pool', async () => {
+test('a module that is reloaded keeps the same pool', async () => {
   vi.stubEnv('DATABASE_URL', server.url)
   const first = await import('../src/recipes/hot-reload.ts')
   vi.resetModules()

@@ -11,19 +11,19 @@ const [major = 0] = process.versions.node.split('.').map(Number)
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'forksafe-example-'))
-  // The server's user must get in.
+  // The server's user must be able to enter the folder.
   chmodSync(folder, 0o755)
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
 describe.skipIf(major < 22)(
-  'Node 20 cannot load pg while it builds a snapshot; on a later one',
+  'after Node 20, which cannot load pg while it builds a snapshot',
   () => {
     test(
-      'the example builds, starts, tells how long it took, and leaves nothing behind',
+      'the example builds, starts, reports its times, and leaves nothing behind',
       { timeout: 120_000 },
       async () => {
-        // What is built: `npm test` builds first.
+        // The built program. `npm test` builds it first.
         const program = fileURLToPath(new URL('../dist/snapshot/main.js', import.meta.url))
         const env = { ...process.env, TMPDIR: folder }
         const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })

@@ -15,7 +15,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-test('what the first five minutes with PostgreSQL show is what comes', async () => {
+test('the first five minutes with PostgreSQL print what the guide shows', async () => {
   const server = await startPostgres({ own: true, tls: false })
   onTestFinished(() => server.stop())
   vi.stubEnv('DATABASE_URL', server.url)
@@ -29,7 +29,7 @@ test('what the first five minutes with PostgreSQL show is what comes', async () 
   ])
 })
 
-test('what the first five minutes with MySQL or MariaDB show is what comes', async () => {
+test('the first five minutes with MySQL or MariaDB print what the guide shows', async () => {
   const server = await startMariadb({ own: true, tls: false })
   onTestFinished(() => server.stop())
   const { user, host, port, database } = server
@@ -41,7 +41,7 @@ test('what the first five minutes with MySQL or MariaDB show is what comes', asy
   expect(rows).toEqual([{ balance: 90 }, { balance: 110 }])
 })
 
-test('what the first five minutes with Redis show is what comes', async () => {
+test('the first five minutes with Redis print what the guide shows', async () => {
   const server = await startRedis({ own: true, tls: false })
   onTestFinished(() => server.stop())
   vi.stubEnv('REDIS_URL', `redis://${server.host}:${server.port}`)
@@ -51,7 +51,7 @@ test('what the first five minutes with Redis show is what comes', async () => {
   expect(await pool.get('visits')).toBe('1')
 })
 
-test('at SIGTERM what is being served is answered, and then the pool closes', async () => {
+test('at SIGTERM requests in progress are answered, and then the pool closes', async () => {
   const postgres = await startPostgres({ own: true, tls: false })
   onTestFinished(() => postgres.stop())
   vi.stubEnv('DATABASE_URL', postgres.url)

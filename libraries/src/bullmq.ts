@@ -5,17 +5,17 @@ import { Redis } from 'ioredis'
 
 const url = process.env['REDIS_URL'] ?? ''
 
-/** For all else: transactions, WATCH, commands that block. */
+/** The pool for everything else: transactions, WATCH, blocking commands. */
 export const pool = createForkSafePool(redisDriver, { connection: url })
 
-/** BullMQ's own connections live as long as it does: they reconnect by themselves, and a command waits for that. */
+/** The options of BullMQ's own connections. They are permanent and reconnect by themselves, and commands wait for that. */
 function connect(): Redis {
   const redis = new Redis(url, { maxRetriesPerRequest: null })
   redis.on('error', (error) => console.error(error.message))
   return redis
 }
 
-/** A queue with a connection of its own. Call it again in a forked child: the parent's is not to be used there. */
+/** Creates a queue with its own connection. Call it again in a forked child, which must not use the parent's queue. */
 export function openQueue(name: string) {
   const connection = connect()
   const queue = new Queue(name, { connection })
@@ -26,7 +26,7 @@ export function openQueue(name: string) {
   return { queue, connection, close }
 }
 
-/** A worker with a connection of its own; BullMQ makes another of it, to block on. */
+/** Creates a worker with its own connection. BullMQ duplicates it for blocking commands. */
 export function openWorker(name: string, work: (job: Job) => Promise<unknown>) {
   const connection = connect()
   const worker = new Worker(name, work, { connection })
@@ -37,7 +37,7 @@ export function openWorker(name: string, work: (job: Job) => Promise<unknown>) {
   return { worker, connection, close }
 }
 
-/** In a forked child, first thing: closes the child's copy of the socket. The parent's connection goes on. */
+/** Closes a forked child's copy of the socket. Call it first in the child. The parent's connection remains open. */
 export function letGo(redis: Redis): void {
   redis.stream.destroy()
   redis.disconnect()

@@ -2,7 +2,7 @@ import { Pool } from '@forksafe/driver-pg'
 import { makeWorkerUtils, runTaskListOnce, type TaskList } from 'graphile-worker'
 
 export const pool = new Pool()
-// graphile-worker warns of a pool without these two, which this one can do without.
+// graphile-worker warns if a pool lacks these two listeners, which this pool does not need.
 pool.on('error', (error) => console.error(error.message))
 pool.on('connect', (client) => client.on('error', () => undefined))
 

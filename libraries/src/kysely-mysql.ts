@@ -6,5 +6,5 @@ interface Database {
 }
 
 export const pool = createPool({ uri: process.env['MYSQL_URL'] ?? '' })
-// It asks by callback: `pool.pool` is the one for that.
+// Kysely uses callbacks, which `pool.pool` supports.
 export const db = new Kysely<Database>({ dialect: new MysqlDialect({ pool: pool.pool }) })

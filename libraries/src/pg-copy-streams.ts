@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 
 export const pool = new Pool()
 
-/** Puts accounts into the table, in one COPY. */
+/** Inserts accounts into the table with one COPY. */
 export async function load(accounts: Iterable<[id: number, owner: string]>): Promise<void> {
   const client = await pool.connect()
   try {

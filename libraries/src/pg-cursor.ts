@@ -3,7 +3,7 @@ import Cursor from 'pg-cursor'
 
 export const pool = new Pool()
 
-/** Sums up as many numbers as there are, a thousand at a time. */
+/** Sums up any number of rows, a thousand at a time. */
 export async function sum(count: number): Promise<number> {
   const client = await pool.connect()
   try {

@@ -4,7 +4,7 @@ import QueryStream from 'pg-query-stream'
 
 export const pool = createForkSafePool(pgDriver, { connection: {} })
 
-/** Sums up as many numbers as there are, as they come. */
+/** Sums up any number of rows as they arrive. */
 export function sum(count: number): Promise<number> {
   return pool.use(async (client) => {
     const stream = client.query(new QueryStream('SELECT generate_series(1, $1) AS n', [count]))

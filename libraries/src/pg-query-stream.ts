@@ -3,7 +3,7 @@ import QueryStream from 'pg-query-stream'
 
 export const pool = new Pool()
 
-/** Sums up as many numbers as there are, as they come. */
+/** Sums up any number of rows as they arrive. */
 export async function sum(count: number): Promise<number> {
   const client = await pool.connect()
   try {

@@ -20,7 +20,7 @@ export const accounts = new EntitySchema<Account>({
 export const db = new DataSource({
   type: 'mysql',
   url: process.env['MYSQL_URL'] ?? '',
-  // It makes a pool of its own, with callbacks: by this.
+  // TypeORM creates a pool with callbacks through this driver.
   driver: { createPool: (options: PoolOptions) => createPool(options).pool },
   entities: [accounts],
 })

@@ -19,7 +19,7 @@ export const accounts = new EntitySchema<Account>({
 
 export const db = new DataSource({
   type: 'postgres',
-  // It makes a pool of its own: of this class.
+  // TypeORM creates a pool of this class.
   driver: { ...pg, Pool },
   entities: [accounts],
 })

@@ -13,7 +13,7 @@ describe('BullMQ beside the pool', () => {
     return opened
   }
 
-  test('a worker does what the queue is given, in a transaction of the pool', async () => {
+  test('a worker processes the jobs of the queue, in a transaction of the pool', async () => {
     const { queue } = openedQueue('transfers')
     await pool.mset('bull:ada', 100, 'bull:grace', 0)
     const { worker, close } = openWorker('transfers', async ({ data }) =>
@@ -29,7 +29,7 @@ describe('BullMQ beside the pool', () => {
     expect(pool.stats).toMatchObject({ borrowed: 0 })
   })
 
-  test('a transaction that a watched key ends, and the job is tried again', async () => {
+  test('a job is retried after a watched key ended its transaction', async () => {
     const { queue } = openedQueue('watched')
     await pool.set('bull:n', 1)
     const { worker, close } = openWorker('watched', ({ attemptsMade }) =>
@@ -46,7 +46,7 @@ describe('BullMQ beside the pool', () => {
     expect(await pool.get('bull:n')).toBe('12')
   })
 
-  test('a child has a queue and a pool of its own, and the parent goes on with both of its', async () => {
+  test('a child has its own queue and pool, and the parent keeps both of its own', async () => {
     const { queue, connection } = openedQueue('forked')
     await queue.waitUntilReady()
     const before = { pool: await idOf(), queue: await connection.client('ID') }

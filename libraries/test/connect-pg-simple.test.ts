@@ -29,7 +29,7 @@ describe('connect-pg-simple', () => {
     expect(await get('missing')).toBeUndefined()
   })
 
-  test('sees what a transaction has committed, and not what one has rolled back', async () => {
+  test('sees committed changes of a transaction, and not those that were rolled back', async () => {
     const client = await pool.connect()
     for (const [end, left] of [
       ['ROLLBACK', 1],
@@ -44,7 +44,7 @@ describe('connect-pg-simple', () => {
     client.release()
   })
 
-  test('a child keeps sessions on a connection of its own', async () => {
+  test('a child keeps sessions on its own connection', async () => {
     const parent = await sessionOf(pool)
     const child = await inChild(async () => {
       await set('second', 'grace')

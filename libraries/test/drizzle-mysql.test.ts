@@ -32,7 +32,7 @@ describe('Drizzle on MySQL', () => {
     expect(await balanceIn(pool, 'drizzle_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     const session = sql`SELECT CONNECTION_ID() AS id`
     await db.transaction(async (tx) => {
       const [before] = await tx.execute(session)

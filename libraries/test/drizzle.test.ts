@@ -32,7 +32,7 @@ describe('Drizzle', () => {
     expect(await balanceIn(pool, 'drizzle_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     const pid = sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`
     await db.transaction(async (tx) => {
       const { rows: before } = await tx.execute(pid)

@@ -14,12 +14,12 @@ describeSince([22, 18], 'graphile-worker', async () => {
   const tasks = {
     note: (payload: unknown): void => void done.push(payload),
   }
-  /** Each runs in the transaction of its client. */
+  /** Jobs that run in the transaction of a client. */
   const enqueue = 'SELECT graphile_worker.add_job($1, json_build_object($2::text, $3::int))'
 
-  test('adds a job in a transaction, and works it off', async () => {
+  test('adds a job in a transaction, and runs it', async () => {
     await utils.migrate()
-    // A task gets its number at its first run, which would wait for a transaction that gives it one.
+    // A task gets its number when it first runs, which would wait for an open transaction that assigns it.
     await workOff(tasks)
     const client = await pool.connect()
     await client.query('BEGIN')
@@ -32,7 +32,7 @@ describeSince([22, 18], 'graphile-worker', async () => {
     expect(done).toEqual([{ n: 1 }])
   })
 
-  test('a job whose transaction is rolled back is never done', async () => {
+  test('a job whose transaction is rolled back never runs', async () => {
     const client = await pool.connect()
     await client.query('BEGIN')
     await client.query(enqueue, ['note', 'n', 2])
@@ -42,7 +42,7 @@ describeSince([22, 18], 'graphile-worker', async () => {
     expect(done).toEqual([{ n: 1 }])
   })
 
-  test('a child works off a job of its own on connections of its own', async () => {
+  test('a child runs its own job on its own connections', async () => {
     const parent = await sessionOf(pool)
     const child = await inChild(async () => {
       await utils.addJob('note', { n: 3 })

@@ -32,7 +32,7 @@ describeSince([22, 0], 'Kysely on MySQL', async () => {
     expect(await balanceIn(pool, 'kysely_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     await db.transaction().execute(async (trx) => {
       const before = await sql<{ id: number }>`SELECT CONNECTION_ID() AS id`.execute(trx)
       await sql`INSERT INTO kysely_accounts VALUES (2, 'grace', 0)`.execute(trx)
@@ -50,7 +50,7 @@ describeSince([22, 0], 'Kysely on MySQL', async () => {
     ])
   })
 
-  test('reads rows as they come', async () => {
+  test('streams rows', async () => {
     const owners: string[] = []
     const rows = db.selectFrom('kysely_accounts').select('owner').orderBy('id').stream()
     for await (const { owner } of rows) owners.push(owner)

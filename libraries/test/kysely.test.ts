@@ -32,7 +32,7 @@ describeSince([22, 0], 'Kysely', async () => {
     expect(await balanceIn(pool, 'kysely_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     await db.transaction().execute(async (trx) => {
       const before = await sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`.execute(trx)
       await sql`INSERT INTO kysely_accounts VALUES (2, 'grace', 0)`.execute(trx)

@@ -29,7 +29,7 @@ describeSince([22, 12], 'pg-boss', async () => {
     expect(await fetched()).toEqual([{ to: 'ada' }])
   })
 
-  test('forgets a job whose transaction is rolled back', async () => {
+  test('does not send a job whose transaction is rolled back', async () => {
     const client = await pool.connect()
     const db = { executeSql: (text: string, values?: unknown[]) => client.query(text, values) }
     await client.query('BEGIN')
@@ -39,7 +39,7 @@ describeSince([22, 12], 'pg-boss', async () => {
     expect(await fetched()).toEqual([])
   })
 
-  test('a child sends and fetches on connections of its own', async () => {
+  test('a child sends and fetches on its own connections', async () => {
     const parent = await sessionOf(pool)
     const child = await inChild(async () => {
       await boss.send('letters', { to: 'grace' })

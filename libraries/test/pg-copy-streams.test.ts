@@ -15,7 +15,7 @@ describe('pg-copy-streams', () => {
       ({ owner }: { owner: string }) => owner,
     )
 
-  test('copies all of it', async () => {
+  test('copies all rows', async () => {
     await load([
       [1, 'ada'],
       [2, 'grace'],
@@ -24,7 +24,7 @@ describe('pg-copy-streams', () => {
     expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 })
   })
 
-  test('copies none of it where a line is refused, and the connection is good for more', async () => {
+  test('copies no row if a line is rejected, and the connection remains usable', async () => {
     await expect(
       load([
         [3, 'edsger'],
@@ -34,11 +34,11 @@ describe('pg-copy-streams', () => {
     expect(await owners()).toEqual(['ada', 'grace'])
   })
 
-  test('goes on with a COPY in a transaction while a child has one of its own', async () => {
+  test('continues a COPY in a transaction while a child runs its own', async () => {
     const client = await pool.connect()
     await client.query('BEGIN')
     const copy = client.query(copyFrom('COPY copied_accounts (id, owner) FROM STDIN'))
-    // In the child it fails, and an error that nobody listens to would end it.
+    // The COPY fails in the child, where an error without a listener would be fatal.
     const copied = new Promise((resolve, reject) => copy.on('finish', resolve).on('error', reject))
     copy.write('4\tbarbara\n')
     const child = await inChild(async () => {

@@ -28,7 +28,7 @@ describe('Prisma', () => {
     expect(await balanceIn(pool, 'prisma_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     await prisma.$transaction(async (tx) => {
       const before = await tx.$queryRaw`SELECT pg_backend_pid() AS pid`
       await tx.account.create({ data: { id: 2, owner: 'grace', balance: 0 } })
@@ -48,7 +48,7 @@ describe('Prisma', () => {
     ])
   })
 
-  test('leaves the pool to whoever made it', async () => {
+  test('does not end the pool', async () => {
     await prisma.$disconnect()
     expect(pool.ending).toBe(false)
   })

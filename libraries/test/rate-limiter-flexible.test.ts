@@ -6,12 +6,12 @@ import { sessionOf } from './support/accounts.ts'
 describe('rate-limiter-flexible', () => {
   afterAll(() => pool.end())
 
-  test('counts, and refuses past the limit', async () => {
+  test('counts, and rejects beyond the limit', async () => {
     expect(await limiter.consume('ada', 2)).toMatchObject({ consumedPoints: 2, remainingPoints: 1 })
     await expect(limiter.consume('ada', 2)).rejects.toMatchObject({ consumedPoints: 4 })
   })
 
-  test('counts on after a transaction that was rolled back', async () => {
+  test('continues to count after a transaction that was rolled back', async () => {
     const client = await pool.connect()
     await client.query('BEGIN')
     await client.query('DELETE FROM rate_limits')

@@ -12,7 +12,7 @@ describe('TypeORM on MySQL', () => {
   })
   afterAll(() => db.destroy())
 
-  test('makes its pool as it is told', () => {
+  test('creates its pool with the given options', () => {
     expect(Reflect.get(db.driver, 'pool')?.constructor).toBe(pool.pool.constructor)
   })
 
@@ -33,7 +33,7 @@ describe('TypeORM on MySQL', () => {
     expect(await balanceIn(pool, 'typeorm_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     await db.transaction(async (manager) => {
       const before: unknown = await manager.query('SELECT CONNECTION_ID() AS id')
       await manager.insert(accounts, { id: 2, owner: 'grace', balance: 0 })

@@ -12,7 +12,7 @@ describe('TypeORM', () => {
   })
   afterAll(() => db.destroy())
 
-  test('makes a pool of the class that it is given', () => {
+  test('creates a pool of the given class', () => {
     expect(db.driver).toHaveProperty('master', expect.any(Pool))
   })
 
@@ -33,7 +33,7 @@ describe('TypeORM', () => {
     expect(await balanceIn(pool, 'typeorm_accounts')).toBe(110)
   })
 
-  test('goes on with a transaction while a child has one of its own', async () => {
+  test('continues a transaction while a child runs its own', async () => {
     await db.transaction(async (manager) => {
       const before: unknown = await manager.query('SELECT pg_backend_pid() AS pid')
       await manager.insert(accounts, { id: 2, owner: 'grace', balance: 0 })

@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
 
-// In place of this file: the client of your service, from npm or your own.
+// Replace this file by the client of your service, from npm or your own.
 
-/** Where the service is, and what it wants to hear first. */
+/** The address of the service, and its password. */
 export interface LineAddress {
   readonly host: string
   readonly port: number
@@ -14,9 +14,9 @@ interface Asker {
   reject(error: Error): void
 }
 
-/** One connection: each line is answered by one, in order. */
+/** One connection. The service answers each line by one line, in order. */
 export class LineClient {
-  /** What a process lets go of; with TLS, the bare socket under it. */
+  /** The socket that `discard` destroys. With TLS, this must be the bare socket under it. */
   readonly socket = new Socket()
   /** Resolves once the connection has ended, with the reason. */
   readonly ended: Promise<Error>
@@ -32,7 +32,7 @@ export class LineClient {
     })
     this.ended = new Promise((resolve) => {
       let reason = new Error('The connection ended.')
-      // Without a listener an error would end the process.
+      // Without a listener, an error would crash the process.
       this.socket.on('error', (error) => (reason = error))
       this.socket.on('close', () => {
         for (const asker of this.#askers.splice(0)) asker.reject(reason)
@@ -49,7 +49,7 @@ export class LineClient {
     })
   }
 
-  /** Says goodbye; resolves once the connection is closed. */
+  /** Ends the connection politely. Resolves when it is closed. */
   async quit(): Promise<void> {
     if (this.socket.writable) this.socket.end('quit\n')
     await this.ended

@@ -3,12 +3,12 @@ import { afterAll, expect, test } from 'vitest'
 import { lineDriver } from '../src/index.ts'
 import { startServer } from './server.ts'
 
-// What the suite cannot know: the verbs that are yours.
+// Tests of your own methods, which the suite does not know.
 
 const server = await startServer()
 afterAll(() => server.stop())
 
-test('ask() asks on whichever connection is free', async () => {
+test('ask() uses a free connection', async () => {
   const connection = { host: '127.0.0.1', port: server.port, password: 'secret' }
   const pool = createForkSafePool(lineDriver, { connection, max: 2 })
   const asked = ['one', 'two', 'three'].map((word) => pool.ask(`echo ${word}`))

@@ -1,5 +1,5 @@
-// In place of this file: what starts a real server of yours. It must be a process of its own, because the suite forks the
-// one that the tests run in. It ends with that process, when its standard input does.
+// Replace this file by a real server of your service. It must run in a separate process, because the suite forks the process of
+// the tests. It exits when its standard input ends, and so together with that process.
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 

@@ -9,7 +9,7 @@ export interface Comparison {
   readonly forksafe: Tally
 }
 
-/** Runs the same work over both pools, against a PostgreSQL that lives as long as this takes. */
+/** Runs the same work over both pools, on a private PostgreSQL that is removed afterwards. */
 export async function compare(
   signal: AbortSignal,
   say: (step: string) => void,

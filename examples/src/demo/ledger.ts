@@ -1,22 +1,22 @@
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import type { Found } from './scene.ts'
 
-/** Process 0 is the parent. */
+/** The number of a process. 0 is the parent. */
 export type Entry =
   | { readonly what: 'right'; readonly process: number }
-  /** `owner` is the process whose row came; `undefined` if none did. */
+  /** An answer. `owner` is the process that the row belongs to; `undefined` if there was no row. */
   | { readonly what: 'wrong'; readonly process: number; readonly owner: number | undefined }
   | { readonly what: 'error'; readonly process: number; readonly message: string }
-  /** A child ended before its time, or an error that nothing caught reached the parent. */
+  /** A child crashed, or an uncaught error reached the parent. */
   | { readonly what: 'crash'; readonly process: number; readonly message: string }
-  /** What the parent found when all was over. */
+  /** The findings of the parent at the end. */
   | { readonly what: 'found'; readonly found: Found }
-  /** A fork cannot be made here: the parent was alone. */
+  /** The machine does not support forks, so the parent worked alone. */
   | { readonly what: 'unforked'; readonly reason: string }
 
 /**
- * A file to which the parent and its children append a line for everything that happens, as it happens: nothing that a
- * process has seen is lost if it crashes or hangs.
+ * A file to which the parent and its children append a line for each event, as it happens. So no observation is lost if a
+ * process crashes or hangs.
  */
 export class Ledger {
   readonly #fd: number

@@ -1,4 +1,4 @@
-// The same work over a plain pg.Pool and over a forksafe pool, in a process that forks: `main.js [--json]`.
+// Runs the same work over a plain pg.Pool and over a forksafe pool, in a process that forks: `main.js [--json]`.
 import { parseArgs } from 'node:util'
 import { compare } from './compare.ts'
 import { INTRODUCTION, jsonLine, report } from './report.ts'
@@ -22,7 +22,7 @@ try {
   process.exitCode = isFlawless(comparison.forksafe) ? 0 : 1
 } catch (error) {
   process.exitCode = 1
-  // Everything is stopped: end the way one does who is interrupted.
+  // Everything is stopped: exit like an interrupted process.
   if (interruption.signal.aborted) process.kill(process.pid, interruption.signal.reason as string)
   else console.error(messageOf(error))
 }

@@ -1,4 +1,4 @@
-// One of the two runs, in a process of its own that forks: `parent.js <kind> <url> <ledger>`.
+// Executes one of the two runs, in a separate process that forks: `parent.js <kind> <url> <ledger>`.
 import { fork, forkSupported } from '@forksafe/testkit'
 import { Ledger } from './ledger.ts'
 import { CHILDREN, LIMIT_MILLIS } from './plan.ts'
@@ -10,9 +10,9 @@ import { runQueries } from './workload.ts'
 const [kind, url, ledgerPath] = process.argv.slice(2) as [Kind, string, string]
 const ledger = new Ledger(ledgerPath)
 
-// Whoever started this is gone. The children go with this process.
+// The process that started this one has exited. The children exit with this process.
 process.on('disconnect', () => process.exit(1))
-// It would be the end of an ordinary program. This one has to tell the rest of the story.
+// An ordinary program would crash here. This one must continue, to report the rest.
 process.on('uncaughtException', (error) => noteCrash(0, error))
 
 try {
@@ -21,7 +21,7 @@ try {
   noteCrash(0, error)
   process.exitCode = 1
 }
-// Connections that a fork has spoilt might never close.
+// Connections that a fork has corrupted might never close.
 process.exit()
 
 async function run(): Promise<void> {

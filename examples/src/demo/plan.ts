@@ -1,11 +1,11 @@
-/** What both pools are put through, the same for each. */
+/** The parameters of the work, the same for both pools. */
 export const CHILDREN = 3
 export const QUERIES_PER_PROCESS = 300
-/** Per pool. */
+/** The number of connections of each pool. */
 export const CONNECTIONS = 6
-/** Per process. More than connections, so that some always wait for one. */
+/** The number of callers in each process. There are more callers than connections, so that some always wait. */
 export const CALLERS = 8
-/** A caller's pause between two queries, at random: the processes must not fall into step. */
+/** The maximum random pause of a caller between two queries. It prevents the processes from running in lockstep. */
 export const MAX_PAUSE_MILLIS = 2
-/** Per process; many times what the work takes. What is unanswered then stays so. */
+/** The time limit of each process: many times the duration of the work. Queries without an answer then remain unanswered. */
 export const LIMIT_MILLIS = 10_000

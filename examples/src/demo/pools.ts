@@ -15,7 +15,7 @@ export interface Borrowed extends Queryable {
   release(): void
 }
 
-/** What the demo asks of a pool. pg's own has it as it is. */
+/** The part of a pool that the demo uses, as pg's own has it. */
 export interface AnyPool extends Queryable {
   connect(): Promise<Borrowed>
   end(): Promise<void>
@@ -26,9 +26,9 @@ export function openPool(kind: Kind, url: string): AnyPool {
 }
 
 function plainPool(url: string): AnyPool {
-  // An idle connection is kept for as long as in the other pool.
+  // The same idle timeout as in the other pool.
   const pool = new Pool({ connectionString: url, max: CONNECTIONS, idleTimeoutMillis: 60_000 })
-  // As pg's manual says: else the end of an idle connection ends the process. Queries have their errors from elsewhere.
+  // Required by pg's manual: otherwise the end of an idle connection crashes the process. Queries report their own errors.
   pool.on('error', () => undefined)
   return pool
 }

@@ -11,7 +11,7 @@ export const INTRODUCTION = [
   'Parent and children all go on using the pool.',
 ].join('\n')
 
-/** For people. */
+/** Formats the result for people. */
 export function report({ postgresVersion, plain, forksafe }: Comparison, colour: boolean): string {
   const { unforked } = forksafe
   const cast =
@@ -40,7 +40,7 @@ function notForked(reason: string): string[] {
   ]
 }
 
-/** For programs: one line. */
+/** Formats the result for programs, in one line. */
 export function jsonLine({ plain, forksafe }: Comparison): string {
   return JSON.stringify({
     processes: forksafe.processes,

@@ -9,19 +9,19 @@ import type { Kind } from './pools.ts'
 import { type Tally, tally } from './tally.ts'
 
 /**
- * A child of fork(2) has none of V8's helper threads and must never wait for one: V8 does all work in the main thread
- * (`--single-threaded`), and what it hands over all the same nobody needs to take (one thread: with more of them, the
- * lock in between may have been copied in a state that never ends).
+ * A child of fork(2) has none of V8's helper threads and must never wait for one. So V8 does all work in the main thread
+ * (`--single-threaded`), and there is only one helper thread (with more of them, the child may inherit a lock between them in
+ * a locked state).
  */
 const FORKABLE = ['--v8-pool-size=1', '--single-threaded']
 
-/** Setting the scene, working, and looking what is left; a parent that hangs must not hang the demo. */
+/** The time limit of a run: setup, work and checks. A parent that hangs must not hang the demo. */
 const RUN_LIMIT_MILLIS = LIMIT_MILLIS + 20_000
 
-/** Runs the work over one kind of pool, in a process of its own: what it wrecks is wrecked there. */
+/** Runs the work over one kind of pool, in a separate process, so that its damage is contained. */
 export async function run(kind: Kind, server: PostgresServer, signal: AbortSignal): Promise<Tally> {
   if (server.folder === undefined) throw new Error('Expected a server of our own')
-  // It goes with the server, however this process ends.
+  // It is removed together with the server, however this process ends.
   const ledger = join(server.folder, `${kind}.ledger`)
   writeFileSync(ledger, '')
   const end = await parent([kind, server.url, ledger], signal)
@@ -32,7 +32,7 @@ export async function run(kind: Kind, server: PostgresServer, signal: AbortSigna
 async function parent(args: readonly string[], signal: AbortSignal): Promise<Entry[]> {
   const program = fileURLToPath(new URL('./parent.js', import.meta.url))
   const child = spawn(process.execPath, [...FORKABLE, program, ...args], {
-    // The channel tells it when this process is gone.
+    // Through the channel, it notices when this process has exited.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     signal,
     timeout: RUN_LIMIT_MILLIS,

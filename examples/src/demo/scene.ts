@@ -5,10 +5,10 @@ import type { AnyPool, Queryable } from './pools.ts'
 import { messageOf, within } from './within.ts'
 
 const LOOK_MILLIS = 3_000
-/** Longer than it takes to fork: the answer comes when every process listens. */
+/** Longer than a fork takes, so that the answer arrives when every process listens. */
 const IN_FLIGHT_SECONDS = 0.5
 
-/** What has become of what the parent held. Where it was kept there is nothing to say. */
+/** The problems with what the parent held. Absent if it was kept. */
 export interface Found {
   readonly backendsKept: number
   readonly transactionLost?: string | undefined
@@ -16,8 +16,8 @@ export interface Found {
 }
 
 /**
- * Has the parent hold what one holds at the moment of a fork: a full pool, an open transaction, a query in flight.
- * The function that comes back looks what has become of them.
+ * Makes the parent hold what programs hold at the moment of a fork: a full pool, an open transaction, a query in flight.
+ * Returns a function that checks what happened to them.
  */
 export async function setScene(
   pool: AnyPool,
@@ -30,7 +30,7 @@ export async function setScene(
   return async () => ({
     inFlightLost: await reasonAgainst(checkQuery),
     transactionLost: await reasonAgainst(checkTransaction),
-    // Last, since it borrows every connection at once.
+    // This comes last, because it borrows all connections.
     backendsKept: await countBackends(),
   })
 }
@@ -44,13 +44,13 @@ async function reasonAgainst(check: () => Promise<void>): Promise<string | undef
   }
 }
 
-/** A backend is the server's process for one connection; its pid tells it from any other. */
+/** Returns the pid of the server's process for a connection, which identifies the connection. */
 async function fillPool(pool: AnyPool): Promise<() => Promise<number>> {
   const before = new Set(await backendsOf(pool))
   return async () => new Set((await backendsOf(pool)).filter((pid) => before.has(pid))).size
 }
 
-/** Borrows every connection at once. */
+/** Borrows all connections at once. */
 async function backendsOf(pool: AnyPool): Promise<number[]> {
   const clients = await settledInTime(Array.from({ length: CONNECTIONS }, () => pool.connect()))
   const pids = await settledInTime(
@@ -65,7 +65,7 @@ async function backendsOf(pool: AnyPool): Promise<number[]> {
   return pids
 }
 
-/** Those that fail or do not come are told by the number of those that do. */
+/** Returns the results of the promises that fulfil. The number of the others follows from theirs. */
 async function settledInTime<T>(all: Promise<T>[]): Promise<T[]> {
   const settled = await Promise.allSettled(all.map((each) => within(LOOK_MILLIS, each)))
   return settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
@@ -101,7 +101,7 @@ function expectSame(what: string, before: unknown, now: unknown): void {
   if (now !== before) throw new Error(`Its ${what} was ${String(before)} and is ${String(now)}`)
 }
 
-/** Asks over a connection of its own: the pool is what is in doubt. */
+/** Queries over a separate connection, because the pool is under test. */
 async function expectCommitted(url: string, table: string): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
@@ -116,7 +116,7 @@ async function startQuery(pool: AnyPool): Promise<() => Promise<void>> {
   const tag = 'in flight'
   const answer = pool.query('select $1 as tag from pg_sleep($2)', [tag, IN_FLIGHT_SECONDS]).then(
     ({ rows }) => ({ tag: rows[0]?.['tag'] }),
-    // Looked at later, when the children are gone.
+    // It is checked later, when the children have exited.
     (error: unknown) => ({ error }),
   )
   while (!(await isSleeping(pool))) await sleep(5)

@@ -1,7 +1,7 @@
 import { CHILDREN, CONNECTIONS, QUERIES_PER_PROCESS } from './plan.ts'
 import type { Tally } from './tally.ts'
 
-/** What was seen, in words; the same words for either pool. */
+/** Describes a result in words, in the same way for both pools. */
 export function sentences(tally: Tally): string[] {
   return [...ofQueries(tally), ...ofProcesses(tally), ...ofParent(tally)]
 }

@@ -2,7 +2,7 @@ import type { Entry } from './ledger.ts'
 import { CHILDREN, CONNECTIONS, QUERIES_PER_PROCESS } from './plan.ts'
 import type { Found } from './scene.ts'
 
-/** What became of queries: the four add up to how many there were. */
+/** The outcomes of queries. The four numbers add up to the number of queries. */
 export interface Counts {
   readonly right: number
   readonly wrong: number
@@ -10,28 +10,28 @@ export interface Counts {
   readonly unanswered: number
 }
 
-/** What a run came to; the counts are those of all processes. */
+/** The result of a run. The counts are those of all processes. */
 export interface Tally extends Counts {
   readonly processes: number
-  /** The same four for each process, the parent first. */
+  /** The counts of each process, the parent first. */
   readonly byProcess: readonly Counts[]
-  /** Of the wrong answers, those that another process had asked for. */
+  /** The number of wrong answers that belonged to another process. */
   readonly foreign: number
-  /** What the errors said, the most frequent first. */
+  /** The error messages, the most frequent first. */
   readonly errorMessages: readonly string[]
-  /** What ended each child that ended before its time. */
+  /** The cause of death of each child that crashed. */
   readonly childCrashes: readonly string[]
-  /** Errors that nothing in the parent caught, and what ended it, if it did not live to the end. */
+  /** The uncaught errors of the parent, and its cause of death, if it crashed. */
   readonly parentCrashes: readonly string[]
   readonly backendsKept: number
-  /** Why not; `undefined` where it was kept. */
+  /** The reason why it was not kept; `undefined` if it was. */
   readonly transactionLost: string | undefined
   readonly inFlightLost: string | undefined
-  /** Why no process was forked; `undefined` where they were. */
+  /** The reason why no process was forked; `undefined` if there were forks. */
   readonly unforked: string | undefined
 }
 
-/** The parent did not live to look. */
+/** The findings of a parent that crashed before it could check. */
 const NOTHING_FOUND: Found = {
   backendsKept: 0,
   transactionLost: 'the parent is gone',
@@ -63,7 +63,7 @@ export function tally(entries: readonly Entry[]): Tally {
   }
 }
 
-/** Whether every query had its own answer, and the parent has kept what it held. */
+/** Tells whether every query had its own answer, and the parent kept what it held. */
 export function isFlawless(tally: Tally): boolean {
   return (
     tally.right === tally.processes * QUERIES_PER_PROCESS &&

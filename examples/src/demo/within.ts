@@ -1,9 +1,9 @@
-/** Its time was up. */
+/** The work took too long. */
 export class LateError extends Error {
   override readonly name = 'LateError'
 }
 
-/** Settles as `work` does. @throws {LateError} when the time is up. */
+/** Settles like `work`. @throws {LateError} if it takes too long. */
 export async function within<T>(millis: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

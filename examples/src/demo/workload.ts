@@ -4,7 +4,7 @@ import { CALLERS, LIMIT_MILLIS, MAX_PAUSE_MILLIS, QUERIES_PER_PROCESS } from './
 import type { Queryable } from './pools.ts'
 import { LateError, messageOf, within } from './within.ts'
 
-/** One process's queries, over its pool. */
+/** Runs the queries of one process over its pool. */
 export async function runQueries(pool: Queryable, process: number, ledger: Ledger): Promise<void> {
   const deadline = performance.now() + LIMIT_MILLIS
   const timeIsUp = () => performance.now() > deadline
@@ -13,7 +13,7 @@ export async function runQueries(pool: Queryable, process: number, ledger: Ledge
   async function call(): Promise<void> {
     while (asked < QUERIES_PER_PROCESS && !timeIsUp()) {
       const entry = await ask(pool, process, asked++)
-      // What comes too late is unanswered.
+      // An answer that is too late counts as unanswered.
       if (!timeIsUp()) ledger.write(entry)
       await sleep(Math.random() * MAX_PAUSE_MILLIS)
     }
@@ -23,12 +23,12 @@ export async function runQueries(pool: Queryable, process: number, ledger: Ledge
   try {
     await within(LIMIT_MILLIS, callers)
   } catch (error) {
-    // Some were never answered: they are not in the ledger.
+    // Queries without an answer are not in the ledger.
     if (!(error instanceof LateError)) throw error
   }
 }
 
-/** Asks for a tag that no other query has, so that the answer tells whose it is. */
+/** Selects a tag that is unique to the query, so that the answer shows whose it is. */
 async function ask(pool: Queryable, process: number, number: number): Promise<Entry> {
   const tag = `${process}/${number}`
   try {

@@ -1,11 +1,11 @@
 import { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 
-/** Where a memcached is. */
+/** The address of a memcached server. */
 export interface MemcachedAddress {
   readonly host: string
   readonly port: number
-  /** With TLS, if there are options for it. */
+  /** The options of TLS, if it is used. */
   readonly tls?: ConnectionOptions
 }
 
@@ -15,15 +15,15 @@ interface Asker {
 }
 
 interface Answer {
-  /** The first line. */
+  /** The first line of the answer. */
   readonly line: string
-  /** What follows a `VALUE`. */
+  /** The data of a `VALUE`. */
   readonly value?: string
 }
 
-/** One connection to a memcached, over its text protocol: it answers each command, in order. */
+/** One connection to memcached, over its text protocol, in which commands are answered in order. */
 export class MemcachedClient {
-  /** The bare socket, also under TLS. */
+  /** The bare socket, also with TLS. */
   readonly socket = new Socket()
   /** Resolves once the connection has ended, with the reason. */
   readonly ended: Promise<Error>
@@ -38,7 +38,7 @@ export class MemcachedClient {
     this.ended = new Promise((resolve) => {
       let reason = new Error('The connection ended.')
       const fail = (error: Error): void => void (reason = error)
-      // Without a listener an error would end the process.
+      // Without a listener, an error would crash the process.
       this.#stream.on('error', fail)
       if (this.#stream !== this.socket) this.socket.on('error', fail)
       this.socket.on('close', () => {
@@ -52,19 +52,19 @@ export class MemcachedClient {
     return (await this.#ask('version')).line
   }
 
-  /** The value of a key, if it has one. */
+  /** Returns the value of a key, if there is one. */
   async get(key: string): Promise<string | undefined> {
     return (await this.#ask(`get ${checked(key)}`)).value
   }
 
-  /** Keeps a value for that many seconds; for as long as there is room, where they are 0. */
+  /** Stores a value for some seconds. With 0, for as long as there is room. */
   async set(key: string, value: string, seconds = 0): Promise<void> {
     const head = `set ${checked(key)} 0 ${seconds} ${Buffer.byteLength(value)}`
     const { line } = await this.#ask(`${head}\r\n${value}`)
     if (line !== 'STORED') throw new Error(line)
   }
 
-  /** Says goodbye; resolves once the connection is closed. */
+  /** Ends the connection politely. Resolves when it is closed. */
   async quit(): Promise<void> {
     if (this.#stream.writable) this.#stream.write('quit\r\n')
     await this.ended
@@ -88,7 +88,7 @@ export class MemcachedClient {
     }
   }
 
-  /** The next answer, once it is whole. */
+  /** Returns the next answer, if it is complete. */
   #next(): Answer | undefined {
     const end = this.#received.indexOf('\r\n')
     if (end < 0) return undefined
@@ -107,7 +107,7 @@ export class MemcachedClient {
   }
 }
 
-/** A key with a space or a line break in it would be another command. */
+/** Rejects a key with a space or a line break, which would change the command. */
 function checked(key: string): string {
   if (/^[\x21-\x7e]{1,250}$/.test(key)) return key
   throw new TypeError(

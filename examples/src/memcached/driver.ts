@@ -8,7 +8,7 @@ export const memcachedDriver = defineDriver({
     const client = new MemcachedClient(address)
     signal.addEventListener('abort', () => client.socket.destroy())
     try {
-      await client.version() // A server that is full accepts, says so, and hangs up.
+      await client.version() // A full server accepts the connection, sends an error and closes.
       return client
     } catch (error) {
       client.socket.destroy()

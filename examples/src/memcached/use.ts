@@ -7,7 +7,7 @@ await using pool = createForkSafePool(memcachedDriver, {
   max: 4,
 })
 
-await pool.set('greeting', 'hello', 60) // a method of the driver, on whichever connection is free
+await pool.set('greeting', 'hello', 60) // a method of the driver, on any free connection
 const greeting: string | undefined = await pool.get('greeting')
 const version = await pool.use((client) => client.version()) // the resource, borrowed for the callback
 console.log(greeting, version)

@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium, type ConnectOverCDPTransport, type Page } from 'playwright-core'
 
-/** What to start. */
+/** The executable and its options. */
 export interface ChromiumOptions {
   readonly executablePath: string
-  /** More arguments: `--no-sandbox`, where it runs as root. */
+  /** Additional arguments, such as `--no-sandbox` if it runs as root. */
   readonly args?: readonly string[]
 }
 
 /**
- * A headless Chromium of its own for each page, so that a page which hangs or eats all memory is nobody else's. Its two
- * pipes are sockets to Node: it ends when the last copy of them is closed.
+ * A headless Chromium with one page, so that a page which hangs or uses all memory does not affect others. Its two
+ * pipes are sockets to Node. It exits when the last copy of them is closed.
  */
 export class ChromiumPage {
   readonly process: ChildProcess
@@ -33,15 +33,15 @@ export class ChromiumPage {
       { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
     )
     this.#pipes = [this.process.stdio[3] as Socket, this.process.stdio[4] as Socket]
-    // Without a listener an error would end the process; what it means is told by the end of Chromium.
+    // Without a listener, an error would crash the process. The exit of Chromium is reported separately.
     for (const each of [this.process, ...this.#pipes]) each.on('error', () => undefined)
-    // Only the process that started it is told of its end.
+    // Only the process that started Chromium is notified of its exit.
     this.process.once('close', () => {
       rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10 })
     })
   }
 
-  /** Waits until there is a page. */
+  /** Waits until a page is open. */
   async open(): Promise<void> {
     await once(this.process, 'spawn')
     const transport = new PipeTransport(...this.#pipes)
@@ -54,14 +54,14 @@ export class ChromiumPage {
     return this.#page
   }
 
-  /** A new page, without cookies, storage, routes and listeners of the one before. */
+  /** Opens a new page, without the cookies, storage, routes and listeners of the previous one. */
   async renew(): Promise<void> {
     await this.#page?.context().close()
     const context = await this.#browser?.newContext()
     this.#page = await context?.newPage()
   }
 
-  /** Tells Chromium to end; resolves once it is gone. To close the pipes may not do: a forked child may have copies. */
+  /** Tells Chromium to exit. Resolves when it has. Closing the pipes is not enough, because a forked child may have copies. */
   async close(): Promise<void> {
     const { exitCode, signalCode } = this.process
     if (exitCode !== null || signalCode !== null) return
@@ -76,14 +76,14 @@ export class ChromiumPage {
     for (const pipe of this.#pipes) pipe.destroy()
   }
 
-  /** Whether it holds this process open. */
+  /** Sets whether it keeps this process alive. */
   hold(held: boolean): void {
     const verb = held ? 'ref' : 'unref'
     for (const each of [this.process, ...this.#pipes]) each[verb]()
   }
 }
 
-/** Chromium's protocol over its pipes: messages in JSON, with a zero byte after each. */
+/** Chromium's protocol over its pipes: JSON messages, each followed by a zero byte. */
 class PipeTransport implements ConnectOverCDPTransport {
   onmessage?: (message: object) => void
   onclose?: (reason?: string) => void
@@ -109,7 +109,7 @@ class PipeTransport implements ConnectOverCDPTransport {
     const [first = '', ...rest] = text.split('\0')
     const messages = [this.#received + first, ...rest]
     this.#received = messages.pop() ?? ''
-    // Each in a turn of its own: Playwright counts on what follows an answer to be done before the next event.
+    // One message per turn: Playwright expects the continuation of an answer to run before the next event.
     for (const message of messages) {
       setImmediate(() => this.onmessage?.(JSON.parse(message) as object))
     }

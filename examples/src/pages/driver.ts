@@ -6,7 +6,7 @@ export const pageDriver = defineDriver({
   name: 'pages',
   async create(options: ChromiumOptions, { signal }) {
     const chromium = new ChromiumPage(options)
-    // Its pipes and not the process: in a forked child that is the parent's, and at work.
+    // Only the pipes, not the process: in a forked child, the process belongs to the parent.
     signal.addEventListener('abort', () => chromium.letGo())
     try {
       await chromium.open()
@@ -27,7 +27,7 @@ export const pageDriver = defineDriver({
   unref: (chromium) => chromium.hold(false),
   classify: (error) => (/ENOENT|EACCES/.test(String(error)) ? 'fatal' : 'transient'),
   methods: (pool) => ({
-    /** Runs `work` with a page that is fresh, and thrown away after it. */
+    /** Runs `work` with a new page, which is closed afterwards. */
     page: <T>(work: (page: Page) => Promise<T>) => pool.use(({ page }) => work(page)),
     /** Prints HTML as a PDF. */
     pdf: (html: string) =>

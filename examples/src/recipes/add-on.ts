@@ -1,7 +1,7 @@
 import { afterFork } from '@forksafe/core'
 
 export interface Addon {
-  /** `fork()`, and in the child `uv_loop_fork()`. Returns the child's pid; in the child, 0. */
+  /** Calls `fork()`, and in the child `uv_loop_fork()`. Returns the child's pid, or 0 in the child. */
   fork(): number
 }
 

@@ -3,12 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pool } from './pool.ts'
 
 // #region busy
-/** Whether the pool, and not the request, is the reason why it failed. */
+/** Tells whether a request failed because of the pool. */
 export function isBusy(error: unknown): boolean {
   return error instanceof QueueFullError || error instanceof AcquireTimeoutError
 }
 
-/** For Express: `app.use(whenBusy)`, after the routes. */
+/** Error handler for Express: `app.use(whenBusy)`, after the routes. */
 export function whenBusy(
   error: unknown,
   _request: IncomingMessage,

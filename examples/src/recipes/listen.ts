@@ -1,6 +1,6 @@
 import { pool } from './pool.ts'
 
-/** Listens until `signal` aborts: on a new connection whenever the last one has ended. */
+/** Listens until `signal` aborts. If the connection ends, continues on a new one. */
 export async function listen(
   channel: string,
   heard: (payload: string | undefined) => void,
@@ -10,7 +10,7 @@ export async function listen(
     const lease = await pool.acquire({ signal, timeoutMillis: Infinity, leakDetectionMillis: 0 })
     const client = lease.resource
     const ended = new Promise((resolve) => client.once('end', resolve))
-    const stop = (): void => lease.destroy() // Nobody else may get a connection that listens.
+    const stop = (): void => lease.destroy() // No other caller may get a connection that listens.
     signal.addEventListener('abort', stop, { once: true })
     try {
       client.on('notification', ({ payload }) => heard(payload))

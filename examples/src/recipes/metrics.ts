@@ -6,7 +6,7 @@ interface Acquired {
   readonly error?: unknown
 }
 
-/** `record` is what your library has to observe a histogram. */
+/** Records the duration of each acquire. `record` is the function of your metrics library that observes a histogram. */
 export function measureWaits(
   record: (seconds: number, labels: { pool: string; outcome: 'ok' | 'error' }) => void,
 ): void {

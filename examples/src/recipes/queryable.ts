@@ -1,6 +1,6 @@
 import type { QueryResult, QueryResultRow } from 'pg'
 
-/** The pool, or the client of a transaction. */
+/** The pool or the client of a transaction. */
 export interface Queryable {
   query<R extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<R>>
 }

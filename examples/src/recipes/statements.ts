@@ -13,7 +13,7 @@ export async function balanceOf(owner: string): Promise<number | undefined> {
 // #endregion
 
 // #region tenant
-/** Row-level security sees the tenant as `current_setting('app.tenant')`. */
+/** Runs `work` as a tenant, which row-level security reads by `current_setting('app.tenant')`. */
 export function asTenant<T>(tenant: string, work: (db: Queryable) => Promise<T>): Promise<T> {
   return pool.transaction(async (client) => {
     await client.query("select set_config('app.tenant', $1, true)", [tenant])

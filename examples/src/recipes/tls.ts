@@ -2,7 +2,7 @@ import { createForkSafePool } from '@forksafe/core'
 import { pgDriver } from '@forksafe/driver-pg'
 import { readFile } from 'node:fs/promises'
 
-/** The provider's: a token that is valid for some minutes, or a password that is rotated. */
+/** Returns the provider's token, which is valid for some minutes, or a password that is rotated. */
 async function token(): Promise<string> {
   return process.env.DATABASE_PASSWORD ?? ''
 }

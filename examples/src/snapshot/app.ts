@@ -1,10 +1,10 @@
-// A program that prepares itself, then answers one question: started cold, or from a snapshot of the prepared program.
+// A program that prepares itself, then runs one query. It starts cold, or from a snapshot of the prepared program.
 import { startupSnapshot } from 'node:v8'
 import { createForkSafePool } from '@forksafe/core'
 import { pgDriver } from '@forksafe/driver-pg'
 
 const pool = createForkSafePool(pgDriver, {
-  // A function is asked in each process, whose environment is its own.
+  // A function is called in each process, with the environment of that process.
   connection: () => process.env.DATABASE_URL ?? '',
   min: 2,
 })

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build as bundle } from 'esbuild'
 
-/** Puts the program and all that it imports into one script: while a snapshot is built there are no other modules. */
+/** Bundles the program and its imports into one script, because no other modules can be loaded while a snapshot is built. */
 export async function bundleApp(folder: string): Promise<string> {
   const script = join(folder, 'app.cjs')
   await bundle({
@@ -13,15 +13,15 @@ export async function bundleApp(folder: string): Promise<string> {
     bundle: true,
     platform: 'node',
     format: 'iife',
-    // Add-ons cannot be in a snapshot; koffi is loaded after the start, where it is installed.
+    // A snapshot cannot contain add-ons. If koffi is installed, it is loaded after the start.
     external: ['koffi', 'pg-native'],
-    // A bundle has no place of its own, and core knows that.
+    // A bundle has no location, which core handles.
     logOverride: { 'empty-import-meta': 'silent' },
   })
   return script
 }
 
-/** `node --snapshot-blob app.blob --build-snapshot app.cjs` */
+/** Runs `node --snapshot-blob app.blob --build-snapshot app.cjs`. */
 export async function buildSnapshot(script: string, env: NodeJS.ProcessEnv): Promise<string> {
   const blob = script.replace(/\.cjs$/, '.blob')
   const args = ['--snapshot-blob', blob, '--build-snapshot', script]

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** What one start of the program printed, and how long it took from `spawn` to its end. */
+/** The output of one start of the program, and the time from `spawn` to its exit. */
 export interface Start {
   readonly session: number
   readonly type: string
@@ -9,7 +9,7 @@ export interface Start {
   readonly millis: number
 }
 
-/** `node app.cjs`, or `node --snapshot-blob app.blob app` */
+/** Runs `node app.cjs` or `node --snapshot-blob app.blob app`. */
 export async function start(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Start> {
   const started = performance.now()
   const { stdout } = await promisify(execFile)(process.execPath, args, { env })

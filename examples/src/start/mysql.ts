@@ -33,7 +33,7 @@ await pool.transaction(
 // #region stream
 let total = 0
 for await (const account of pool.stream<Account>('select balance from account')) {
-  total += account.balance // One row at a time, however many there are.
+  total += account.balance // One row at a time, for results of any size.
 }
 console.log(total) // 200
 // #endregion

@@ -14,7 +14,7 @@ export const server = createServer((_request, response) => {
 
 // #region shutdown
 async function shutDown(): Promise<void> {
-  server.close() // Refuses new connections; requests that are being served may finish.
+  server.close() // Rejects new connections. Requests in progress can finish.
   await once(server, 'close')
   await pool.close({ deadlineMillis: 10_000 })
 }

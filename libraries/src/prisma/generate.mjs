@@ -1,6 +1,6 @@
 // @ts-check
-// Generates Prisma's client into generated/prisma, as `prisma generate` does. The command wants to download an engine that this
-// client does not need, and is 230 MB; its generator alone is not.
+// Generates Prisma's client into generated/prisma, like `prisma generate`. That command would download an engine of 230 MB that
+// this client does not need. Its generator alone is small.
 import { readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -23,7 +23,7 @@ await generateClient({
   outputDir,
   runtimeBase: '@prisma/client/runtime',
   clientVersion: version,
-  engineVersion: '', // There is none.
+  engineVersion: '', // This client has no engine.
   binaryPaths: {},
   activeProvider: 'postgresql',
   datasources: [

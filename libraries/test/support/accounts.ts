@@ -1,7 +1,7 @@
 import type { Pool } from '@forksafe/driver-pg'
 import { afterAll, beforeAll } from 'vitest'
 
-/** A table of its own for each library, with one account in it. */
+/** Creates a table for a library, with one account. */
 export function useAccounts(pool: Pool, table: string): void {
   beforeAll(async () => {
     await pool.query(`DROP TABLE IF EXISTS ${table}`)
@@ -13,13 +13,13 @@ export function useAccounts(pool: Pool, table: string): void {
   })
 }
 
-/** What another session sees of the first account. */
+/** Returns the balance of the first account, as another session sees it. */
 export async function balanceIn(pool: Pool, table: string): Promise<number> {
   const { rows } = await pool.query(`SELECT balance FROM ${table} WHERE id = 1`)
   return (rows as [{ balance: number }])[0].balance
 }
 
-/** The server's pid of the session behind whichever connection is free. */
+/** Returns the server's pid of the session of a free connection. */
 export async function sessionOf(pool: Pool): Promise<number> {
   const { rows } = await pool.query('SELECT pg_backend_pid() AS pid')
   return (rows as [{ pid: number }])[0].pid

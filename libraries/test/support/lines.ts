@@ -1,10 +1,10 @@
-// A helper that describes, and a test that only says why there are none.
+// This helper calls `describe`, and a test that only reports why there are none.
 /* oxlint-disable vitest/no-conditional-tests, vitest/valid-describe-callback, vitest/expect-expect */
 import { describe, test } from 'vitest'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
-/** Describes a library on every Node that it supports; on an older one, says which it needs. */
+/** Runs the tests of a library on the versions of Node that it supports. On older ones, skips them with the reason. */
 export function describeSince(
   [neededMajor, neededMinor]: [major: number, minor: number],
   library: string,

@@ -9,7 +9,7 @@ declare module 'vitest' {
   }
 }
 
-/** A server of each kind for all the libraries, told to them by the environment: of PostgreSQL as pg reads it. */
+/** Starts a server of each kind for all libraries, and passes their addresses through the environment, as pg reads it. */
 export default async function serve(project: TestProject): Promise<() => Promise<void>> {
   const [postgres, mariadb, redis] = await Promise.all([
     startPostgres(),
