@@ -12,6 +12,8 @@ export default defineProject({
     // V8's helper threads do not exist in a forked child: nothing may wait for them. A pool size of 0 means many.
     execArgv: ['--expose-gc', '--v8-pool-size=1', '--single-threaded'],
     testTimeout: 30_000,
+    // A busy machine is slow, not wrong.
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 120_000,
   },
 })

@@ -47,7 +47,7 @@ test('the child has let go of the IPC channel before its work begins', async () 
 })
 
 test("the parent's messages reach the parent while children run", async () => {
-  const children = await Promise.all([1, 2, 3].map(() => fork(() => sleep(1000))))
+  const children = await Promise.all([1, 2, 3].map(() => fork(() => sleep(20_000))))
   // vitest sends every module over the channel on which these children could listen.
   for (let i = 0; i < 50; i += 1) await import(/* @vite-ignore */ `./helpers.ts?${i}`)
   for (const child of children) child.kill()
