@@ -227,6 +227,10 @@ test('a cluster that is down is not lent until it is whole again', async () => {
   await expect
     .poll(() => pool.use((cluster) => seen(() => cluster.set(key, 1))))
     .toMatch(/CLUSTERDOWN/)
+  // The master refuses the slot before it finds that the cluster is down.
+  await expect
+    .poll(() => observe((redis) => redis.cluster('INFO'), at))
+    .toContain('cluster_state:fail')
   const waiting = pool.use(async (cluster) => cluster)
   await expect.poll(() => failures.length).toBeGreaterThan(0)
   await observe((redis) => redis.call('CLUSTER', 'ADDSLOTSRANGE', from, until), at)
