@@ -1,60 +1,63 @@
 import { defineDriver } from '@forksafe/core'
 import { Cluster, type ClusterNode, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { once } from 'node:events'
-import { inspect } from 'node:util'
-import { leftBy } from './beyond-reset.ts'
+import { blockingCommand } from './blocking.ts'
+import { expectAddresses, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
-import { expectOptions } from './connection.ts'
+import { ClusterNodes, withNode } from './cluster-nodes.ts'
+import { isBuilt, subscriberSocket } from './internals.ts'
+import { irreversibleCommand } from './irreversible.ts'
 import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
-import { named, Nodes, subscriberOf } from './nodes.ts'
 import { resetCluster } from './reset.ts'
-import { isBuilt, notBuilt } from './session.ts'
-import { blockingCommand } from './unanswered.ts'
+import { argumentsError } from './session.ts'
 
-/** What `connection` may be for a cluster: some of its nodes, and ioredis's own options for a `Cluster`. */
-export type RedisClusterConnection = Omit<ClusterOptions, DecidedOfCluster> & {
-  /** Those to ask for the others. */
+/** The `connection` option for a cluster: some of its nodes, and ioredis's options for a `Cluster`. */
+export type RedisClusterConnection = Omit<ClusterOptions, ExcludedForCluster> & {
+  /** The nodes that are asked for the others: at least one. */
   readonly nodes: ClusterNode[]
-  /** For each node: login, TLS. */
+  /** Options for the connection to each node, such as its password and TLS. */
   readonly redisOptions?: NodeOptions
 }
 
-/** What the driver decides of a cluster. */
-type DecidedOfCluster = 'enableReadyCheck' | 'lazyConnect' | 'redisOptions'
+/** Options of a cluster that the driver sets or declares itself. */
+type ExcludedForCluster = 'enableReadyCheck' | 'lazyConnect' | 'redisOptions'
 
-/** As ioredis takes them, without what would change the types of what the commands give. */
+/** ioredis's options for a node, without `replyMapping`, which would change the types of the replies. */
 type NodeOptions = Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
 
-/** Reconnecting is the pool's; and only a caller knows whether what was under way may be done twice. */
-const UNLESS_ASKED = {
+/**
+ * Defaults that differ from ioredis's: the pool reconnects, and only the caller knows whether a command may be executed
+ * twice.
+ */
+const DEFAULTS = {
   clusterRetryStrategy: null,
   retryDelayOnFailover: 0,
 } satisfies ClusterOptions
 
-const states = new WeakMap<Cluster, Nodes>()
+const states = new WeakMap<Cluster, ClusterNodes>()
 
 /**
- * A Redis Cluster through ioredis: `createForkSafePool(redisClusterDriver, { connection: { nodes } })`. What is lent is a
- * `Cluster` with connections of its own to the nodes. It is lost as soon as one of its masters is.
+ * The driver for a Redis Cluster, through ioredis: `createForkSafePool(redisClusterDriver, { connection: { nodes } })`. It lends
+ * a `Cluster` with its own connections to the nodes, which is lost once the connection to any master is.
  */
 export const redisClusterDriver = defineDriver({
   name: 'redis-cluster',
 
   async create(connection: RedisClusterConnection, { signal }): Promise<Cluster> {
-    const nodes = new Nodes()
+    const nodes = new ClusterNodes()
     const cluster = clusterFor(connection, nodes)
     states.set(cluster, nodes)
     const failures: Error[] = []
-    const fail = (error: Error, node: string): void => void failures.push(named(error, node))
+    const fail = (error: Error, node: string): void => void failures.push(withNode(error, node))
     cluster.on('node error', fail)
-    const abort = (): void => letGo(cluster)
+    const abort = (): void => discard(cluster)
     signal.addEventListener('abort', abort, { once: true })
     try {
       await cluster.connect()
-      await expectWhole(cluster)
+      await expectServing(cluster)
     } catch (error) {
-      letGo(cluster)
+      discard(cluster)
       const { failure, refusal } = nodes
       const errors = [...(failure === undefined ? [] : [failure]), ...failures, error as Error]
       throw reasonOf(errors, refusal) as Error
@@ -64,7 +67,7 @@ export const redisClusterDriver = defineDriver({
     }
     const { slotsRefreshInterval } = connection
     if (slotsRefreshInterval) {
-      // ioredis's own timer would hold the process open, and may begin anew when the cluster has been let go of.
+      // ioredis's own timer would keep the process alive, and may restart after the cluster was discarded.
       nodes.refreshing = setInterval(() => cluster.refreshSlotsCache(), slotsRefreshInterval)
       nodes.refreshing.unref()
     }
@@ -72,7 +75,7 @@ export const redisClusterDriver = defineDriver({
   },
 
   async validate(cluster) {
-    await expectWhole(cluster)
+    await expectServing(cluster)
     return true
   },
 
@@ -81,31 +84,31 @@ export const redisClusterDriver = defineDriver({
     return resetCluster(cluster, nodesOf(cluster), context)
   },
 
-  /** With a goodbye to each node where there is hope of an answer. */
+  /** Sends QUIT to each node that can answer it soon. */
   async destroy(cluster) {
     const nodes = nodesOf(cluster)
     clearInterval(nodes.refreshing)
-    const heard = cluster.nodes().filter((node) => node.status === 'ready' && isHeard(node, nodes))
-    await Promise.all(heard.map((node) => node.quit().catch(() => undefined)))
-    const subscriber = subscriberOf(cluster)
+    const open = cluster.nodes().filter((node) => node.status === 'ready' && canQuit(node, nodes))
+    await Promise.all(open.map((node) => node.quit().catch(() => undefined)))
+    const subscriber = subscriberSocket(cluster)
     disconnect(cluster)
     await nodes.end()
     if (subscriber?.closed === false) await once(subscriber, 'close')
   },
 
-  discard: letGo,
+  discard,
 
   watch(cluster, lost) {
     let reason: Error | undefined
-    cluster.on('node error', (error: Error, node: string) => (reason = named(error, node)))
+    cluster.on('node error', (error: Error, node: string) => (reason = withNode(error, node)))
     const watchNode = (node: Redis): void => {
       node.once('close', () => {
-        // One that has left the cluster is no loss, nor one that ioredis was asked to connect to again.
+        // Ignores a node that has left the cluster, and one to which the options ask ioredis to reconnect.
         if (node.status !== 'end' || !cluster.nodes('master').includes(node)) return
         const { host, port } = node.options
         lost(reason ?? new Error(`The connection to the master ${host}:${port} ended.`))
       })
-      // ioredis has not added all of its own yet.
+      // ioredis adds more listeners in this turn.
       queueMicrotask(() => keepListeners(node))
     }
     for (const node of cluster.nodes()) watchNode(node)
@@ -114,36 +117,34 @@ export const redisClusterDriver = defineDriver({
     keepListeners(cluster)
   },
 
-  ref: (cluster) => nodesOf(cluster).hold(true),
-  unref: (cluster) => nodesOf(cluster).hold(false),
+  ref: (cluster) => nodesOf(cluster).setReferenced(true),
+  unref: (cluster) => nodesOf(cluster).setReferenced(false),
   classify,
   methods: redisMethods<Cluster>,
 })
 
-/** @throws {TypeError} where there is nobody to ask. */
-function clusterFor(connection: RedisClusterConnection, nodes: Nodes): Cluster {
-  expectOptions(connection, 'an object with `nodes`')
-  const { nodes: known, slotsRefreshInterval: _, ...asked } = connection
-  if (!Array.isArray(known) || known.length === 0) {
-    throw new TypeError(`Expected \`nodes\` to be a list of addresses, got ${inspect(known)}.`)
-  }
+/** @throws {TypeError} if `connection` names no node. */
+function clusterFor(connection: RedisClusterConnection, nodes: ClusterNodes): Cluster {
+  expectObject(connection, 'an object with `nodes`')
+  const { nodes: known, slotsRefreshInterval: _, ...given } = connection
+  expectAddresses('nodes', known)
   const { Connector } = nodes
-  const redisOptions: NodeOptions = { ...asked.redisOptions, enableReadyCheck: false, Connector }
+  const redisOptions: NodeOptions = { ...given.redisOptions, enableReadyCheck: false, Connector }
   const cluster = new Cluster(known, {
-    ...UNLESS_ASKED,
-    ...asked,
+    ...DEFAULTS,
+    ...given,
     enableReadyCheck: false,
     lazyConnect: true,
     redisOptions,
   })
-  // Without a listener ioredis prints its errors. `watch` tells the pool of them.
+  // Without a listener ioredis prints errors. `watch` reports them to the pool.
   cluster.on('error', () => undefined)
   cluster.on('+node', (node: Redis) => nodes.observe(node))
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, stream, node) => {
-    nodes.beyondReset ??= leftOnAll(command)
+    nodes.irreversible ??= irreversibleForAll(command)
     if (!isBuilt(command) && stream === undefined) {
-      nodes.unknown ??= notBuilt(command)
+      nodes.unknown ??= argumentsError(command)
       return command.promise
     }
     return send(command, stream, node)
@@ -151,31 +152,31 @@ function clusterFor(connection: RedisClusterConnection, nodes: Nodes): Cluster {
   return cluster
 }
 
-/** What a command leaves behind that is not on a connection to one node, or is on all of them. */
-function leftOnAll(command: Command): string | undefined {
+/** Returns the name of an irreversible command that affects the subscriber's connection or all nodes. */
+function irreversibleForAll(command: Command): string | undefined {
   if (Command.checkFlag('ENTER_SUBSCRIBER_MODE', command.name)) return command.name.toUpperCase()
-  return command.name.toLowerCase() === 'himport' ? leftBy(command) : undefined
+  return command.name.toLowerCase() === 'himport' ? irreversibleCommand(command) : undefined
 }
 
-/** Every master answers, and holds the cluster to be able to serve. */
-async function expectWhole(cluster: Cluster): Promise<void> {
+/** Expects every master to answer and to report `cluster_state:ok`. */
+async function expectServing(cluster: Cluster): Promise<void> {
   await Promise.all(
     cluster.nodes('master').map(async (node) => {
       const [, info] = await Promise.all([node.ping(), node.cluster('INFO')])
       const [, state] = /^cluster_state:(\w+)/m.exec(info) ?? []
       if (state === 'ok') return
       const { host, port } = node.options
-      throw new Error(`Expected the cluster to be ok, but ${host}:${port} says "${state}".`)
+      throw new Error(`Expected \`cluster_state:ok\` from ${host}:${port}, got "${state}".`)
     }),
   )
 }
 
-/** The bare sockets go, and ioredis is told that this is the end. */
-function letGo(cluster: Cluster): void {
+/** Destroys the bare sockets silently, and stops ioredis from reconnecting. */
+function discard(cluster: Cluster): void {
   const nodes = states.get(cluster)
   clearInterval(nodes?.refreshing)
-  nodes?.letGo()
-  subscriberOf(cluster)?.destroy()
+  nodes?.discard()
+  subscriberSocket(cluster)?.destroy()
   disconnect(cluster)
 }
 
@@ -183,17 +184,17 @@ function disconnect(cluster: Cluster): void {
   if (!['disconnecting', 'close', 'end'].includes(cluster.status)) cluster.disconnect()
 }
 
-function isHeard(node: Redis, { sessions }: Nodes): boolean {
+function canQuit(node: Redis, { sessions }: ClusterNodes): boolean {
   const session = sessions.get(node)
   return (
-    session?.beyondReset === undefined &&
+    session?.irreversible === undefined &&
     session?.unknown === undefined &&
     blockingCommand(node) === undefined
   )
 }
 
-function nodesOf(cluster: Cluster): Nodes {
+function nodesOf(cluster: Cluster): ClusterNodes {
   const nodes = states.get(cluster)
-  if (nodes === undefined) throw new Error('Expected a cluster that this driver made.')
+  if (nodes === undefined) throw new Error('Expected a cluster that this driver opened.')
   return nodes
 }

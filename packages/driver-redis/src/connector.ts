@@ -2,8 +2,9 @@ import { AbstractConnector, type Redis } from 'ioredis'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { ioredisConnector } from './internals.ts'
 
-/** What ioredis hands to a connector: the client's options, with its defaults. */
+/** The options that ioredis passes to a connector: the client's, with defaults. */
 interface Address {
   readonly path?: string | null
   readonly host?: string
@@ -14,37 +15,37 @@ interface Address {
 }
 
 /** Emits an event of the client. */
-export type Tell = (type: string, error: Error) => void
+export type Emit = (event: string, error: Error) => void
 
 /**
- * Connects as ioredis's own connector does, but knows the bare socket, under TLS and protocol: what a process lets go of.
- * ioredis makes one for each client, also for a duplicate that the holder of a client makes of it.
+ * Connects as ioredis's own connector does, and keeps the bare socket below TLS, which a child process discards. ioredis
+ * makes one connector for each client, including duplicates that a holder makes.
  */
 export class BareConnector extends AbstractConnector {
-  /** The first thing that the server said, if it was an error. */
+  /** The first reply of the server, if it was an error. */
   refusal: Error | undefined
-  /** Under TLS, if there is any. */
+  /** The bare socket, below TLS if there is any. */
   protected socket: Socket | undefined
   readonly #address: Address
-  #letGo = false
-  #held = true
+  #discarded = false
+  #referenced = true
 
   constructor(address: unknown) {
     super((address as Address).disconnectTimeout)
     this.#address = address as Address
   }
 
-  override async connect(tell: Tell): Promise<Socket | TLSSocket> {
-    if (this.#letGo) throw new Error('Connection is closed.')
-    this.stream = await this.open(tell)
+  override async connect(emit: Emit): Promise<Socket | TLSSocket> {
+    if (this.#discarded) throw new Error('Connection is closed.')
+    this.stream = await this.open(emit)
     this.stream.once('error', (error) => (this.firstError = error))
     const connected = this.stream === this.socket ? 'connect' : 'secureConnect'
     this.stream.once(connected, () => this.#connected(this.stream))
-    this.hold(this.#held)
+    this.setReferenced(this.#referenced)
     return this.stream
   }
 
-  protected async open(_tell: Tell): Promise<Socket | TLSSocket> {
+  protected async open(_emit: Emit): Promise<Socket | TLSSocket> {
     const { path, host, port = 6379, family, tls } = this.#address
     const socket = new Socket()
     this.socket = socket
@@ -54,30 +55,31 @@ export class BareConnector extends AbstractConnector {
   }
 
   /**
-   * A server that has no room says so and hangs up. Whoever writes twice then learns of the broken pipe and not of the
-   * answer, so the handshake leaves in one piece; and ioredis, which goes by the last of its answers, does not see the first.
+   * A server that is full sends an error and closes the connection. A second write would then fail with a broken pipe before
+   * the error is read, so the handshake is sent in one piece. ioredis reports the last reply of the handshake, so the first
+   * is read here.
    */
   #connected(stream: Duplex): void {
     stream.cork()
     process.nextTick(() => stream.uncork())
-    stream.once('data', (answer: Buffer) => {
-      const [, words] = /^-(.+)\r\n/.exec(answer.toString('latin1')) ?? []
-      if (words !== undefined) this.refusal = new Error(words)
+    stream.once('data', (data: Buffer) => {
+      const [, message] = /^-(.+)\r\n/.exec(data.toString('latin1')) ?? []
+      if (message !== undefined) this.refusal = new Error(message)
     })
   }
 
-  /** Ends the stream, with TLS's own goodbye; not one that was let go of. */
+  /** Ends the stream, with a TLS alert if there is TLS. Does nothing after `discard`. */
   override disconnect(): void {
     if (this.socket?.destroyed !== true) super.disconnect()
   }
 
-  /** Closes this process's copy of the socket, and nothing above it. There will be no other. */
-  letGo(): void {
-    this.#letGo = true
+  /** Closes this process's copy of the socket silently, and prevents further connects. */
+  discard(): void {
+    this.#discarded = true
     this.socket?.destroy()
   }
 
-  /** Whom it is connected to, as in `127.0.0.1:6379`. */
+  /** The address it connects to, such as `127.0.0.1:6379`. */
   get peer(): string {
     const { path, host = 'localhost', port = 6379 } = this.#address
     return path ?? `${host}:${port}`
@@ -87,23 +89,23 @@ export class BareConnector extends AbstractConnector {
     return this.stream.writable
   }
 
-  /** Resolves once the socket is closed, whoever closed it. */
+  /** Resolves once the socket is closed, by either side. */
   async closed(): Promise<void> {
     const { socket } = this
     if (socket === undefined || socket.closed) return
     await new Promise((resolve) => socket.once('close', resolve))
   }
 
-  /** Whether it holds the process open, as it does while it is lent. */
-  get held(): boolean {
-    return this.#held
+  /** Whether the connection keeps the process alive, as it does while it is lent. */
+  get referenced(): boolean {
+    return this.#referenced
   }
 
-  /** Whether the connection, this and the next, holds the process open. */
-  hold(held: boolean): void {
-    this.#held = held
+  /** Sets whether this connection, and the next one of the client, keeps the process alive. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced
     const stream: (Duplex & Pick<Socket, 'ref' | 'unref'>) | undefined = this.stream
-    if (held) stream?.ref()
+    if (referenced) stream?.ref()
     else stream?.unref()
   }
 }
@@ -112,13 +114,13 @@ function tlsOptions(tls: ConnectionOptions | true): ConnectionOptions {
   return tls === true ? {} : tls
 }
 
-/** The bare socket goes, and ioredis is told that this is the end: not to connect anew, and not to send anything again. */
-export function letGo(client: Redis): void {
-  connectorOf(client).letGo()
+/** Destroys the bare socket silently, and stops ioredis from reconnecting and from sending anything again. */
+export function discard(client: Redis): void {
+  connectorOf(client).discard()
   client.disconnect()
 }
 
-/** What ioredis keeps to itself. */
+/** Returns the connector of a client that this driver opened. */
 export function connectorOf(client: Redis): BareConnector {
-  return (client as unknown as { readonly connector: BareConnector }).connector
+  return ioredisConnector(client) as BareConnector
 }

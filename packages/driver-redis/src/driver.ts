@@ -8,74 +8,79 @@ import {
   type StandaloneConnectionOptions,
 } from 'ioredis'
 import { inspect } from 'node:util'
+import { blockingCommand } from './blocking.ts'
+import { expectAddresses, expectName, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
-import { expectOptions } from './connection.ts'
-import { BareConnector, connectorOf, letGo } from './connector.ts'
+import { BareConnector, connectorOf, discard } from './connector.ts'
+import { isUnexpectedReply } from './internals.ts'
 import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
-import { SentinelledConnector } from './sentinels.ts'
+import { BareSentinelConnector } from './sentinels.ts'
 import { Session } from './session.ts'
-import { blockingCommand } from './unanswered.ts'
 
-/**
- * What `connection` may be: a `redis:` or `rediss:` URL, ioredis's own options for a connection to one server, or its
- * options for the server that sentinels name.
- */
-export type RedisConnection = string | (Common & (StandaloneConnectionOptions | Sentinelled))
+/** The `connection` option: a `redis:` or `rediss:` URL, or ioredis's options for one server or for sentinels. */
+export type RedisConnection = string | (Common & (StandaloneConnectionOptions | ThroughSentinels))
 
-/** What is ioredis's for each. */
-type Common = Omit<CommonRedisOptions, Decided>
-/** Where the sentinels are, and what they are asked for. */
-type Sentinelled = Omit<SentinelConnectionOptions, Decided | 'sentinels' | 'name' | 'path'> & {
+/** Options of ioredis for every connection. */
+type Common = Omit<CommonRedisOptions, Excluded>
+/** Options of ioredis for the server that sentinels name. */
+type ThroughSentinels = Omit<
+  SentinelConnectionOptions,
+  Excluded | 'sentinels' | 'name' | 'path'
+> & {
+  /** The addresses of at least one sentinel. */
   readonly sentinels: Partial<SentinelAddress>[]
-  /** Of the master, as the sentinels know it. */
+  /** The name by which the sentinels know the master. */
   readonly name: string
 }
 
-type Asked = Omit<RedisOptions, 'replyMapping'>
+type GivenOptions = Omit<RedisOptions, 'replyMapping'>
 
-/** What the driver decides, and `replyMapping`, which changes the types of what the commands give. */
-type Decided = 'Connector' | 'enableReadyCheck' | 'lazyConnect' | 'monitor' | 'replyMapping'
+/** Options that the driver sets, and `replyMapping`, which would change the types of the replies. */
+type Excluded = 'Connector' | 'enableReadyCheck' | 'lazyConnect' | 'monitor' | 'replyMapping'
 
-/** Reconnecting is the pool's, unless it is asked of ioredis. */
-const UNLESS_ASKED = {
+/** Defaults that differ from ioredis's: the pool reconnects, unless the options ask ioredis to. */
+const DEFAULTS = {
   retryStrategy: null,
   enableOfflineQueue: false,
   sentinelRetryStrategy: () => null,
 } satisfies RedisOptions
 
-/** `INFO` is a long answer, which not every user may ask for and which ioredis waits for a second at a time: see `create`. */
-const OURS = {
+/**
+ * Options that cannot be changed. ioredis's ready check uses `INFO`, which has a long reply and may be forbidden, and repeats it
+ * only every second; `create` sends `PING` instead.
+ */
+const FIXED = {
   enableReadyCheck: false,
   lazyConnect: true,
 } satisfies RedisOptions
 
 const sessions = new WeakMap<Redis, Session>()
 
-/** Redis through ioredis: `createForkSafePool(redisDriver, { connection })`. */
+/** The driver for one Redis server, through ioredis: `createForkSafePool(redisDriver, { connection })`. */
 export const redisDriver = defineDriver({
   name: 'redis',
 
   async create(connection: RedisConnection, { signal }): Promise<Redis> {
     signal.throwIfAborted()
     const client = clientFor(connection)
-    // Without a listener ioredis prints its errors. `watch` tells the pool of them.
+    // Without a listener ioredis prints errors. `watch` reports them to the pool.
     client.on('error', () => undefined)
     const failures: Error[] = []
     const fail = (error: Error): void => {
       failures.push(error)
-      letGo(client)
+      discard(client)
     }
-    // Says more than the rejection; and that there is no such database is no rejection: ioredis would go on in another.
+    // These errors say more than the rejection. For a missing database there is none: ioredis would use database 0.
     client.on('error', fail)
-    const abort = (): void => letGo(client)
+    const abort = (): void => discard(client)
     signal.addEventListener('abort', abort, { once: true })
     try {
       await client.connect()
       await expectServing(client)
     } catch (error) {
-      letGo(client)
+      discard(client)
       throw reasonOf([...failures, error as Error], connectorOf(client).refusal) as Error
     } finally {
       signal.removeEventListener('abort', abort)
@@ -97,78 +102,69 @@ export const redisDriver = defineDriver({
     return reset(client, sessionOf(client), context)
   },
 
-  /** With a goodbye, where there is hope of an answer. */
+  /** Sends QUIT, unless it could not be answered soon. */
   async destroy(client) {
     const closed = connectorOf(client).closed()
-    if (sessionOf(client).unknown !== undefined) letGo(client)
-    else if (client.status === 'ready' && isHeard(client)) {
-      // If it is not answered, the connection has ended some other way, which is all that is wanted.
+    if (sessionOf(client).unknown !== undefined) discard(client)
+    else if (client.status === 'ready' && canQuit(client)) {
+      // If it rejects, the connection has ended in another way.
       await client.quit().catch(() => undefined)
     }
     client.disconnect()
     await closed
   },
 
-  discard: letGo,
+  discard,
 
   watch(client, lost) {
     let reason: Error | undefined
     const ended = (): void => lost(reason ?? new Error('The connection ended.'))
     client.on('error', (error) => {
       reason = error
-      // A reply that no command waits for: the next one would be taken for another command's, too.
-      if (error.message.startsWith('Command queue state error')) letGo(client)
+      // The next replies would be taken for those of other commands.
+      if (isUnexpectedReply(error)) discard(client)
     })
     client.on('end', ended)
-    // ioredis may have been asked to reconnect for a holder. Without one, nobody may get the client until then.
+    // The options may ask ioredis to reconnect, for a holder. An idle client that is not connected must not be lent.
     client.on('close', () => {
-      if (!connectorOf(client).held) ended()
+      if (!connectorOf(client).referenced) ended()
     })
     client.on('ready', () => keepListeners(client.stream))
     keepListeners(client.stream)
     keepListeners(client)
   },
 
-  ref: (client) => connectorOf(client).hold(true),
-  unref: (client) => connectorOf(client).hold(false),
+  ref: (client) => connectorOf(client).setReferenced(true),
+  unref: (client) => connectorOf(client).setReferenced(false),
   classify,
   methods: redisMethods,
 })
 
-/** @throws {TypeError} for what is no options, or would make the client another kind of client. */
+/** @throws {TypeError} if the options are invalid, or would make another kind of client. */
 function clientFor(connection: RedisConnection): Redis {
-  if (typeof connection !== 'string') expectOptions(connection, 'a URL or an object of options')
-  const asked: Asked = typeof connection === 'string' ? {} : connection
+  if (typeof connection !== 'string') expectObject(connection, 'a URL or an object of options')
+  const given: GivenOptions = typeof connection === 'string' ? {} : connection
   for (const option of ['Connector', 'monitor'] as const) {
-    if (asked[option]) {
+    if (given[option]) {
       throw new TypeError(`Expected connection options without \`${option}\`, got some with it.`)
     }
   }
-  const options: Asked = {
-    ...UNLESS_ASKED,
-    ...asked,
-    ...OURS,
-    Connector: asked.sentinels ? sentinelled(asked) : BareConnector,
+  if (given.sentinels) {
+    expectAddresses('sentinels', given.sentinels)
+    expectName('name', given.name)
+  }
+  const options: GivenOptions = {
+    ...DEFAULTS,
+    ...given,
+    ...FIXED,
+    Connector: given.sentinels ? BareSentinelConnector : BareConnector,
   }
   return typeof connection === 'string' ? new Redis(connection, options) : new Redis(options)
 }
 
-/** @throws {TypeError} for what ioredis would refuse without a word on what it got. */
-function sentinelled({ sentinels, name }: Asked): typeof SentinelledConnector {
-  if (!Array.isArray(sentinels) || sentinels.length === 0) {
-    throw new TypeError(
-      `Expected \`sentinels\` to be a list of addresses, got ${inspect(sentinels)}.`,
-    )
-  }
-  if (typeof name !== 'string' || name === '') {
-    throw new TypeError(`Expected \`name\` to be that of a master, got ${inspect(name)}.`)
-  }
-  return SentinelledConnector
-}
-
 /**
- * What answers this has loaded its data, lets this user in, and is no replica without its master; and it has the role for
- * which the sentinels named it, also after a failover of which it heard earlier than they.
+ * A server that answers PING has loaded its data, accepts this user, and is not a replica without its master. Behind sentinels
+ * it must also have the expected role: a failover may have reached it before the sentinels.
  */
 async function expectServing(client: Redis): Promise<void> {
   const { sentinels, role: expected = 'master' } = client.options
@@ -180,12 +176,12 @@ async function expectServing(client: Redis): Promise<void> {
   }
 }
 
-function isHeard(client: Redis): boolean {
-  return sessionOf(client).beyondReset === undefined && blockingCommand(client) === undefined
+function canQuit(client: Redis): boolean {
+  return sessionOf(client).irreversible === undefined && blockingCommand(client) === undefined
 }
 
 function sessionOf(client: Redis): Session {
   const session = sessions.get(client)
-  if (session === undefined) throw new Error('Expected a client that this driver made.')
+  if (session === undefined) throw new Error('Expected a client that this driver opened.')
   return session
 }

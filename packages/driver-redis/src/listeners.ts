@@ -4,9 +4,9 @@ type Event = string | symbol
 type Listener = (...details: unknown[]) => void
 
 /**
- * Makes the listeners that `emitter` has now survive `removeAllListeners`, and `off` with one of them: holders of a
- * connection call these to remove their own. Without the listeners of the pool and of ioredis, nobody would notice the
- * end of the connection, and an `error` event would end the process.
+ * Makes the present listeners of `emitter` survive `removeAllListeners` and `off`, which holders call to remove their own.
+ * Without the listeners of the pool and of ioredis, the end of the connection would go unnoticed, and an `error` event would
+ * end the process.
  */
 export function keepListeners(emitter: EventEmitter): void {
   const kept = new Map(
@@ -14,7 +14,7 @@ export function keepListeners(emitter: EventEmitter): void {
       .eventNames()
       .map((event) => [event, new Set(emitter.rawListeners(event) as Listener[])]),
   )
-  // What `listeners` shows of a `once`. Node itself removes those by the wrapper around them.
+  // `listeners` shows a `once` listener without its wrapper; Node itself removes it by the wrapper.
   const shown = new Map([...kept.keys()].map((event) => [event, new Set(emitter.listeners(event))]))
   const removeAll = emitter.removeAllListeners.bind(emitter)
   const remove = emitter.removeListener.bind(emitter)

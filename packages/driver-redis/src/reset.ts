@@ -1,13 +1,12 @@
 import type { ResetContext } from '@forksafe/core'
 import type { Cluster, Redis } from 'ioredis'
-import { cannotReset } from './beyond-reset.ts'
-import { sendNow, untilSent } from './held-back.ts'
-import type { Nodes } from './nodes.ts'
+import { flushAutoPipelines, sendNow } from './auto-pipelining.ts'
+import { expectNotBlocked } from './blocking.ts'
+import type { ClusterNodes } from './cluster-nodes.ts'
 import type { Session } from './session.ts'
-import { refuseBlocking } from './unanswered.ts'
 
-/** What is heard on channels. */
-const HEARD = [
+/** The events by which messages of channels are received. */
+const MESSAGE_EVENTS = [
   'message',
   'messageBuffer',
   'pmessage',
@@ -17,41 +16,41 @@ const HEARD = [
 ] as const
 
 /**
- * Takes away what the last holder left in the session. One that is clean costs no round trip, also where ordinary answers
- * are still to come: the server answers in order.
- * @throws where that cannot be taken away, or nothing would be answered in time.
+ * Undoes what the last holder changed in the session. A clean session costs no round trip, even while ordinary commands are
+ * unanswered: the server answers in order.
+ * @throws {Error} if that cannot be undone, or if an answer may take long.
  */
 export function reset(
   client: Redis,
   session: Session,
   context?: ResetContext,
 ): Promise<void> | undefined {
-  failBeyondReset(session)
+  expectResettable(session)
   if (client.autoPipelineQueueSize > 0) {
-    return untilSent(client, [client], context).then(() => reset(client, session, context))
+    return flushAutoPipelines(client, [client], context).then(() => reset(client, session, context))
   }
-  refuseBlocking(client)
-  stopListening(client)
+  expectNotBlocked(client)
+  removeMessageListeners(client)
   return session.clean ? undefined : undo(client, session, context)
 }
 
 /**
- * The same on each node of a cluster.
- * @throws as {@link reset} does, and for a subscription: its connection is another one.
+ * Resets the session on each node of a cluster.
+ * @throws {Error} as {@link reset} does, and after a subscription, which runs on a connection of its own.
  */
 export function resetCluster(
   cluster: Cluster,
-  nodes: Nodes,
+  nodes: ClusterNodes,
   context?: ResetContext,
 ): Promise<void> | undefined {
-  const { beyondReset, unknown } = nodes
-  failBeyondReset({ beyondReset, unknown })
+  const { irreversible, unknown } = nodes
+  expectResettable({ irreversible, unknown })
   if (cluster.autoPipelineQueueSize > 0) {
-    return untilSent(cluster, [...nodes.sessions.keys()], context).then(() =>
+    return flushAutoPipelines(cluster, [...nodes.sessions.keys()], context).then(() =>
       resetCluster(cluster, nodes, context),
     )
   }
-  stopListening(cluster)
+  removeMessageListeners(cluster)
   const resets: Promise<void>[] = []
   for (const [node, session] of nodes.sessions) {
     const pending = reset(node, session, context)
@@ -61,20 +60,20 @@ export function resetCluster(
 }
 
 async function undo(client: Redis, session: Session, context?: ResetContext): Promise<void> {
-  // An EXEC that nobody waited for may be what ends it.
+  // An unanswered EXEC may end the transaction.
   if (client.commandQueue.length > 0) {
     await sendNow(client, 'ping')
     context?.checkProcess()
   }
-  failBeyondReset(session)
+  expectResettable(session)
   const answers: Promise<unknown>[] = []
   if (session.inMulti) answers.push(sendNow(client, 'discard'))
   else if (session.watching) answers.push(sendNow(client, 'unwatch'))
   for (const [unsubscribe, channels] of session.channels) {
-    // By name: ioredis does not learn from the answers when an UNSUBSCRIBE without names has ended.
+    // Each channel is named: after an UNSUBSCRIBE without names ioredis cannot tell when it has been answered.
     answers.push(sendNow(client, unsubscribe, ...channels))
   }
-  if (session.elsewhere) answers.push(sendNow(client, 'select', client.options.db ?? 0))
+  if (session.databaseChanged) answers.push(sendNow(client, 'select', client.options.db ?? 0))
   if (session.renamed) {
     answers.push(sendNow(client, 'client', 'SETNAME', client.options.connectionName ?? ''))
   }
@@ -82,17 +81,23 @@ async function undo(client: Redis, session: Session, context?: ResetContext): Pr
   session.restored()
 }
 
-/** Also where the holder did not subscribe: the next one may. */
-function stopListening(client: Redis | Cluster): void {
-  for (const event of HEARD) client.removeAllListeners(event)
+/** Also if the holder did not subscribe: the next one may. */
+function removeMessageListeners(client: Redis | Cluster): void {
+  for (const event of MESSAGE_EVENTS) client.removeAllListeners(event)
 }
 
-function failBeyondReset({ beyondReset, unfit, unknown }: Partial<Session>): void {
+function expectResettable({ irreversible, serverError, unknown }: Partial<Session>): void {
   if (unknown !== undefined) {
     throw new Error('The last holder left the session in an unknown state.', { cause: unknown })
   }
-  if (unfit !== undefined) {
-    throw new Error('The server cannot serve; another one may.', { cause: unfit })
+  if (serverError !== undefined) {
+    throw new Error('The server cannot serve; a new connection may reach another one.', {
+      cause: serverError,
+    })
   }
-  if (beyondReset !== undefined) throw cannotReset(`\`${beyondReset}\``)
+  if (irreversible !== undefined) {
+    throw new Error(
+      `Expected a connection that can be reset, but its holder sent \`${irreversible}\`.`,
+    )
+  }
 }

@@ -1,37 +1,32 @@
-import {
-  type Redis,
-  type RedisOptions,
-  type SentinelAddress,
-  SentinelConnector,
-  type SentinelConnectionOptions,
-} from 'ioredis'
+import { type Redis, SentinelConnector, type SentinelConnectionOptions } from 'ioredis'
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { BareConnector, connectorOf, type Tell } from './connector.ts'
+import { BareConnector, connectorOf, discard, type Emit } from './connector.ts'
+import { sentinelMethods } from './internals.ts'
 
-/** Connects to the server that the sentinels name. They are asked each time: by then it may be another. */
-export class SentinelledConnector extends BareConnector {
-  readonly #finder: Finder
+/** Connects to the server that the sentinels name. They are asked before each connect, since it may have changed. */
+export class BareSentinelConnector extends BareConnector {
+  readonly #finder: ServerFinder
 
   constructor(options: unknown) {
     super(options)
-    this.#finder = new Finder(options as SentinelConnectionOptions)
+    this.#finder = new ServerFinder(options as SentinelConnectionOptions)
   }
 
-  protected override async open(tell: Tell): Promise<Socket | TLSSocket> {
-    const stream = await this.#finder.connect(tell)
+  protected override async open(emit: Emit): Promise<Socket | TLSSocket> {
+    const stream = await this.#finder.connect(emit)
     this.socket = this.#finder.socket ?? stream
     return stream
   }
 
-  /** The finder ends what it has opened, and hears of no failover any more. */
+  /** Ends the stream and the connections to sentinels. */
   override disconnect(): void {
     this.#finder.disconnect()
   }
 
-  override letGo(): void {
-    super.letGo()
-    this.#finder.letGo()
+  override discard(): void {
+    super.discard()
+    this.#finder.discard()
   }
 
   override async closed(): Promise<void> {
@@ -41,63 +36,54 @@ export class SentinelledConnector extends BareConnector {
     ])
   }
 
-  override hold(held: boolean): void {
-    super.hold(held)
-    for (const client of this.#finder.clients) connectorOf(client).hold(held)
+  override setReferenced(referenced: boolean): void {
+    super.setReferenced(referenced)
+    for (const client of this.#finder.clients) connectorOf(client).setReferenced(referenced)
   }
 }
 
-/** What ioredis keeps to itself. */
-interface Hidden {
-  connectToSentinel(address: Partial<SentinelAddress>, options?: RedisOptions): Redis
-  resolve(address: Partial<SentinelAddress>): Promise<SentinelAddress | null>
-}
-
-/** ioredis's own way to find the server and to hear of a failover, with connections that can be let go of. */
-class Finder extends SentinelConnector {
-  /** Under TLS. */
+/** ioredis's own search for the server and detector of failovers, on connections that can be discarded. */
+class ServerFinder extends SentinelConnector {
+  /** The bare socket to the server, below TLS. */
   socket: Socket | undefined
   #clients: Redis[] = []
-  #letGo = false
+  #discarded = false
 
   constructor(options: SentinelConnectionOptions) {
     super(options)
-    const hidden = this as unknown as Hidden
-    const connectTo = hidden.connectToSentinel.bind(this)
-    const resolve = hidden.resolve.bind(this)
+    const methods = sentinelMethods(this)
+    const connectToSentinel = methods.connectToSentinel.bind(this)
+    const resolve = methods.resolve.bind(this)
     const secure = options.enableTLSForSentinelMode === true && options.tls !== undefined
-    hidden.connectToSentinel = (address, options) => {
-      if (this.#letGo) throw new Error('Connection is closed.')
-      const client = connectTo(address, { ...options, Connector: BareConnector })
+    methods.connectToSentinel = (address, options) => {
+      if (this.#discarded) throw new Error('Connection is closed.')
+      const client = connectToSentinel(address, { ...options, Connector: BareConnector })
       this.#clients = [...this.clients, client]
       return client
     }
-    hidden.resolve = async (address) => {
+    methods.resolve = async (address) => {
       const found = await resolve(address)
       if (!secure || found === null) return found
       this.socket = new Socket().connect(found)
-      // For `tls.connect`, which would make one of its own.
+      // ioredis passes this to `tls.connect`, which would otherwise open a socket of its own.
       return Object.assign({ socket: this.socket }, found)
     }
   }
 
-  /** Those that are connected to sentinels. */
+  /** The clients that are connected to sentinels. */
   get clients(): Redis[] {
     return this.#clients.filter(({ status }) => status !== 'end')
   }
 
-  /** Ends what it has opened; nothing of what it has let go of. */
+  /** Ends all connections. Does nothing after `discard`. */
   override disconnect(): void {
-    if (!this.#letGo) super.disconnect()
+    if (!this.#discarded) super.disconnect()
   }
 
-  letGo(): void {
-    this.#letGo = true
+  discard(): void {
+    this.#discarded = true
     this.connecting = false
     this.socket?.destroy()
-    for (const client of this.clients) {
-      connectorOf(client).letGo()
-      client.disconnect()
-    }
+    for (const client of this.clients) discard(client)
   }
 }

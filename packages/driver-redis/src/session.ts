@@ -1,58 +1,59 @@
 import type { Command, Redis } from 'ioredis'
-import { leftBy } from './beyond-reset.ts'
-import { letGo } from './connector.ts'
-import { leavesServer } from './server-state.ts'
+import { discard } from './connector.ts'
+import { isBuilt, isReply } from './internals.ts'
+import { irreversibleCommand } from './irreversible.ts'
+import { cannotServe } from './server-errors.ts'
 
-/** Commands whose reply may have errors of the server among its elements. */
+/** Commands whose reply may contain errors of the server among its elements. */
 const NESTING = new Set(['eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'exec', 'fcall', 'fcall_ro'])
 
 /**
- * What the holders of a client have left in its session on the server. It is known from the commands that were sent,
- * because ioredis itself keeps no account of `MULTI` and `WATCH`, nor of what `call('SELECT', 1)` does; and nothing is
- * asked of the server, so that a clean session costs no round trip. Every command, by whichever way, in a pipeline too,
- * passes `sendCommand`.
+ * Tracks what the holders of a client have changed in its session on the server, from the commands that are sent. ioredis
+ * itself does not track `MULTI` and `WATCH`, nor `call('SELECT', 1)`. Nothing is asked of the server, so a clean session
+ * costs no round trip. Every command passes through `sendCommand`, also in a pipeline.
  *
- * What begins something counts from the moment it is sent; what ends it, from the moment the server says so.
+ * A command that starts something counts from the moment it is sent; one that ends something, from the server's reply.
  */
 export class Session {
-  /** Why it cannot be reset, if it cannot. */
-  beyondReset: string | undefined
-  /** The server replied that it cannot serve: a new connection may reach another one. */
-  unfit: Error | undefined
+  /** The command that changed the session irreversibly. */
+  irreversible: string | undefined
+  /** The reply that the server cannot serve: a new connection may reach another one. */
+  serverError: Error | undefined
   /**
-   * Why nobody knows what the session is in the middle of: something failed, and it was not the server that said so. A
-   * reply may still come, or be taken for that of another command.
+   * The error that left the session in an unknown state, if it was not a reply of the server: a reply may be missing, or be
+   * taken for the reply to another command.
    */
   unknown: Error | undefined
-  /** The database may be another one than at the start. */
-  elsewhere = false
-  /** The connection has a name that its holder gave it. */
+  /** Whether the database may be another than at the start. */
+  databaseChanged = false
+  /** Whether the holder gave the connection a name. */
   renamed = false
-  /** The channels that it may listen to, by the command which ends that. */
+  /** The channels that it may be subscribed to, by the command that ends the subscription. */
   readonly channels = new Map<Unsubscribe, Set<Channel>>()
-  /** Which of the `MULTI`s and `WATCH`es that were sent is the last that may still be open; 0 for none. */
+  /** The number of the last MULTI and the last WATCH sent that may still be open; 0 for none. */
   #multi = 0
   #watch = 0
-  #begun = 0
-  /** A command is being written: it has not been sent yet. */
+  /** How many of them were sent. */
+  #started = 0
+  /** Whether `sendCommand` is running: its command may not have been written yet. */
   #sending = false
   readonly #client: Redis
-  readonly #home: number
+  readonly #database: number
   readonly #inCluster: boolean
-  readonly #harmless: ReadonlySet<string>
+  readonly #sentByIoredis: ReadonlySet<string>
 
   /**
-   * Observes what is sent from now on. `ofCluster`: the commands that ioredis itself sends to a node of a cluster, which
-   * leave nothing behind.
+   * Tracks the commands sent from now on.
+   * @param sentByIoredis for a node of a cluster: commands that ioredis sends itself and that leave nothing behind
    */
-  constructor(client: Redis, ofCluster?: ReadonlySet<string>) {
+  constructor(client: Redis, sentByIoredis?: ReadonlySet<string>) {
     this.#client = client
-    this.#harmless = ofCluster ?? new Set()
-    this.#inCluster = ofCluster !== undefined
-    this.#home = client.options.db ?? 0
+    this.#sentByIoredis = sentByIoredis ?? new Set()
+    this.#inCluster = sentByIoredis !== undefined
+    this.#database = client.options.db ?? 0
     const send = client.sendCommand.bind(client)
     client.sendCommand = (command, stream) => {
-      // What is sent before belongs to ioredis's handshake, or waits and comes again.
+      // Before that, commands belong to ioredis's handshake, or are queued and sent again.
       if (client.status !== 'ready') return send(command, stream)
       const isInPipeline = stream !== undefined
       if (!isBuilt(command)) return this.#refuse(command, isInPipeline)
@@ -69,82 +70,84 @@ export class Session {
     }
   }
 
+  /** Whether there is nothing to undo. */
   get clean(): boolean {
     return (
-      this.beyondReset === undefined &&
-      this.unfit === undefined &&
+      this.irreversible === undefined &&
+      this.serverError === undefined &&
       this.unknown === undefined &&
       this.#multi === 0 &&
       this.#watch === 0 &&
-      !this.elsewhere &&
+      !this.databaseChanged &&
       !this.renamed &&
       this.channels.size === 0
     )
   }
 
-  /** Commands are being queued on the server. */
+  /** Whether the server may be queuing commands. */
   get inMulti(): boolean {
     return this.#multi > 0
   }
 
+  /** Whether the server may be watching keys. */
   get watching(): boolean {
     return this.#watch > 0
   }
 
-  /** All of it has been undone. */
+  /** Records that the database, the name and the subscriptions are as they were at the start. */
   restored(): void {
-    this.elsewhere = false
+    this.databaseChanged = false
     this.renamed = false
     this.channels.clear()
   }
 
-  /** Keeps a command from being sent that has no arguments to send. Its promise has been rejected. */
+  /** Keeps a command from being sent whose arguments could not be converted. Its promise has been rejected already. */
   #refuse(command: Command, isInPipeline: boolean): Promise<unknown> {
-    const error = notBuilt(command)
+    const error = argumentsError(command)
     this.#failed(error, isInPipeline)
     if (isInPipeline) throw error
     return command.promise
   }
 
-  /** ioredis has taken note of a pipeline's commands before it, and would take the next replies for theirs. */
+  /** ioredis has queued the earlier commands of the pipeline as sent, and would take the next replies for theirs. */
   #failed(error: Error, isInPipeline: boolean): void {
     this.unknown ??= error
-    if (isInPipeline) letGo(this.#client)
+    if (isInPipeline) discard(this.#client)
   }
 
   #observe(command: Command, isInPipeline: boolean): void {
     const name = command.name.toLowerCase()
-    this.#watchOutcome(command, name, isInPipeline)
+    this.#observeReply(command, name, isInPipeline)
     switch (name) {
       case 'multi':
-        this.#multi = ++this.#begun
+        this.#multi = ++this.#started
         break
       case 'watch':
-        this.#watch = ++this.#begun
+        this.#watch = ++this.#started
         break
       case 'exec':
       case 'discard':
-        this.#onceAnswered(command, true)
+        this.#endsOnReply(command, true)
         break
       case 'unwatch':
-        this.#onceAnswered(command, false)
+        this.#endsOnReply(command, false)
         break
       case 'select':
-        // Once away it counts as away: the way back may have been queued in a transaction that is discarded.
-        if (Number(command.args[0]) !== this.#home) this.elsewhere = true
+        // A later SELECT of the first database does not clear this: it may be queued in a transaction that is discarded.
+        if (Number(command.args[0]) !== this.#database) this.databaseChanged = true
         break
       case 'subscribe':
       case 'psubscribe':
       case 'ssubscribe':
-        this.#listens(UNSUBSCRIBE[name], command)
+        this.#subscribes(UNSUBSCRIBE[name], command)
         break
       case 'client':
         if (/^setname$/i.test(String(command.args[0]))) this.renamed = true
     }
-    if (!this.#harmless.has(name)) this.beyondReset ??= leftBy(command)
+    if (!this.#sentByIoredis.has(name)) this.irreversible ??= irreversibleCommand(command)
   }
 
-  #watchOutcome(command: Command, name: string, isInPipeline: boolean): void {
+  #observeReply(command: Command, name: string, isInPipeline: boolean): void {
     const { reject } = command
     command.reject = (error) => {
       this.#rejected(error, isInPipeline)
@@ -153,30 +156,32 @@ export class Session {
     if (NESTING.has(name)) {
       const { resolve } = command
       command.resolve = (reply) => {
-        this.#lookInto(reply)
+        this.#inspectReply(reply)
         resolve(reply)
       }
     }
-    // EXEC's reply is transformed apart from the commands' own replies, and ioredis keeps an error of that to itself.
-    if (command.inTransaction) this.#watchTransformer(command)
+    // The elements of EXEC's reply are transformed separately, and ioredis does not report an error of that.
+    if (command.inTransaction) this.#observeTransformer(command)
   }
 
   #rejected(error: Error, isInPipeline: boolean): void {
-    if (error.name === 'ReplyError') this.#refused(error)
-    // ioredis refuses some commands itself, as in subscriber mode: nothing has been sent.
+    if (isReply(error)) this.#replied(error)
+    // ioredis refuses some commands without sending them, for example in subscriber mode.
     else if (!this.#sending || isInPipeline) this.#failed(error, this.#sending && isInPipeline)
   }
 
-  #refused(error: Error): void {
-    if (leavesServer(error.message, this.#client.options, this.#inCluster)) this.unfit ??= error
+  #replied(error: Error): void {
+    if (cannotServe(error.message, this.#client.options, this.#inCluster)) {
+      this.serverError ??= error
+    }
   }
 
-  #lookInto(reply: unknown): void {
-    if (reply instanceof Error) this.#refused(reply)
-    else if (Array.isArray(reply)) for (const part of reply) this.#lookInto(part)
+  #inspectReply(reply: unknown): void {
+    if (reply instanceof Error) this.#replied(reply)
+    else if (Array.isArray(reply)) for (const part of reply) this.#inspectReply(part)
   }
 
-  #watchTransformer(command: Command): void {
+  #observeTransformer(command: Command): void {
     const transform = command.transformReply.bind(command)
     command.transformReply = (reply) => {
       try {
@@ -188,21 +193,21 @@ export class Session {
     }
   }
 
-  #listens(unsubscribe: Unsubscribe, { args }: Command): void {
-    const known = this.channels.get(unsubscribe) ?? new Set()
-    this.channels.set(unsubscribe, known)
-    for (const channel of args) known.add(channel as Channel)
+  #subscribes(unsubscribe: Unsubscribe, { args }: Command): void {
+    const channels = this.channels.get(unsubscribe) ?? new Set()
+    this.channels.set(unsubscribe, channels)
+    for (const channel of args) channels.add(channel as Channel)
   }
 
   /**
-   * When the server has answered: what was begun before the command was sent has ended. Looks at the command and not at
-   * its promise: to await that as well would hide from Node that nobody else does.
+   * Once the server replies, ends what was started before the command was sent. Wraps the command rather than awaiting its
+   * promise, which would hide an unhandled rejection from Node.
    */
-  #onceAnswered(command: Command, multi: boolean): void {
-    const sentAfter = this.#begun
+  #endsOnReply(command: Command, endsMulti: boolean): void {
+    const startedBefore = this.#started
     const ended = (): void => {
-      if (multi && this.#multi <= sentAfter) this.#multi = 0
-      if (this.#watch <= sentAfter) this.#watch = 0
+      if (endsMulti && this.#multi <= startedBefore) this.#multi = 0
+      if (this.#watch <= startedBefore) this.#watch = 0
     }
     const { resolve, reject } = command
     command.resolve = (reply) => {
@@ -210,21 +215,17 @@ export class Session {
       resolve(reply)
     }
     command.reject = (error) => {
-      // One of the commands was refused when it was queued: nothing of the transaction has been done.
+      // A command was refused when it was queued: the transaction was discarded as a whole.
       if (error.message.startsWith('EXECABORT')) ended()
       reject(error)
     }
   }
 }
 
-/** Whether ioredis has made text of the arguments: a transformer or a value's `toString` may have thrown. */
-export function isBuilt({ resolve }: Command): boolean {
-  return (resolve as unknown) !== undefined
-}
-
-export function notBuilt({ name }: Command): Error {
+/** Returns the error for a command whose arguments ioredis could not convert. */
+export function argumentsError({ name }: Command): Error {
   return new Error(
-    `Expected arguments of \`${name.toUpperCase()}\` that can be sent, got some that throw.`,
+    `Expected arguments of \`${name.toUpperCase()}\` that can be converted, but one of them threw.`,
   )
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { connectionTo, idOf, observe, openPool, seenByServer } from './support/pools.ts'
 import { openClusterPool, startOwnCluster, idsOf } from './support/clusters.ts'
 
-// With `enableAutoPipelining` ioredis holds commands back until the next turn of the loop.
+// With `enableAutoPipelining`, ioredis holds commands back until the next turn of the event loop.
 
 const caught = (promise: Promise<unknown>): void => void promise.catch(() => undefined)
 
@@ -17,14 +17,14 @@ const openPipelinedPool = () =>
 test.each([
   ['WATCH', (redis: Redis) => caught(redis.watch('pipelined:watched'))],
   [
-    'WATCH behind what has left and is not answered',
+    'WATCH behind an unanswered command',
     async (redis: Redis) => {
       caught(redis.get('pipelined:a'))
       await new Promise((resolve) => setImmediate(resolve))
       caught(redis.watch('pipelined:watched'))
     },
   ],
-])('%s that nobody waited for ends with its holder', async (_, leave) => {
+])('%s that was not awaited does not affect the next holder', async (_, leave) => {
   const pool = openPipelinedPool()
   const before = await idOf(pool)
   await pool.use(leave)
@@ -37,7 +37,7 @@ test.each([
   expect(await idOf(pool)).toBe(before)
 })
 
-test('a blocking command that nobody waited for keeps no next holder waiting', async () => {
+test('a blocking command that was not awaited does not delay the next holder', async () => {
   const pool = openPipelinedPool()
   const before = await idOf(pool)
   await pool.use((redis) => caught(redis.blpop('pipelined:nothing', 0)))
@@ -45,13 +45,13 @@ test('a blocking command that nobody waited for keeps no next holder waiting', a
   expect(await idOf(pool)).not.toBe(before)
 })
 
-test('a write that nobody waited for is done', async () => {
+test('a write that was not awaited is executed', async () => {
   const pool = openPipelinedPool()
   await pool.use((redis) => void redis.set('pipelined:a', 'written'))
   expect(await pool.get('pipelined:a')).toBe('written')
 })
 
-test('a transaction, another database and a name are taken back', async () => {
+test('a transaction, another database and a name are undone', async () => {
   const pool = openPipelinedPool()
   const before = await idOf(pool)
   await pool.use(async (redis) => {
@@ -63,7 +63,7 @@ test('a transaction, another database and a name are taken back', async () => {
   expect(await seenByServer(before)).toMatchObject({ db: '0', multi: '-1', name: '' })
 })
 
-test('on a cluster, too', async () => {
+test('on a cluster, WATCH is undone and a blocking command ends the client', async () => {
   const { connection } = await startOwnCluster()
   const pool = openClusterPool({ ...connection, enableAutoPipelining: true }, { max: 1 })
   const before = await pool.use(idsOf)

@@ -6,7 +6,7 @@ import { startOwnServer } from './support/own-server.ts'
 
 type Failure = PoolEvents['createError'][0]
 
-/** Asks through a pool that cannot connect, and tells what it made of it; the caller may be waiting still. */
+/** Uses a pool that cannot connect. Returns the first failure; the caller may still be waiting. */
 async function refused(connection: Options) {
   const pool = openPool(connection)
   const failed = new Promise<Failure>((resolve) => pool.once('createError', resolve))
@@ -14,11 +14,11 @@ async function refused(connection: Options) {
   return { pool, answer, failure: await failed }
 }
 
-describe.each([2, 3] as const)('what no second try would mend, in RESP%i,', (protocol) => {
-  test('rejects those who wait, at once', async () => {
+describe.each([2, 3] as const)('an error that a retry would not fix, in RESP%i,', (protocol) => {
+  test('immediately rejects all waiting callers', async () => {
     const { connection } = await startOwnServer({ password: 'secret' })
     await observe(async (redis) => {
-      await redis.acl('SETUSER', 'mute', 'on', '>secret', 'allkeys', '+@all', '-ping')
+      await redis.acl('SETUSER', 'no-ping', 'on', '>secret', 'allkeys', '+@all', '-ping')
       await redis.acl('SETUSER', 'off', 'off', '>secret', 'allkeys', '+@all')
     }, connection)
     const { password: _, ...nobody } = connection
@@ -27,7 +27,7 @@ describe.each([2, 3] as const)('what no second try would mend, in RESP%i,', (pro
       [{ ...connection, username: 'unknown' }, /^WRONGPASS/],
       [{ ...connection, username: 'off' }, /^WRONGPASS/],
       [nobody, /^NOAUTH/],
-      [{ ...connection, username: 'mute' }, /^NOPERM/],
+      [{ ...connection, username: 'no-ping' }, /^NOPERM/],
       [{ ...connection, db: 9_999 }, /^ERR DB index/],
     ]
     for (const [options, message] of cases) {
@@ -39,25 +39,22 @@ describe.each([2, 3] as const)('what no second try would mend, in RESP%i,', (pro
   })
 })
 
-test.each([2, 3] as const)(
-  'a server without room lets those wait who came, in RESP%i',
-  async (protocol) => {
-    const { connection } = await startOwnServer({ settings: { maxclients: '2' } })
-    const others = openPool(connection, { max: 2, min: 2 })
-    await others.warmUp()
-    const { pool, answer, failure } = await refused({ ...connection, protocol })
-    expect(failure).toMatchObject({
-      kind: 'full',
-      error: { message: 'ERR max number of clients reached' },
-    })
-    expect(pool.stats.waiting).toBe(1)
-    await others.close()
-    expect(await answer).toBeNull()
-  },
-)
+test.each([2, 3] as const)('callers wait while a server is full, in RESP%i', async (protocol) => {
+  const { connection } = await startOwnServer({ settings: { maxclients: '2' } })
+  const others = openPool(connection, { max: 2, min: 2 })
+  await others.warmUp()
+  const { pool, answer, failure } = await refused({ ...connection, protocol })
+  expect(failure).toMatchObject({
+    kind: 'full',
+    error: { message: 'ERR max number of clients reached' },
+  })
+  expect(pool.stats.waiting).toBe(1)
+  await others.close()
+  expect(await answer).toBeNull()
+})
 
-describe('what passes by itself is tried again:', () => {
-  test('a server that is loading its data', async () => {
+describe('a connect is retried', () => {
+  test('while a server loads its data', async () => {
     const { server, connection } = await startOwnServer({
       settings: { 'key-load-delay': '500', 'loading-process-events-interval-bytes': '1024' },
     })
@@ -75,7 +72,7 @@ describe('what passes by itself is tried again:', () => {
     expect(await pool.dbsize()).toBe(500)
   })
 
-  test('a replica whose master is down and which does not answer for it', async () => {
+  test('while a replica has lost its master and does not serve stale data', async () => {
     const { server, connection } = await startOwnServer()
     await observe(async (redis) => {
       await redis.config('SET', 'replica-serve-stale-data', 'no')
@@ -86,12 +83,12 @@ describe('what passes by itself is tried again:', () => {
       kind: 'transient',
       error: { message: expect.stringMatching(/^MASTERDOWN/) },
     })
-    // It begins anew as a master.
+    // It restarts as a master.
     await server.restart()
     expect(await answer).toBeNull()
   })
 
-  test('a server that is not there', async () => {
+  test('while a server is down', async () => {
     const { server, connection } = await startOwnServer()
     await server.stopServer()
     const { answer, failure } = await refused(connection)
@@ -101,7 +98,7 @@ describe('what passes by itself is tried again:', () => {
   })
 })
 
-describe('a server that refuses to write, as one does that was demoted,', () => {
+describe('a demoted server that refuses a write', () => {
   async function demoted(options: Options = {}) {
     const { server, connection } = await startOwnServer()
     const pool = openPool({ ...connection, ...options }, { max: 1 })
@@ -112,7 +109,7 @@ describe('a server that refuses to write, as one does that was demoted,', () => 
     return { server, connection, pool, before, error }
   }
 
-  test('is connected to anew: it may be another one by then', async () => {
+  test('gets a new connection, which may reach another server', async () => {
     const { connection, pool, before, error } = await demoted()
     expect(redisDriver.classify?.(error)).toBe('transient')
     expect(await idOf(pool)).not.toBe(before)
@@ -120,19 +117,19 @@ describe('a server that refuses to write, as one does that was demoted,', () => 
     expect(await pool.set('a', 1)).toBe('OK')
   })
 
-  test('in a transaction as well', async () => {
+  test('gets a new connection after a transaction, too', async () => {
     const { pool } = await demoted()
     const before = await idOf(pool)
     await expect(pool.use((redis) => redis.multi().set('a', 1).exec())).rejects.toThrow('EXECABORT')
     expect(await idOf(pool)).not.toBe(before)
   })
 
-  test('is kept where a replica was asked for', async () => {
+  test('keeps its connection with `readOnly`', async () => {
     const { pool, before } = await demoted({ readOnly: true })
     expect(await idOf(pool)).toBe(before)
   })
 
-  test('and whoever asks ioredis to reconnect is asked still', async () => {
+  test('is still reported to `reconnectOnError`', async () => {
     const seen: string[] = []
     await demoted({ reconnectOnError: ({ message }) => seen.push(message) < 0 })
     expect(seen).toEqual([expect.stringMatching(/^READONLY/)])
@@ -142,9 +139,9 @@ describe('a server that refuses to write, as one does that was demoted,', () => 
 test.each([
   [undefined, 'undefined'],
   [null, 'null'],
-  [5, '5'],
+  [5, 'a number'],
   [[], 'an array'],
-])('a connection that is %o rejects those who wait, at once', async (connection, got) => {
+])('a connection that is %o immediately rejects all waiting callers', async (connection, got) => {
   const { answer, failure } = await refused(connection as never)
   expect(failure.kind).toBe('fatal')
   expect(await answer).toMatchObject({
@@ -156,7 +153,7 @@ test.each([
   ['a server', { host: '127.0.0.1', port: 99_999 }],
   ['a sentinel', { name: 'mymaster', sentinels: [{ host: '127.0.0.1', port: 99_999 }] }],
 ] as [string, Options][])(
-  'a port of %s that is none rejects those who wait, at once',
+  'an invalid port of %s immediately rejects all waiting callers',
   async (_, connection) => {
     const { answer, failure } = await refused(connection)
     expect(failure.kind).toBe('fatal')

@@ -8,7 +8,7 @@ const keys = Array.from({ length: 50 }, (_, n) => `failover:${n}`)
 const anyKey = () => keys[Math.floor(Math.random() * keys.length)] ?? ''
 const patience = { timeout: 20_000 }
 
-test('a planned failover is seen by nobody', async () => {
+test('callers do not notice a planned failover', async () => {
   const { replica, connection } = await startOwnCluster()
   const pool = openClusterPool(connection, { max: 4, acquireTimeoutMillis: 20_000 })
   const load = startLoad(8, () => pool.incr(anyKey()))
@@ -23,7 +23,7 @@ test('a planned failover is seen by nobody', async () => {
   expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(answers + keys.length)
 })
 
-test('when a master crashes, callers lose what was under way, wait, and go on', async () => {
+test('when a master crashes, commands under way reject, and callers wait for the next master', async () => {
   const { masters, replica, connection } = await startOwnCluster()
   for (const node of [...masters, replica]) {
     await observe((redis) => redis.config('SET', 'cluster-node-timeout', 1000), addressOf(node))

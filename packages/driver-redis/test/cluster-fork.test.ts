@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => recorded.stop())
 
-/** Makes sure that meanwhile nothing comes on any connection to any node. */
+/** Expects no byte on any connection to any node during `work`. */
 function expectSilent<T>(proxies: RecordingProxy[], work: () => Promise<T>): Promise<T> {
   return proxies.reduce<() => Promise<T>>(
     (within, proxy) => () => expectSilentOn(proxy, within),
@@ -23,7 +23,7 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
     const open = (asked = {}) =>
       openClusterPool({ ...recorded.connection(transport), ...asked }, { max: 1 })
 
-    /** What the child found, which was silent on what it has inherited. */
+    /** Runs `look` in a forked child, and expects no byte from it on inherited connections. */
     function forked<T>(
       pool: ReturnType<typeof open>,
       look: (cluster: Cluster) => Promise<T>,
@@ -40,7 +40,7 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
       )
     }
 
-    test('with an idle cluster that looks for new slots', async () => {
+    test('with an idle cluster that refreshes its slots', async () => {
       const pool = open({ slotsRefreshInterval: 60_000 })
       const before = await pool.use(idsOf)
       const { ids } = await forked(pool, async () => undefined)
@@ -49,7 +49,7 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
       expect(await pool.use(idsOf)).toEqual(before)
     })
 
-    test('while one is lent, in a blocking command and a subscription, and told to try again', async () => {
+    test('with a lent cluster in a blocking command and a subscription that is configured to retry', async () => {
       const again = () => 1
       const pool = open({
         clusterRetryStrategy: again,
@@ -63,13 +63,13 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
       cluster.on('message', (_, message) => heard.push(message))
       await cluster.subscribe('c')
       const popped = outcomeOf(cluster.blpop('list', 0))
-      // Everybody knows that it waits.
+      // The command has been sent.
       await expect
         .poll(() => cluster.nodes('master').some((node) => node.commandQueue.length > 0))
         .toBe(true)
       const { ids, found } = await forked(pool, async (own) => {
         const error = await popped
-        // Longer than it would wait before it tried again.
+        // Longer than the delay before a retry.
         for (let n = 0; n < 20; n++) await own.ping()
         await own.publish('c', 'from the child')
         return (error as Error).message

@@ -18,13 +18,13 @@ afterAll(() => recorded.stop())
 const keys = Array.from({ length: 30 }, (_, n) => `cluster:${n}`)
 
 describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
-  test('each command goes to the node that has its slot', async () => {
+  test('each command is sent to the node that has its slot', async () => {
     const pool = openClusterPool(recorded.connection(transport), { max: 2 })
     await Promise.all(keys.map((key) => pool.set(key, key)))
     expect(await Promise.all(keys.map((key) => pool.get(key)))).toEqual(keys)
   })
 
-  test('destroy says goodbye to every node, and leaves nothing open', async () => {
+  test('destroy sends QUIT to every node and leaves nothing open', async () => {
     const pool = openClusterPool(recorded.connection(transport), { max: 1 })
     const proxies = recorded.proxies(transport)
     await pool.use((cluster) => idsOf(cluster))
@@ -39,7 +39,7 @@ describe.each(['plain', 'TLS'] as const)('over %s', (transport) => {
   })
 })
 
-test('a transaction with WATCH has the node of its keys for itself', async () => {
+test('a transaction with WATCH runs on a connection of its own', async () => {
   const pool = openClusterPool(connection)
   const transact = (change: () => Promise<unknown>) =>
     pool.use(async (cluster) => {
@@ -64,10 +64,12 @@ describe('create', () => {
     return failed
   }
 
-  test('tells what was expected, and what came', async () => {
+  test('reports what was expected and what it got', async () => {
     expect(await refused({ nodes: [] })).toMatchObject({
       kind: 'fatal',
-      error: { message: 'Expected `nodes` to be a list of addresses, got [].' },
+      error: {
+        message: 'Expected `nodes` to be an array of at least one address, got an empty array.',
+      },
     })
     const { host = '', port = 0 } = connectionTo() as { host?: string; port?: number }
     expect(await refused({ nodes: [{ host, port }] })).toMatchObject({
@@ -84,7 +86,7 @@ describe('create', () => {
     })
   })
 
-  test('names the node that hangs up', async () => {
+  test('names the node that closes the connection', async () => {
     const proxy = await startRecordingProxy({ host: '127.0.0.1', port: 1 })
     onTestFinished(() => proxy.stop())
     expect(await refused({ nodes: [addressOf(proxy)] })).toMatchObject({
@@ -96,7 +98,7 @@ describe('create', () => {
   test.each([
     [undefined, 'undefined'],
     [null, 'null'],
-    [5, '5'],
+    [5, 'a number'],
     [[], 'an array'],
     ['redis://:secret@localhost', 'a string'],
   ])('refuses a connection that is %o', async (connection, got) => {
@@ -126,7 +128,7 @@ describe('create', () => {
 })
 
 describe('reset', () => {
-  test('costs no round trip where nothing was left, and otherwise takes it back on each node', async () => {
+  test('costs no round trip for a clean session, and undoes changes on each node', async () => {
     const signal = new AbortController().signal
     const cluster = await redisClusterDriver.create(connection, { signal })
     onTestFinished(() => redisClusterDriver.destroy(cluster))
@@ -139,7 +141,7 @@ describe('reset', () => {
     }
   })
 
-  test('takes away a listener of a holder that did not subscribe itself', async () => {
+  test('removes a message listener of a holder that did not subscribe', async () => {
     const pool = openClusterPool(connection, { max: 1 })
     await pool.use((cluster) => void cluster.on('message', () => undefined))
     expect(await pool.use((cluster) => cluster.listenerCount('message'))).toBe(0)
@@ -152,12 +154,12 @@ describe('reset', () => {
       (pool) => pool.use((cluster) => void cluster.blpop('nothing', 0).catch(() => undefined)),
     ],
     [
-      'a set of fields',
+      'HIMPORT PREPARE',
       (pool) => pool.use((cluster) => void cluster.himport('PREPARE', 'f', 'a').catch(() => 0)),
     ],
-    ['its end', (pool) => pool.use((cluster) => cluster.disconnect())],
+    ['an ended connection', (pool) => pool.use((cluster) => cluster.disconnect())],
   ] as [string, (pool: ReturnType<typeof openClusterPool>) => Promise<unknown>][])(
-    'replaces one with %s',
+    'replaces a cluster with %s',
     async (_, use) => {
       const pool = openClusterPool(connection, { max: 1 })
       const before = await pool.use(idsOf)
@@ -168,7 +170,7 @@ describe('reset', () => {
   )
 })
 
-test('a cluster is lost as soon as the connection to one master is', async () => {
+test('a cluster is lost once the connection to one master is', async () => {
   const pool = openClusterPool(connection, { max: 1 })
   const lost = new Promise<PoolEvents['destroy'][0]>((resolve) => pool.once('destroy', resolve))
   const [first = ''] = await pool.use(idsOf)
@@ -181,7 +183,7 @@ test('a cluster is lost as soon as the connection to one master is', async () =>
   expect(await pool.set('a', 1)).toBe('OK')
 })
 
-test('an idle one does not hold the process open, also where it looks for new slots', async () => {
+test('an idle cluster that refreshes its slots does not keep the process alive', async () => {
   const held = () =>
     process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).length
   const before = held()
@@ -194,7 +196,7 @@ test('an idle one does not hold the process open, also where it looks for new sl
   await expect.poll(held).toBeLessThanOrEqual(before)
 })
 
-test('the snippet of the README works as it stands there', async () => {
+test('the snippet in the README works', async () => {
   const snippet = readFileSync(new URL('support/usage-cluster.ts', import.meta.url), 'utf8')
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
   expect(readme).toContain(`\`\`\`ts\n${snippet}\`\`\``)

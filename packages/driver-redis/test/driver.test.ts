@@ -23,7 +23,7 @@ async function openClient(options: Options = {}): Promise<Redis> {
 }
 
 describe('create', () => {
-  test.each(transports)('opens a connection over %s that is ready', async (transport) => {
+  test.each(transports)('opens a ready connection over %s', async (transport) => {
     const client = await openClient(connectionTo({ transport }))
     expect(client.status).toBe('ready')
     const { laddr } = (await seenByServer(await idOf(client))) ?? {}
@@ -31,17 +31,14 @@ describe('create', () => {
     expect(laddr).toBe(path === undefined ? `127.0.0.1:${port}` : `${path}:0`)
   })
 
-  test.runIf(transports.includes('TLS'))(
-    'does not take a certificate that nobody vouches for',
-    async () => {
-      const untrusting = connectionTo({ transport: 'TLS' })
-      await expect(openPool({ ...untrusting, tls: {} }).ping()).rejects.toMatchObject({
-        cause: { code: expect.stringMatching(/^(UNABLE_TO|SELF_SIGNED)_/) },
-      })
-    },
-  )
+  test.runIf(transports.includes('TLS'))('rejects an untrusted certificate', async () => {
+    const untrusting = connectionTo({ transport: 'TLS' })
+    await expect(openPool({ ...untrusting, tls: {} }).ping()).rejects.toMatchObject({
+      cause: { code: expect.stringMatching(/^(UNABLE_TO|SELF_SIGNED)_/) },
+    })
+  })
 
-  test('takes an address, or a function that gives one', async () => {
+  test('accepts a URL, or a function that returns one', async () => {
     const { host, port, username = '', password = '' } = connectionTo()
     const text = `redis://${username}:${password}@${host}:${port}/2`
     for (const connection of [text, async () => text]) {
@@ -50,7 +47,7 @@ describe('create', () => {
     }
   })
 
-  test('leaves nothing open when it is aborted half way', async () => {
+  test('leaves nothing open when it is aborted midway', async () => {
     const { pool, proxy } = await openRecordedPool('plain', {
       createTimeoutMillis: 200,
       acquireTimeoutMillis: 400,
@@ -63,7 +60,7 @@ describe('create', () => {
       .toEqual([])
   })
 
-  test('leaves nothing open when it fails, and the pool alone tries again', async () => {
+  test('leaves nothing open when it fails, and only the pool retries', async () => {
     const { pool, proxy } = await openRecordedPool(
       'plain',
       { acquireTimeoutMillis: 20_000 },
@@ -76,18 +73,18 @@ describe('create', () => {
     expect(connections.map(({ holders }) => holders)).toEqual([[]])
   })
 
-  test('does not lend a connection to another database than the one asked for', async () => {
+  test('rejects if the database does not exist', async () => {
     await expect(openClient({ db: 9_999 })).rejects.toThrow('DB index is out of range')
   })
 
-  test.each(['Connector', 'monitor'])('does not take `%s`', async (option) => {
+  test.each(['Connector', 'monitor'])('rejects the option `%s`', async (option) => {
     const options = { ...connectionTo(), [option]: [{ host: 'a' }] }
     await expect(openPool(options).get('a')).rejects.toMatchObject({
       cause: { message: `Expected connection options without \`${option}\`, got some with it.` },
     })
   })
 
-  test('prints nothing when the server is not there', async () => {
+  test('prints nothing when the server is down', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     onTestFinished(() => printed.mockRestore())
     const pool = openPool({ host: '127.0.0.1', port: 1 }, { acquireTimeoutMillis: 100 })
@@ -97,7 +94,7 @@ describe('create', () => {
 })
 
 describe('validate', () => {
-  test('tells a live connection from a dead one', async () => {
+  test('accepts a live connection and rejects for a dead one', async () => {
     const client = await openClient()
     expect(await redisDriver.validate?.(client)).toBe(true)
     client.disconnect()
@@ -106,7 +103,7 @@ describe('validate', () => {
 })
 
 describe('destroy', () => {
-  test.each(transports)('says goodbye to the server over %s', async (transport) => {
+  test.each(transports)('sends QUIT over %s', async (transport) => {
     const { pool, proxy } = await openRecordedPool(transport, { max: 1 })
     const id = await idOf(pool)
     const mark = await proxy.mark()
@@ -117,7 +114,7 @@ describe('destroy', () => {
     expect(await seenByServer(id)).toBeUndefined()
   })
 
-  test('ends a connection that waits in a blocking command, at once', async () => {
+  test('immediately ends a connection in a blocking command', async () => {
     const pool = openPool(connectionTo(), { max: 1, destroyTimeoutMillis: 20_000 })
     const lease = await pool.acquire()
     const id = await idOf(lease.resource)
@@ -129,7 +126,7 @@ describe('destroy', () => {
   })
 
   test.each(['quit', 'disconnect'] as const)(
-    'has nothing left to do after the holder’s own `%s`',
+    'succeeds after the holder called `%s`',
     async (end) => {
       const pool = openPool(connectionTo(), { max: 1 })
       const before = await idOf(pool)
@@ -144,7 +141,7 @@ describe('destroy', () => {
 })
 
 describe('discard', () => {
-  test('is synchronous, and harmless when repeated', async () => {
+  test('is synchronous and can be repeated', async () => {
     const client = await openClient()
     const asked = client.blpop('nothing:comes', 0)
     expect(redisDriver.discard(client)).toBeUndefined()
@@ -152,7 +149,7 @@ describe('discard', () => {
     await expect(asked).rejects.toThrow('Connection is closed')
   })
 
-  test('is the end also for a client that was told to connect anew and to send again', async () => {
+  test('ends a client that is configured to reconnect and to resend', async () => {
     const { pool, proxy } = await openRecordedPool('plain')
     await proxy.mark()
     const client = await openClient({
@@ -164,7 +161,7 @@ describe('discard', () => {
     redisDriver.discard(client)
     await expect(asked).rejects.toThrow('Connection is closed')
     expect(client.status).toBe('end')
-    // Long after it would have been back.
+    // Longer than a reconnect would take.
     await idOf(pool)
     expect(await proxy.connections()).toHaveLength(2)
   })
@@ -174,7 +171,7 @@ describe('watch', () => {
   const kill = (ids: number[]) =>
     observe((redis) => Promise.all(ids.map((id) => redis.client('KILL', 'ID', id))))
 
-  test('an idle connection that the server ends is replaced, and the process lives', async () => {
+  test('an idle connection that the server ends is replaced, and the process goes on', async () => {
     const pool = openPool(connectionTo(), { max: 2 })
     const ids = await fill(pool, 2)
     const ended: PoolEvents['destroy'][0][] = []
@@ -185,7 +182,7 @@ describe('watch', () => {
     expect(ids).not.toContain(await idOf(pool))
   })
 
-  test('a lent one frees its place, and is not connected anew behind its holder’s back', async () => {
+  test('a lent connection that the server ends is replaced, and its client does not reconnect', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const lease = await pool.acquire()
     const client = lease.resource
@@ -202,7 +199,7 @@ describe('watch', () => {
 
 describe('allowExitOnIdle', () => {
   test.each(transports)(
-    'an idle connection over %s does not hold the process open',
+    'an idle connection over %s does not keep the process alive',
     async (transport) => {
       const held = () =>
         process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS/.test(name))

@@ -22,9 +22,9 @@ import {
   transports,
 } from './support/pools.ts'
 
-// A fork in states that only Redis knows, over each transport, proved from both sides: the child lets go of every
-// descriptor without a byte and has a connection of its own; the parent goes on with what it was doing. The states that
-// every driver has are in conformance.test.ts.
+// Forks in states specific to Redis, over each transport, checked from both sides: the child closes every inherited
+// descriptor without a byte and opens a connection of its own; the parent goes on with what it was doing.
+// conformance.test.ts covers the states that every driver has.
 
 const closed = { message: 'Connection is closed.' }
 
@@ -44,7 +44,7 @@ describe.each(transports)('over %s', (transport) => {
     const key = `forked:${transport}:${notice}`
     beforeAll(() => observe((redis) => redis.del(key)))
 
-    test('while a connection is lent and watches a key', async () => {
+    test('while a lent connection watches a key', async () => {
       const watched = openWatched(1)
       const { pool } = watched
       const lease = await pool.acquire()
@@ -108,7 +108,7 @@ describe.each(transports)('over %s', (transport) => {
       lease.release()
     })
 
-    test('in a subscription', async () => {
+    test('while subscribed', async () => {
       const watched = openWatched(1)
       const lease = await watched.pool.acquire()
       const client = lease.resource
@@ -119,7 +119,7 @@ describe.each(transports)('over %s', (transport) => {
       const look = () => watched.pool.publish(key, 'from the child')
       const { id, found } = await expectSilentChild(watched, notice, { clients: [client], look })
       expect(id).not.toBe(before)
-      // Who hears it is the parent alone.
+      // Only the parent receives it.
       expect(found).toBe(1)
       await observe((redis) => redis.publish(key, 'after it'))
       await expect.poll(() => heard).toEqual(['from the child', 'after it'])
@@ -127,7 +127,7 @@ describe.each(transports)('over %s', (transport) => {
       lease.release()
     })
 
-    test('with commands that have no answer yet, on a client that was told to send again', async () => {
+    test('with unanswered commands, on a client that is configured to resend', async () => {
       const asked = {
         retryStrategy: () => 0,
         enableOfflineQueue: true,
@@ -142,7 +142,7 @@ describe.each(transports)('over %s', (transport) => {
       const mark = await proxy.mark()
       const counted = [1, 2, 3].map(() => outcomeOf(client.incr(`${key}:n`)))
       await expectWritten(proxy, mark)
-      // It does something of its own for longer than the client would wait.
+      // Longer than the delay before a reconnect.
       const look = async () => {
         for (let n = 0; n < 20; n++) await watched.pool.ping()
         return Promise.all(counted)
@@ -158,12 +158,12 @@ describe.each(transports)('over %s', (transport) => {
   })
 })
 
-test('a child that is answered in the middle of a reset notices, and goes no step further', async () => {
+test('a child that receives a reply in the middle of a reset detects the fork and sends nothing', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const lease = await pool.acquire()
   const client = lease.resource
   await client.watch('watched')
-  // The child alone is to read.
+  // Only the child is to read the reply.
   client.stream.pause()
   const mark = await proxy.mark()
   const written = async () => {
@@ -172,7 +172,7 @@ test('a child that is answered in the middle of a reset notices, and goes no ste
       record.kind === 'data' ? String(record.bytes) : record.kind,
     )
   }
-  // What has no answer yet has the reset begin with a PING; the UNWATCH is its next step.
+  // Because of the unanswered command the reset starts with a PING; UNWATCH would be its next step.
   client.get('watched').catch(() => undefined)
   lease.release()
   await expect.poll(async () => (await written()).join('')).toContain('ping')
@@ -192,7 +192,7 @@ test('a child that is answered in the middle of a reset notices, and goes no ste
   expect(await written()).toEqual(before)
 })
 
-test('the proof is no empty one: what ioredis calls disconnecting is seen, and harms the parent', async () => {
+test('a discard that calls ioredis’s disconnect is detected and ends the parent’s connection', async () => {
   const { proxy, pool: other } = await openRecordedPool('plain')
   await other.close()
   const impolite = defineDriver({ ...redisDriver, discard: (client) => client.disconnect() })

@@ -4,7 +4,7 @@ import { connectionTo, fill, observe, openPool } from './support/pools.ts'
 
 beforeEach(() => observe((redis) => redis.del('methods:a', 'methods:n', 'methods:h')))
 
-test('commands are methods of the pool, each on whichever connection is free', async () => {
+test('commands are methods of the pool, each run on any free connection', async () => {
   const pool = openPool(connectionTo(), { max: 2 })
   expect(await pool.set('methods:a', 'one', 'EX', 60)).toBe('OK')
   expect(await pool.get('methods:a')).toBe('one')
@@ -17,7 +17,7 @@ test('commands are methods of the pool, each on whichever connection is free', a
   expect(pool.stats).toMatchObject({ borrowed: 0, idle: 2 })
 })
 
-test('what the server refuses rejects, and the connection is kept', async () => {
+test('a command that the server refuses rejects, and the connection is kept', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const before = await fill(pool, 1)
   await pool.set('methods:a', 'no number')
@@ -25,7 +25,7 @@ test('what the server refuses rejects, and the connection is kept', async () => 
   expect(await fill(pool, 1)).toEqual(before)
 })
 
-test('exclusive use is `use`: a transaction with WATCH', async () => {
+test('`use` runs a transaction with WATCH on one connection', async () => {
   const pool = openPool(connectionTo())
   await pool.set('methods:n', 1)
   const doubled = await pool.use(async (redis) => {
@@ -43,14 +43,14 @@ test('exclusive use is `use`: a transaction with WATCH', async () => {
   ])
 })
 
-test('a blocking command holds its own connection, and the others work on', async () => {
+test('a blocking command occupies only its own connection', async () => {
   const pool = openPool(connectionTo(), { max: 2 })
   const popped = pool.use((redis) => redis.blpop('methods:a', 0))
   await pool.rpush('methods:a', 'for you')
   expect(await popped).toEqual(['methods:a', 'for you'])
 })
 
-test('neither a blocking command nor one that belongs to a connection is a method', () => {
+test('commands that block or belong to one connection are not methods', () => {
   const pool = openPool(connectionTo())
   const flags = ['BLOCKING_COMMANDS', 'ENTER_SUBSCRIBER_MODE', 'EXIT_SUBSCRIBER_MODE'] as const
   const own =
@@ -59,13 +59,13 @@ test('neither a blocking command nor one that belongs to a connection is a metho
   expect(names.filter((name) => name in pool || `${name}Buffer` in pool)).toEqual([])
 })
 
-test('a script is debugged by nobody who comes later', async () => {
+test('SCRIPT DEBUG does not affect later callers', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   await pool.script('DEBUG', 'YES')
   expect(await pool.eval('return 1', 0)).toBe(1)
 })
 
-test('every other command that ioredis knows is one', () => {
+test('all other commands of ioredis are methods', () => {
   const pool = openPool(connectionTo())
   const left = Redis.prototype.getBuiltinCommands().filter((name) => !(name in pool))
   expect(left.length).toBeLessThan(45)

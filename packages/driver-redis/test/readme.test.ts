@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { connectionTo, observe } from './support/pools.ts'
 
-test('the snippet of the README works as it stands there', async () => {
+test('the snippet in the README works', async () => {
   const snippet = readFileSync(new URL('support/usage.ts', import.meta.url), 'utf8')
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
   expect(readme).toContain(`\`\`\`ts\n${snippet}\`\`\``)

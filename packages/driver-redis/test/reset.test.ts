@@ -13,9 +13,9 @@ import {
 
 type Use = (redis: Redis) => unknown
 
-/** What the next holder finds after one that has done this. */
+/** Returns what the next holder finds after one that called `use`. */
 async function after(use: Use, login: Options = {}) {
-  // What no answer comes to is found out by other means than a timeout.
+  // A reset must not rely on its timeout to notice that an answer is missing.
   const pool = openPool({ ...connectionTo(), ...login }, { max: 1, validateTimeoutMillis: 60_000 })
   const before = await idOf(pool)
   await pool.use(async (redis) => void (await use(redis)))
@@ -23,12 +23,12 @@ async function after(use: Use, login: Options = {}) {
   return { pool, same: id === before, seen: await seenByServer(id) }
 }
 
-describe('costs no round trip', () => {
+describe('a reset costs no round trip', () => {
   const clean: [string, Use][] = [
     ['plain commands', (redis) => redis.set('reset:a', 1)],
     ['a transaction that was executed', (redis) => redis.multi().incr('reset:n').exec()],
     [
-      'a transaction that was written out',
+      'a transaction sent step by step',
       async (redis) => {
         await redis.watch('reset:n')
         await redis.multi({ pipeline: false })
@@ -45,7 +45,7 @@ describe('costs no round trip', () => {
       },
     ],
     [
-      'a transaction that a watched key ended',
+      'a transaction that a changed key aborted',
       async (redis) => {
         await redis.watch('reset:watched')
         await observe((other) => other.incr('reset:watched'))
@@ -60,20 +60,17 @@ describe('costs no round trip', () => {
       },
     ],
     [
-      'a watch that was taken back',
+      'UNWATCH',
       async (redis) => {
         await redis.watch('reset:n')
         await redis.unwatch()
       },
     ],
-    ['the database that it was', (redis) => redis.select(0)],
-    [
-      'a script, also one that changes the database',
-      (redis) => redis.eval(`redis.call('select', 3)`, 0),
-    ],
-    ['questions about the connection', (redis) => redis.client('INFO')],
-    ['XREAD that does not block', (redis) => redis.xread('COUNT', 1, 'STREAMS', 'reset:s', '0')],
-    ['ordinary commands that nobody waited for', (redis) => void redis.get('reset:a')],
+    ['SELECT of the same database', (redis) => redis.select(0)],
+    ['a script that selects another database', (redis) => redis.eval(`redis.call('select', 3)`, 0)],
+    ['CLIENT INFO', (redis) => redis.client('INFO')],
+    ['XREAD without BLOCK', (redis) => redis.xread('COUNT', 1, 'STREAMS', 'reset:s', '0')],
+    ['an ordinary command that was not awaited', (redis) => void redis.get('reset:a')],
   ]
   test.each(clean)('after %s', async (_, use) => {
     const client = await redisDriver.create(connectionTo(), {
@@ -84,7 +81,7 @@ describe('costs no round trip', () => {
     expect(redisDriver.reset?.(client)).toBeUndefined()
   })
 
-  test('and sends not a byte', async () => {
+  test('and sends no byte', async () => {
     const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
     await pool.get('reset:a')
     const mark = await proxy.mark()
@@ -96,7 +93,7 @@ describe('costs no round trip', () => {
   })
 })
 
-describe('takes back', () => {
+describe('a reset undoes', () => {
   const undone: [string, Use, Record<string, string>][] = [
     ['MULTI', (redis) => redis.multi({ pipeline: false }), { multi: '-1' }],
     ['MULTI in capitals, by `call`', (redis) => redis.call('MULTI'), { multi: '-1' }],
@@ -106,7 +103,7 @@ describe('takes back', () => {
       { multi: '-1' },
     ],
     [
-      'MULTI that another follows before the first is answered',
+      'a second MULTI sent before the first was answered',
       (redis) =>
         Promise.all([
           redis.multi({ pipeline: false }),
@@ -119,7 +116,7 @@ describe('takes back', () => {
     ['another database', (redis) => redis.select(3), { db: '0' }],
     ['another database, by `call`', (redis) => redis.call('SELECT', '3'), { db: '0' }],
     [
-      'another database, and a way back that was never gone',
+      'another database, also after a discarded SELECT of the first one',
       async (redis) => {
         await redis.select(3)
         await redis.multi({ pipeline: false })
@@ -154,36 +151,33 @@ describe('takes back', () => {
       },
       { multi: '-1', flags: 'N', db: '0', sub: '0', name: '' },
     ],
-    ['MULTI that nobody waited for', (redis) => void redis.call('MULTI'), { multi: '-1' }],
+    ['MULTI that was not awaited', (redis) => void redis.call('MULTI'), { multi: '-1' }],
   ]
   test.each(undone)('%s, on the same connection', async (_, use, expected) => {
     expect(await after(use)).toMatchObject({ same: true, seen: expected })
   })
 
-  test.each([2, 3] as const)(
-    'a subscription, and all who listened, in RESP%i',
-    async (protocol) => {
-      const heard: string[] = []
-      const { pool, same } = await after(
-        async (redis) => {
-          redis.on('message', (channel) => heard.push(channel))
-          await redis.subscribe('reset:heard')
-        },
-        { protocol },
-      )
-      expect(same).toBe(true)
-      expect(await pool.publish('reset:heard', 'anyone?')).toBe(0)
-      await pool.use(async (redis) => {
+  test.each([2, 3] as const)('a subscription and its listeners, in RESP%i', async (protocol) => {
+    const heard: string[] = []
+    const { pool, same } = await after(
+      async (redis) => {
+        redis.on('message', (channel) => heard.push(channel))
         await redis.subscribe('reset:heard')
-        const next = new Promise((resolve) => redis.once('message', (...words) => resolve(words)))
-        await observe((other) => other.publish('reset:heard', 'you'))
-        expect(await next).toEqual(['reset:heard', 'you'])
-      })
-      expect(heard).toEqual([])
-    },
-  )
+      },
+      { protocol },
+    )
+    expect(same).toBe(true)
+    expect(await pool.publish('reset:heard', 'anyone?')).toBe(0)
+    await pool.use(async (redis) => {
+      await redis.subscribe('reset:heard')
+      const next = new Promise((resolve) => redis.once('message', (...words) => resolve(words)))
+      await observe((other) => other.publish('reset:heard', 'you'))
+      expect(await next).toEqual(['reset:heard', 'you'])
+    })
+    expect(heard).toEqual([])
+  })
 
-  test('a listener of a holder that did not subscribe itself', async () => {
+  test('a message listener of a holder that did not subscribe', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const heard: string[] = []
     await pool.use((redis) => void redis.on('message', (channel) => heard.push(channel)))
@@ -196,7 +190,7 @@ describe('takes back', () => {
     expect(heard).toEqual([])
   })
 
-  test('a channel of a client with a key prefix', async () => {
+  test('a subscription of a client with a key prefix', async () => {
     const use: Use = (redis) => Promise.all([redis.subscribe('c'), redis.ssubscribe('s')])
     expect(await after(use, { keyPrefix: 'reset:' })).toMatchObject({
       same: true,
@@ -204,13 +198,13 @@ describe('takes back', () => {
     })
   })
 
-  test('and goes back to the database and the name that were asked for', async () => {
+  test('a change of the configured database and name', async () => {
     const use: Use = (redis) => Promise.all([redis.select(0), redis.client('SETNAME', 'mine')])
     const { same, seen } = await after(use, { db: 5, connectionName: 'ours' })
     expect({ same, ...seen }).toMatchObject({ same: true, db: '5', name: 'ours' })
   })
 
-  test('and lets a transaction end first that nobody waited for', async () => {
+  test('nothing of a transaction that was executed but not awaited', async () => {
     const { pool, same } = await after((redis) => {
       void redis.multi().set('reset:late', 'done').exec()
     })
@@ -218,7 +212,7 @@ describe('takes back', () => {
     expect(await pool.get('reset:late')).toBe('done')
   })
 
-  test('and nothing of a queued transaction is done', async () => {
+  test('queued commands of a transaction', async () => {
     await after(async (redis) => {
       await redis.multi({ pipeline: false })
       await redis.set('reset:never', 1)
@@ -227,7 +221,7 @@ describe('takes back', () => {
   })
 })
 
-describe('replaces a connection whose holder has left', () => {
+describe('a connection is replaced after', () => {
   const caught = (promise: Promise<unknown>): void => void promise.catch(() => undefined)
   const beyond: [string, Use][] = [
     ['CLIENT REPLY OFF', (redis) => caught(redis.client('REPLY', 'OFF'))],
@@ -246,14 +240,14 @@ describe('replaces a connection whose holder has left', () => {
         await redis.auth('reset-other', 'secret')
       },
     ],
-    ['BLPOP without an answer', (redis) => caught(redis.blpop('reset:nothing', 0))],
+    ['an unanswered BLPOP', (redis) => caught(redis.blpop('reset:nothing', 0))],
     [
-      'XREAD BLOCK without an answer',
+      'an unanswered XREAD BLOCK',
       (redis) => caught(redis.xread('BLOCK', 0, 'STREAMS', 'reset:nothing', '$')),
     ],
-    ['WAIT without an answer', (redis) => caught(redis.wait(9, 0))],
+    ['an unanswered WAIT', (redis) => caught(redis.wait(9, 0))],
     [
-      'BLPOP that its client has given up',
+      'BLPOP after ioredis’s blockingTimeout',
       async (redis) => expect(await redis.blpop('reset:nothing', 0)).toBeNull(),
     ],
   ]

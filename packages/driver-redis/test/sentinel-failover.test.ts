@@ -8,7 +8,7 @@ import { addressOf, instead, startOwnSentinel } from './support/sentinels.ts'
 const patience = { timeout: 20_000 }
 const portOf = (redis: Redis): number | undefined => redis.stream.remotePort
 
-test('when the master crashes, callers lose what was under way, wait, and go on at the next one', async () => {
+test('when the master crashes, commands under way reject, and callers wait for the next master', async () => {
   const { master, replica, connection } = await startOwnSentinel()
   const pool = openPool(connection, { max: 4, acquireTimeoutMillis: 20_000 })
   const load = startLoad(8, () => pool.incr('failover:n'))
@@ -27,7 +27,7 @@ test('when the master crashes, callers lose what was under way, wait, and go on 
   expect(slowest).toBeLessThan(20_000)
 })
 
-test('when one of three sentinels crashes with the master, the other two lead to the next one', async () => {
+test('when one of three sentinels crashes with the master, the others name the next master', async () => {
   const { master, replica, sentinels, connection } = await startOwnSentinel({ sentinels: 3 })
   const [first, second, third] = sentinels.map(addressOf)
   const deadFirst = [third, second, first].filter((address) => address !== undefined)
@@ -41,7 +41,7 @@ test('when one of three sentinels crashes with the master, the other two lead to
   expect(await pool.set('a', 1)).toBe('OK')
 })
 
-test('when the master is demoted, a lent connection to it is lost, and the old one is left for good', async () => {
+test('when the master is demoted, its connections are lost, and the next ones reach the new master', async () => {
   const { name, master, replica, sentinel, connection } = await startOwnSentinel()
   const pool = openPool(connection, { max: 2, acquireTimeoutMillis: 20_000 })
   const ended: PoolEvents['destroy'][0][] = []
@@ -63,9 +63,9 @@ test('when the master is demoted, a lent connection to it is lost, and the old o
   expect(await observe((redis) => redis.role(), addressOf(master))).toContain('slave')
 })
 
-test('with `failoverDetector` a connection ends as soon as a sentinel tells of the next master', async () => {
+test('with `failoverDetector`, a connection ends once a sentinel announces the next master', async () => {
   const { name, master, replica, sentinel, connection } = await startOwnSentinel()
-  // In place of the master one whose connections no sentinel will end.
+  // Replaces the master by a server whose connections no sentinel will end.
   const natMap = instead(master, connectionTo() as { host: string; port: number })
   const pool = openPool({ ...connection, natMap, failoverDetector: true }, { max: 1 })
   const lost = new Promise<PoolEvents['destroy'][0]>((resolve) => pool.once('destroy', resolve))

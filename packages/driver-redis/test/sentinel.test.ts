@@ -7,7 +7,7 @@ import type { RedisConnection } from '../src/index.ts'
 import { openPool } from './support/pools.ts'
 import { addressOf, instead, type Sentinelled, throughSentinel } from './support/sentinels.ts'
 
-// What does not change who is the master.
+// Tests that do not change the master.
 
 const nowhere = { host: '127.0.0.1', port: 1 }
 let servers: Sentinel
@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => servers.stop())
 
-/** The port of the server that a pool is connected to. */
+/** Returns the port of the server that a pool connects to. */
 async function portOf(connection: RedisConnection): Promise<number | undefined> {
   return openPool(connection).use((redis) => redis.stream.remotePort)
 }
@@ -34,25 +34,25 @@ async function refused(connection: RedisConnection): Promise<PoolEvents['createE
   return failure
 }
 
-describe('a pool that is told of sentinels', () => {
-  test('is connected to the master', async () => {
+describe('a pool with sentinels', () => {
+  test('connects to the master', async () => {
     expect(await portOf(connection)).toBe(servers.master.port)
   })
 
-  test('is connected to a replica, if it wants one', async () => {
+  test('connects to a replica with `role: slave`', async () => {
     expect(await portOf({ ...connection, role: 'slave' })).toBe(servers.replica.port)
   })
 
-  test('asks the next one where a sentinel is down', async () => {
+  test('asks the next sentinel if one is down', async () => {
     const some = { ...connection, sentinels: [nowhere, ...connection.sentinels] }
     expect(await portOf(some)).toBe(servers.master.port)
   })
 
-  test('takes a function that tells of them before every connect', async () => {
+  test('accepts a function that returns the options', async () => {
     expect(await openPool(async () => connection).ping()).toBe('PONG')
   })
 
-  test('is connected over TLS, and does not trust whom nobody vouches for', async () => {
+  test('connects over TLS, and rejects an untrusted certificate', async () => {
     const { host, port, tlsPort = 0, ca = '' } = servers.master
     const secure: Sentinelled = {
       ...connection,
@@ -67,7 +67,7 @@ describe('a pool that is told of sentinels', () => {
     })
   })
 
-  test('leaves no connection to a sentinel open, and says goodbye to the server', async () => {
+  test('leaves no connection to a sentinel open', async () => {
     const proxy = await startRecordingProxy(addressOf(servers.sentinel))
     onTestFinished(() => proxy.stop())
     const pool = openPool({ ...connection, sentinels: [addressOf(proxy)], updateSentinels: false })
@@ -78,7 +78,7 @@ describe('a pool that is told of sentinels', () => {
     await pool.close()
   })
 
-  test('keeps one to hear of a failover, if that is asked for, for as long as its own', async () => {
+  test('keeps a connection to a sentinel with `failoverDetector`, and closes it with its own', async () => {
     const proxy = await startRecordingProxy(addressOf(servers.sentinel))
     onTestFinished(() => proxy.stop())
     const pool = openPool({
@@ -94,7 +94,7 @@ describe('a pool that is told of sentinels', () => {
     expect(await holders()).toEqual([0, 0])
   })
 
-  test('lets an idle connection not hold the process open, and none to a sentinel', async () => {
+  test('does not keep the process alive with idle connections, nor with those to sentinels', async () => {
     const held = () => process.getActiveResourcesInfo().filter((name) => /TCP/.test(name)).length
     const before = held()
     const pool = openPool({ ...connection, failoverDetector: true }, { max: 1 })
@@ -104,7 +104,7 @@ describe('a pool that is told of sentinels', () => {
     await expect.poll(held).toBe(before)
   })
 
-  test('leaves nothing open where a sentinel does not answer in time', async () => {
+  test('leaves nothing open if a sentinel does not answer in time', async () => {
     const proxy = await startRecordingProxy(addressOf(servers.sentinel))
     onTestFinished(() => proxy.stop())
     await proxy.hold()
@@ -118,7 +118,7 @@ describe('a pool that is told of sentinels', () => {
       .toEqual([])
   })
 
-  test('is not satisfied with a server that has become a replica', async () => {
+  test('rejects a server that has become a replica', async () => {
     const { master, replica } = servers
     const stale = { ...connection, natMap: instead(master, replica) }
     expect(await refused(stale)).toMatchObject({
@@ -128,8 +128,8 @@ describe('a pool that is told of sentinels', () => {
   })
 })
 
-describe('a refusal', () => {
-  test('is final where no second try would mend it', async () => {
+describe('a failed connect', () => {
+  test('is fatal for an unknown master and a wrong password', async () => {
     const unknown = await refused({ ...connection, name: 'unknown' })
     expect(unknown.kind).toBe('fatal')
     expect(unknown.error).toMatchObject({
@@ -140,7 +140,7 @@ describe('a refusal', () => {
     expect(stranger.error).toMatchObject({ message: expect.stringContaining('WRONGPASS') })
   })
 
-  test('is not where no sentinel is there: it is asked again later', async () => {
+  test('is transient if no sentinel can be reached', async () => {
     expect(await refused({ ...connection, sentinels: [nowhere] })).toMatchObject({
       kind: 'transient',
       error: { message: expect.stringContaining('All sentinels are unreachable') },
@@ -148,22 +148,28 @@ describe('a refusal', () => {
   })
 
   test.each([
-    [{ sentinels: [] }, 'Expected `sentinels` to be a list of addresses, got [].'],
-    [{ name: '' }, "Expected `name` to be that of a master, got ''."],
-  ])('tells what was expected, and what came: %o', async (wrong, message) => {
+    [
+      { sentinels: [] },
+      'Expected `sentinels` to be an array of at least one address, got an empty array.',
+    ],
+    [
+      { name: '' },
+      'Expected `name` to be the name of a master, a non-empty string, got an empty string.',
+    ],
+  ])('reports what was expected and what it got: %o', async (wrong, message) => {
     const { kind, error } = await refused({ ...connection, ...wrong })
     expect(kind).toBe('fatal')
     expect(error).toMatchObject({ message })
   })
 })
 
-test('a server that was demoted in silence is found out before it is lent', async () => {
+test('a server that was demoted unnoticed fails validation before it is lent', async () => {
   const own = await startSentinel()
   onTestFinished(() => own.stop())
   const pool = openPool(throughSentinel(own), { max: 1, validateAfterIdleMillis: 0 })
   const client = await pool.use((redis: Redis) => redis)
   expect(await pool.set('a', 1)).toBe('OK')
-  // Nobody ends its connections here, as a sentinel would.
+  // A sentinel would end its connections.
   await own.sentinel.stop()
   await client.replicaof('127.0.0.1', 1)
   const answer = pool.set('a', 2).catch((error: Error) => error.message)

@@ -10,7 +10,7 @@ import {
 } from '../../src/index.ts'
 import { addressOf, instead } from './sentinels.ts'
 
-/** A pool that is closed when the test ends. */
+/** Opens a pool, and closes it when the test ends. */
 export function openClusterPool(
   connection: RedisClusterConnection,
   options: Omit<PoolOptions<RedisClusterConnection>, 'connection'> = {},
@@ -20,14 +20,14 @@ export function openClusterPool(
   return pool
 }
 
-/** A cluster that a test may break, and how to reach it. */
+/** Starts a cluster that a test may break. */
 export async function startOwnCluster() {
   const cluster = await startRedisCluster()
   onTestFinished(() => cluster.stop())
   return { ...cluster, connection: { nodes: cluster.masters.map(addressOf) } }
 }
 
-/** A cluster with a recording proxy before each node. */
+/** A cluster with a recording proxy in front of each node. */
 export class RecordedCluster {
   readonly #ways: readonly { node: RedisServer; plain: RecordingProxy; secure: RecordingProxy }[]
   readonly cluster: RedisCluster
@@ -50,7 +50,7 @@ export class RecordedCluster {
     return new RecordedCluster(cluster, await Promise.all(ways))
   }
 
-  /** How to reach it through the proxies. */
+  /** Returns the options to connect through the proxies. */
   connection(transport: 'plain' | 'TLS'): RedisClusterConnection {
     const through = this.proxies(transport)
     const maps = this.#ways.map(({ node }, n) => instead(node, through[n] ?? node))
@@ -73,7 +73,7 @@ export class RecordedCluster {
   }
 }
 
-/** The servers' numbers of the connections to the masters. */
+/** Returns the servers' ids of the connections to the masters. */
 export async function idsOf(cluster: Cluster): Promise<string[]> {
   const ids = await Promise.all(
     cluster.nodes('master').map(async (node) => `${node.options.port}:${await node.client('ID')}`),

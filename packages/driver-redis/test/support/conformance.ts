@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import type { RedisConnection } from '../../src/index.ts'
 import { connectionTo, observe, targetOf, type Transport } from './pools.ts'
 
-/** What the suite has to know of a Redis that is reached by that transport. */
+/** Returns the options of the conformance suite for a Redis over a transport. */
 export function redisOptions(transport: Transport): ConformanceOptions<Redis, RedisConnection> {
   const goodbye = (bytes: Buffer): boolean => bytes.toString() === '*1\r\n$4\r\nquit\r\n'
   return {

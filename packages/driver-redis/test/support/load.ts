@@ -1,12 +1,12 @@
-/** What callers have seen who ask again and again. */
+/** The results of repeated calls. */
 export interface Load {
   readonly answers: number
   readonly errors: Error[]
-  /** How long the slowest of them has waited, in milliseconds. */
+  /** The longest call, in milliseconds. */
   readonly slowest: number
 }
 
-/** Asks with that many callers at once, each again as soon as it has an answer or an error, until `end` is called. */
+/** Calls `ask` repeatedly from that many concurrent callers until `end` is called. */
 export function startLoad(callers: number, ask: () => Promise<unknown>): { end(): Promise<Load> } {
   let answers = 0
   let slowest = 0
@@ -22,7 +22,7 @@ export function startLoad(callers: number, ask: () => Promise<unknown>): { end()
         errors.push(error as Error)
       }
       slowest = Math.max(slowest, performance.now() - started)
-      // The server has other things to do as well.
+      // Leaves some processor time to the server.
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   }

@@ -2,7 +2,7 @@ import { type RedisOptions, type RedisServer, startRedis } from '@forksafe/scrip
 import { onTestFinished } from 'vitest'
 import type { Options } from './pools.ts'
 
-/** A server that a test may break, and how to reach it. */
+/** Starts a server that a test may break. */
 export async function startOwnServer(
   options: RedisOptions = {},
 ): Promise<{ server: RedisServer; connection: Options }> {

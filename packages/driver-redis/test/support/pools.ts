@@ -8,22 +8,22 @@ import { inject, onTestFinished } from 'vitest'
 import { type RedisConnection, redisDriver, type RedisPool } from '../../src/index.ts'
 
 export type Transport = 'plain' | 'Unix socket' | 'TLS'
-/** As an object, for one server: what tests change of it. */
+/** The `connection` option as an object, for one server. */
 export type Options = Exclude<RedisConnection, string | { sentinels: unknown }>
 
 const server = inject('redis')
 
-/** Every way to the server that there is. */
+/** All transports that the server supports. */
 export const transports: Transport[] = [
   'plain',
   ...(server.socketPath === undefined ? [] : (['Unix socket'] as const)),
   ...(server.ca === undefined ? [] : (['TLS'] as const)),
 ]
 
-/** Where a proxy listens. */
+/** The address of a proxy. */
 type Proxied = Pick<RecordingProxy, 'port' | 'path'>
 
-/** How to reach the shared server, directly or through a proxy in front of it. */
+/** Returns the options to connect to the shared server, directly or through a proxy. */
 export function connectionTo({
   transport = 'plain',
   proxy,
@@ -50,7 +50,7 @@ export function targetOf(transport: Transport): { host: string; port: number } |
   return { host: server.host, port: (transport === 'TLS' && server.tlsPort) || server.port }
 }
 
-/** A recording proxy that is reached by that transport, and reaches the server by it. */
+/** Starts a recording proxy in front of the server, for one transport. */
 export async function startProxy(
   transport: Transport,
 ): Promise<{ proxy: RecordingProxy; stop: () => Promise<void> }> {
@@ -68,7 +68,7 @@ export async function startProxy(
   return { proxy, stop }
 }
 
-/** A pool that is closed when the test ends. */
+/** Opens a pool, and closes it when the test ends. */
 export function openPool(
   connection: PoolOptions<RedisConnection>['connection'],
   options: Omit<PoolOptions<RedisConnection>, 'connection'> = {},
@@ -78,7 +78,7 @@ export function openPool(
   return pool
 }
 
-/** A pool whose connections pass through a recording proxy. */
+/** Opens a pool whose connections pass through a recording proxy. */
 export async function openRecordedPool(
   transport: Transport,
   options: Omit<PoolOptions<RedisConnection>, 'connection'> = {},
@@ -89,12 +89,12 @@ export async function openRecordedPool(
   return { pool: openPool({ ...connectionTo({ transport, proxy }), ...login }, options), proxy }
 }
 
-/** The server's number of the connection behind a client, or behind whichever client the pool takes. */
+/** Returns the server's id of a client's connection, or of one that the pool lends. */
 export async function idOf(on: RedisPool | Redis): Promise<number> {
   return on instanceof Redis ? on.client('ID') : on.use((client) => client.client('ID'))
 }
 
-/** Opens `count` connections, leaves them idle, and tells the server's number of each, in order. */
+/** Opens `count` connections, leaves them idle, and returns their ids in ascending order. */
 export async function fill(pool: RedisPool, count: number): Promise<number[]> {
   const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()))
   const ids = await Promise.all(leases.map(({ resource }) => idOf(resource)))
@@ -102,7 +102,7 @@ export async function fill(pool: RedisPool, count: number): Promise<number[]> {
   return ids.sort((a, b) => a - b)
 }
 
-/** Asks the server as somebody else would. */
+/** Runs commands on a connection outside of the pool. */
 export async function observe<T>(
   ask: (redis: Redis) => Promise<T>,
   to: Options = connectionTo(),
@@ -115,7 +115,7 @@ export async function observe<T>(
   }
 }
 
-/** The server's word on a connection, or `undefined` when there is none. */
+/** Returns the server's description of a connection, or `undefined` if it does not exist. */
 export async function seenByServer(id: number): Promise<Record<string, string> | undefined> {
   const line = String(await observe((redis) => redis.client('LIST', 'ID', id))).trim()
   if (line === '') return undefined

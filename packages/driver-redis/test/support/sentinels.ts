@@ -7,15 +7,15 @@ import {
 import { onTestFinished } from 'vitest'
 import type { RedisConnection } from '../../src/index.ts'
 
-/** As an object, for the server that sentinels name. */
+/** The `connection` option for the server that sentinels name. */
 export type Sentinelled = Extract<RedisConnection, { sentinels: unknown }>
 
-/** How to reach a server whose sentinels are these. */
+/** Returns the options to connect through sentinels. */
 export function throughSentinel({ name, sentinels }: Sentinel): Sentinelled {
   return { name, sentinels: sentinels.map(addressOf) }
 }
 
-/** A master that a test may break, its replica, their sentinels, and how to reach them. */
+/** Starts a master that a test may break, with a replica and sentinels. */
 export async function startOwnSentinel(options: SentinelOptions = {}) {
   const servers = await startSentinel(options)
   onTestFinished(() => servers.stop())
@@ -26,7 +26,7 @@ export function addressOf({ host, port }: Pick<RedisServer, 'host' | 'port'>) {
   return { host, port }
 }
 
-/** For ioredis's `natMap`: where to go instead. */
+/** Returns an entry of ioredis's `natMap` that replaces one address by another. */
 export function instead(
   { host, port }: Pick<RedisServer, 'host' | 'port'>,
   other: Pick<RedisServer, 'host' | 'port'>,

@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@forksafe/scripts/redis'
 import type { TestProject } from 'vitest/node'
 
-/** What the tests know of the server that all of them share. */
+/** The address of the server that all tests share. */
 export type SharedServer = Pick<
   RedisServer,
   'host' | 'port' | 'tlsPort' | 'socketPath' | 'username' | 'password' | 'ca'

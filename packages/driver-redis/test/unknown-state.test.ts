@@ -52,7 +52,7 @@ const failing = async (work: () => unknown): Promise<unknown> => {
   }
 }
 
-/** Whether the next holder gets the same connection as one that has done this, and its own answers. */
+/** Returns whether the next holder gets the same connection after `use`. Expects it to get its own answers. */
 async function kept(use: Use, login: Options = {}): Promise<boolean> {
   const pool = openPool({ ...connectionTo(), ...login }, { max: 1 })
   const before = await idOf(pool)
@@ -69,7 +69,7 @@ describe('a connection is not lent again after', () => {
     ['a command', (redis) => redis.set('a', throwing as never)],
     ['a command by `call`', (redis) => redis.call('SET', 'a', throwing as never)],
     [
-      'a pipeline, at its begin',
+      'a pipeline, in its first command',
       (redis) =>
         redis
           .pipeline()
@@ -78,7 +78,7 @@ describe('a connection is not lent again after', () => {
           .exec(),
     ],
     [
-      'a pipeline, after some that were taken for sent',
+      'a pipeline, in its last command',
       (redis) =>
         redis
           .pipeline()
@@ -97,7 +97,7 @@ describe('a connection is not lent again after', () => {
           .exec(),
     ],
     [
-      'a pipeline that is followed by other commands',
+      'a pipeline followed by other commands',
       async (redis) => {
         const { length } = await Promise.allSettled([
           failing(() =>
@@ -107,7 +107,7 @@ describe('a connection is not lent again after', () => {
               .set('a', throwing as never)
               .exec(),
           ),
-          failing(() => redis.echo('who?')),
+          failing(() => redis.echo('next')),
         ])
         return length
       },
@@ -117,19 +117,19 @@ describe('a connection is not lent again after', () => {
     expect(await kept(use)).toBe(false)
   })
 
-  test('a value whose toString throws, and the holder learns of that very error', async () => {
+  test('a value whose toString throws, and the holder gets that error', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     expect(await failing(() => pool.set('a', throwing as never))).toBe(mine)
   })
 
-  test('a pipeline of which half was taken for sent: its holder gets no answer of another command', async () => {
+  test('a partly sent pipeline, and its holder gets no reply to another command', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const answers = await pool.use(async (redis) => {
-      await redis.set('spoiled:a', 'another')
+      await redis.set('unknown:a', 'another')
       await failing(() =>
         redis
           .pipeline()
-          .get('spoiled:a')
+          .get('unknown:a')
           .set('a', throwing as never)
           .exec(),
       )
@@ -138,7 +138,7 @@ describe('a connection is not lent again after', () => {
     expect(answers).toMatchObject({ message: expect.stringMatching(/clos|writeable/) })
   })
 
-  test('a transformer of arguments that throws', async () => {
+  test('an argument transformer that throws', async () => {
     transform('argument', 'getex', thrown)
     expect(await kept((redis) => redis.getex('a'))).toBe(false)
     expect(await kept((redis) => redis.pipeline().get('a').getex('a').exec())).toBe(false)
@@ -149,63 +149,60 @@ describe('a connection is not lent again after', () => {
     ['a pipeline', (redis) => redis.pipeline().get('a').getex('a').get('b').exec()],
     ['MULTI', (redis) => redis.multi().getex('a').exec()],
     [
-      'a command that nobody waits for',
+      'a command that is not awaited',
       async (redis) => {
         redis.getex('a').catch(() => undefined)
         await redis.get('b')
       },
     ],
   ]
-  test.each(replies)('a transformer of replies that throws, in %s', async (_, use) => {
+  test.each(replies)('a reply transformer that throws, in %s', async (_, use) => {
     transform('reply', 'getex', thrown)
     expect(await kept(use)).toBe(false)
   })
 
-  test('a transformer that throws only for what EXEC gives', async () => {
+  test('a reply transformer that throws only for the results of EXEC', async () => {
     transform('reply', 'getex', (value: unknown) => (value === 'QUEUED' ? value : thrown()))
     expect(await kept((redis) => redis.multi().getex('a').exec())).toBe(false)
   })
 
   test('a pipeline with a command that ioredis refuses to send', async () => {
     const use: Use = async (redis) => {
-      await redis.subscribe('spoiled:c')
+      await redis.subscribe('unknown:c')
       return redis.pipeline().ping().get('a').exec()
     }
     expect(await kept(use, { protocol: 2 })).toBe(false)
   })
 
-  test('but after one that ioredis refuses to send alone', async () => {
+  test('but is after a single command that ioredis refuses to send', async () => {
     const use: Use = async (redis) => {
-      await redis.subscribe('spoiled:c')
+      await redis.subscribe('unknown:c')
       await expect(redis.get('a')).rejects.toThrow('subscriber mode')
     }
     expect(await kept(use, { protocol: 2 })).toBe(true)
   })
 
-  test.each([true, false])(
-    'a command timeout (its answer has come since: %s)',
-    async (answered) => {
-      const { pool, proxy } = await openRecordedPool(
-        'plain',
-        { max: 1 },
-        { commandTimeout: 300, connectTimeout: 10_000 },
-      )
-      const before = await idOf(pool)
-      await pool.use(async (redis) => {
-        await proxy.hold({ direction: 'fromServer' })
-        await expect(redis.echo('late')).rejects.toThrow('Command timed out')
-        if (!answered) return
-        const heard = once(redis.stream, 'data')
-        await proxy.resume()
-        await heard
-      })
-      if (!answered) await proxy.resume()
-      expect(await idOf(pool)).not.toBe(before)
-    },
-  )
+  test.each([true, false])('a command timeout (answered later: %s)', async (answered) => {
+    const { pool, proxy } = await openRecordedPool(
+      'plain',
+      { max: 1 },
+      { commandTimeout: 300, connectTimeout: 10_000 },
+    )
+    const before = await idOf(pool)
+    await pool.use(async (redis) => {
+      await proxy.hold({ direction: 'fromServer' })
+      await expect(redis.echo('late')).rejects.toThrow('Command timed out')
+      if (!answered) return
+      const heard = once(redis.stream, 'data')
+      await proxy.resume()
+      await heard
+    })
+    if (!answered) await proxy.resume()
+    expect(await idOf(pool)).not.toBe(before)
+  })
 })
 
-test('a cluster is not lent again after what leaves the session to one of its nodes unknown', async () => {
+test('a cluster is not lent again once the session of one of its nodes is in an unknown state', async () => {
   const { connection } = await startOwnCluster()
   const pool = openClusterPool(connection, { max: 1 })
   const uses: ((cluster: Parameters<Parameters<typeof pool.use>[0]>[0]) => unknown)[] = [
@@ -229,8 +226,8 @@ test('a cluster is not lent again after what leaves the session to one of its no
   }
 })
 
-/** A Redis in front of the real one that says what a test wants, in the place of an answer or without a question. */
-async function startLiar() {
+/** Starts a server that sends an unreadable reply, or one reply too many, if the command says so. */
+async function startFaultyServer() {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
     sockets.push(socket)
@@ -238,7 +235,7 @@ async function startLiar() {
     socket.on('data', (data) => {
       const asked = data.toString()
       const answers = asked.match(/\*\d+\r\n/g)?.map(() => '+PONG\r\n') ?? []
-      if (/lie/.test(asked)) socket.write('?\r\n')
+      if (/unreadable/.test(asked)) socket.write('?\r\n')
       else if (/twice/.test(asked)) socket.write('+once\r\n+twice\r\n')
       else socket.write(answers.join(''))
     })
@@ -252,16 +249,16 @@ async function startLiar() {
   return { sockets, connection: { host: '127.0.0.1', port, disableClientInfo: true } }
 }
 
-test('a connection is not lent again after an answer that cannot be read', async () => {
-  const { sockets, connection } = await startLiar()
+test('a connection is not lent again after an unreadable reply', async () => {
+  const { sockets, connection } = await startFaultyServer()
   const pool = openPool(connection, { max: 1 })
-  await expect(pool.get('lie')).rejects.toThrow('Unknown RESP type')
+  await expect(pool.get('unreadable')).rejects.toThrow('Unknown RESP type')
   expect(await pool.get('a')).toBe('PONG')
   expect(sockets).toHaveLength(2)
 })
 
-test('a connection ends with an answer to which there was no command', async () => {
-  const { sockets, connection } = await startLiar()
+test('a connection ends after a reply that belongs to no command', async () => {
+  const { sockets, connection } = await startFaultyServer()
   const pool = openPool(connection, { max: 1 })
   expect(await pool.get('twice')).toBe('once')
   expect(await pool.get('a')).toBe('PONG')
@@ -271,7 +268,7 @@ test('a connection ends with an answer to which there was no command', async () 
   expect(sockets).toHaveLength(3)
 })
 
-describe('behind a black hole, a slot is free again within the bound of a reset', () => {
+describe('if the server stops answering, the reset ends the connection within its timeout after', () => {
   const held: [string, Use, Options][] = [
     ['MULTI', (redis) => redis.multi({ pipeline: false }), {}],
     ['WATCH', (redis) => redis.watch('a'), {}],
@@ -283,7 +280,7 @@ describe('behind a black hole, a slot is free again within the bound of a reset'
     const before = await idOf(pool)
     await pool.use(async (redis) => {
       await use(redis)
-      const [connection] = await proxy.connections()
+      const connection = (await proxy.connections()).at(-1)
       await proxy.hold({ connection: connection?.id ?? 0 })
     })
     expect(await idOf(pool)).not.toBe(before)
@@ -294,7 +291,7 @@ describe('behind a black hole, a slot is free again within the bound of a reset'
     ['WAIT', (redis) => void redis.wait(9, 0).catch(() => undefined), {}],
     ['a timeout', (redis) => failing(() => redis.get('a')), { commandTimeout: 300 }],
     [
-      'commands that are held back',
+      'commands that auto-pipelining holds back',
       async (redis) => {
         const first = redis.get('a')
         await new Promise((resolve) => setImmediate(resolve))
@@ -303,11 +300,11 @@ describe('behind a black hole, a slot is free again within the bound of a reset'
       { enableAutoPipelining: true },
     ],
   ]
-  test.each(unanswered)('%s without an answer', async (_, use, login) => {
+  test.each(unanswered)('%s, unanswered', async (_, use, login) => {
     const { pool, proxy } = await openRecordedPool('plain', { max: 1 }, login)
     const before = await idOf(pool)
     await pool.use(async (redis) => {
-      const [connection] = await proxy.connections()
+      const connection = (await proxy.connections()).at(-1)
       await proxy.hold({ connection: connection?.id ?? 0 })
       await use(redis)
     })
@@ -315,7 +312,7 @@ describe('behind a black hole, a slot is free again within the bound of a reset'
   })
 })
 
-test('a server that restarts under a client that reconnects by itself: no holder gets it before it is back', async () => {
+test('a client that reconnects by itself is not lent before it is connected again', async () => {
   const { server, connection } = await startOwnServer()
   const pool = openPool({ ...connection, retryStrategy: () => 20 }, { max: 1 })
   const lease = await pool.acquire()
@@ -328,7 +325,7 @@ test('a server that restarts under a client that reconnects by itself: no holder
     false,
     'PONG',
   ])
-  // Idle.
+  // The same while idle.
   const id = await idOf(pool)
   await observe((redis) => redis.client('KILL', 'ID', id), connection)
   await expect.poll(() => pool.stats.size).toBe(0)

@@ -1,14 +1,14 @@
 import type { ResetContext } from '@forksafe/core'
 import { type Cluster, Command, type Redis } from 'ioredis'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { refuseBlocking } from './unanswered.ts'
+import { expectNotBlocked } from './blocking.ts'
 
 /**
- * Waits for the commands that ioredis holds back with `enableAutoPipelining`: until the next turn of the loop, or until
- * `nodes` have answered what they were sent before. There may be some yet.
- * @throws where such an answer may be long in coming, and where the process has changed.
+ * Waits for commands that `enableAutoPipelining` holds back: for the next turn of the event loop, and if some still remain,
+ * for the replies to the commands sent before them. More may be held back afterwards.
+ * @throws {Error} if such a reply may take long, or if the process has changed.
  */
-export async function untilSent(
+export async function flushAutoPipelines(
   client: Redis | Cluster,
   nodes: readonly Redis[],
   context?: ResetContext,
@@ -16,12 +16,12 @@ export async function untilSent(
   await nextTurn()
   context?.checkProcess()
   if (client.autoPipelineQueueSize === 0) return
-  for (const node of nodes) refuseBlocking(node)
+  for (const node of nodes) expectNotBlocked(node)
   await Promise.all(nodes.map((node) => sendNow(node, 'ping')))
   context?.checkProcess()
 }
 
-/** Sends a command past those that are held back, with its arguments as they are: no `keyPrefix`. */
+/** Sends a command at once, before the commands that are held back, and without `keyPrefix`. */
 export function sendNow(
   client: Redis,
   name: string,

@@ -6,7 +6,7 @@ import { connectionTo, idOf, observe, openPool, type Options } from './support/p
 
 type Use = (redis: Redis) => unknown
 
-/** What the holder of a server sees that turns into a replica after `prepare`. */
+/** Opens a pool to a server, and returns a function that turns the server into a replica. */
 async function demoted(options: Options = {}, prepare?: Use) {
   const { connection } = await startOwnServer()
   const pool = openPool({ ...connection, ...options }, { max: 1 })
@@ -17,7 +17,7 @@ async function demoted(options: Options = {}, prepare?: Use) {
   return { pool, before, demote, connection }
 }
 
-/** How the holder of a client learns of an error, or finds one in what it got. */
+/** Returns the error of `use`, or its result as text, with the errors in it. */
 async function seen(use: () => unknown): Promise<string> {
   try {
     const result: unknown = await use()
@@ -35,7 +35,7 @@ const NESTED = `return {1, {redis.pcall('set', KEYS[1], 1)}}`
 const QUOTED = `local r = redis.pcall('set', KEYS[1], 1); return redis.error_reply('ERR failed: ' .. r.err)`
 const LIBRARY = `#!lua name=mine\nredis.register_function('mine', function(keys) return redis.call('set', keys[1], 1) end)`
 
-describe('a server that was demoted is left after READONLY', () => {
+describe('a connection is replaced after READONLY', () => {
   const uses: [string, Use][] = [
     ['of a command', (redis) => redis.set('a', 1)],
     ['in a pipeline', (redis) => redis.pipeline().get('a').set('a', 1).exec()],
@@ -73,7 +73,7 @@ describe('a server that was demoted is left after READONLY', () => {
     ],
     ['by `call`', (redis) => redis.call('EVAL', WRITE, '1', 'a')],
     [
-      'of a command that was defined',
+      'of a command from `defineCommand`',
       (redis) => {
         redis.defineCommand('mine', { numberOfKeys: 1, lua: WRITE })
         return (redis as unknown as { mine(key: string): unknown }).mine('a')
@@ -97,7 +97,7 @@ describe('a server that was demoted is left after READONLY', () => {
     expect(await idOf(pool)).not.toBe(before)
   })
 
-  test('that EXEC gives as its reason', async () => {
+  test('in EXECABORT', async () => {
     const { pool, before, demote } = await demoted()
     const found = await pool.use(async (redis) => {
       await redis.multi({ pipeline: false })
@@ -109,7 +109,7 @@ describe('a server that was demoted is left after READONLY', () => {
     expect(await idOf(pool)).not.toBe(before)
   })
 
-  test('and so is one that ends a blocking command for that', async () => {
+  test('after a demotion ends a blocking command', async () => {
     const { pool, before, connection } = await demoted()
     await pool.use(async (redis) => {
       const popped = seen(() => redis.blpop('nothing:comes', 0))
@@ -122,14 +122,14 @@ describe('a server that was demoted is left after READONLY', () => {
     expect(await idOf(pool)).not.toBe(before)
   })
 
-  test('unless a replica was asked for', async () => {
+  test('but kept with `readOnly`', async () => {
     const { pool, before, demote } = await demoted({ readOnly: true })
     await demote()
     expect(await pool.use((redis) => seen(() => redis.eval(WRITE, 1, 'a')))).toMatch('READONLY')
     expect(await idOf(pool)).toBe(before)
   })
 
-  test('by a duplicate of the client: the connection itself is kept', async () => {
+  test('but kept if a duplicate of the client gets the error', async () => {
     const { pool, before, demote } = await demoted()
     await demote()
     const found = await pool.use(async (redis) => {
@@ -143,7 +143,7 @@ describe('a server that was demoted is left after READONLY', () => {
   })
 })
 
-describe('a server that cannot serve is left', () => {
+describe('a connection is replaced after', () => {
   test.each([false, true])('MASTERDOWN, with readOnly: %s', async (readOnly) => {
     const { connection } = await startOwnServer()
     const pool = openPool({ ...connection, readOnly }, { max: 1 })
@@ -153,7 +153,7 @@ describe('a server that cannot serve is left', () => {
       await redis.replicaof('127.0.0.1', 1)
     }, connection)
     await expect(pool.get('a')).rejects.toThrow('MASTERDOWN')
-    // The next connection is refused until the server serves again.
+    // New connections are refused until the server can serve again.
     const waiting = idOf(pool)
     await new Promise((resolve) => pool.once('createError', resolve))
     await observe((redis) => redis.replicaof('NO', 'ONE'), connection)
@@ -168,7 +168,7 @@ describe('a server that cannot serve is left', () => {
     expect(await idOf(pool)).not.toBe(before)
   })
 
-  /** A real server has a script say what it would only say in a state that is hard to bring about. */
+  /** Replies that a server sends only in states that are hard to bring about are sent by a script. */
   const say = (message: string) => (redis: Redis) =>
     seen(() => redis.eval('return redis.error_reply(ARGV[1])', 0, message))
 
@@ -202,7 +202,7 @@ describe('a server that cannot serve is left', () => {
     'ERR the key READONLY is taken',
     'WRONGTYPE Operation against a key holding the wrong kind of value',
   ]
-  test.each(kept)('and is kept after %s', async (message) => {
+  test.each(kept)('but kept after %s', async (message) => {
     const pool = openPool(connectionTo(), { max: 1 })
     const before = await idOf(pool)
     expect(await pool.use(say(message))).toMatch(message.split(' ')[0] ?? '')
@@ -210,14 +210,13 @@ describe('a server that cannot serve is left', () => {
   })
 })
 
-test('a cluster that is down is not lent until it is whole again', async () => {
+test('a cluster that is down is not lent until every slot is served again', async () => {
   const { connection, masters } = await startOwnCluster()
   const pool = openClusterPool({ ...connection, retryDelayOnClusterDown: 0 }, { max: 1 })
   const before = await pool.use(async (cluster) => cluster)
   const [first] = masters
   const to = { host: first?.host ?? '', port: first?.port ?? 0 }
-  const failures: unknown[] = []
-  pool.on('createError', ({ error }) => failures.push(error))
+  const failed = new Promise((resolve) => pool.once('createError', resolve))
   // A slot that no master has.
   const [slot] = await observe((redis) => redis.cluster('SLOTS'), to)
   const [from, until, [host, port]] = slot as unknown as [number, number, [string, number]]
@@ -227,17 +226,17 @@ test('a cluster that is down is not lent until it is whole again', async () => {
   await expect
     .poll(() => pool.use((cluster) => seen(() => cluster.set(key, 1))))
     .toMatch(/CLUSTERDOWN/)
-  // The master refuses the slot before it finds that the cluster is down.
+  // The master refuses the slot before it reports that the cluster is down.
   await expect
     .poll(() => observe((redis) => redis.cluster('INFO'), at))
     .toContain('cluster_state:fail')
   const waiting = pool.use(async (cluster) => cluster)
-  await expect.poll(() => failures.length).toBeGreaterThan(0)
+  await failed
   await observe((redis) => redis.call('CLUSTER', 'ADDSLOTSRANGE', from, until), at)
   expect(await waiting).not.toBe(before)
 })
 
-/** A key whose slot is in that range. */
+/** Returns a key whose slot is in the range. */
 async function keyIn(from: number, until: number, at: Options): Promise<string> {
   return observe(async (redis) => {
     for (let n = 0; ; n++) {

@@ -1,0 +1,29 @@
+import { kindOf } from '@forksafe/core/methods'
+
+/**
+ * @param expected completes "Expected `connection` to be …"
+ * @throws {TypeError} if `connection` is not an object: ioredis would fail later, or connect to a local server.
+ */
+export function expectObject(connection: unknown, expected: string): void {
+  if (typeof connection === 'object' && connection !== null && !Array.isArray(connection)) return
+  throw new TypeError(`Expected \`connection\` to be ${expected}, got ${kindOf(connection)}.`)
+}
+
+/** @throws {TypeError} if the option is not an array with at least one element. */
+export function expectAddresses(option: string, value: unknown): void {
+  if (Array.isArray(value) && value.length > 0) return
+  throw wrong(option, 'an array of at least one address', value)
+}
+
+/** @throws {TypeError} if the option is not a string, or empty. */
+export function expectName(option: string, value: unknown): void {
+  if (typeof value === 'string' && value !== '') return
+  throw wrong(option, 'the name of a master, a non-empty string', value)
+}
+
+function wrong(option: string, expected: string, value: unknown): TypeError {
+  const isEmpty = value === '' || (Array.isArray(value) && value.length === 0)
+  const kind = kindOf(value)
+  const got = isEmpty ? kind.replace(/^an? /, 'an empty ') : kind
+  return new TypeError(`Expected \`${option}\` to be ${expected}, got ${got}.`)
+}
