@@ -24,7 +24,7 @@ pool.on('leak', ({ heldMillis, stack }) => {
 // #region thaw
 pool.on('processChange', ({ reason, discarded }) => {
   if (reason === 'thaw') log('the process was frozen')
-  else log(`the process was changed (${reason}): ${discarded} connections were let go of`)
+  else log(`the process has changed (${reason}): ${discarded} connections were discarded`)
 })
 // #endregion
 
