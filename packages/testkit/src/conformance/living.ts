@@ -68,6 +68,11 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
       ? []
       : [watching('what the server has killed', (_, resource) => kill(resource))]),
     {
+      name: 'a pool lends no resource that died while its holder had removed its listeners',
+      needs: [],
+      run: dieUnheard,
+    },
+    {
       name: 'a pool gives the answer of one holder to no other',
       needs: [],
       run: leaveUnanswered,
@@ -138,6 +143,25 @@ function watching(what: string, kill: (rig: Rig, resource: object) => Promise<un
       )
     },
   }
+}
+
+/** Holders call `removeAllListeners` to remove their own listeners. Those of the driver go with them. */
+async function dieUnheard(rig: Rig): Promise<void> {
+  const pool = rig.pool({ max: 1 })
+  const lease = await pool.acquire()
+  const emitter = lease.resource as { removeAllListeners?: unknown }
+  if (typeof emitter.removeAllListeners === 'function') emitter.removeAllListeners()
+  await rig.proxy.cut({ how: 'end' })
+  await rig.eventually(
+    () => rig.held().length === 0,
+    () =>
+      `Expected a resource whose connection was ended to close, but ${rig.held().join(', ')} is open`,
+  )
+  lease.release()
+  await pool.use(async (resource) => {
+    const answered = await outcomeOf(rig.expectAnswer(resource))
+    expect(answered.ok, 'Expected the next holder to get a live resource, but it gets the dead one')
+  })
 }
 
 /** The holder does not wait for its answer, which comes after the release. */

@@ -148,6 +148,17 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     fail: /^watch/,
     saying: /to give an Error, got gone/,
   },
+  'a holder removes the listeners of the driver': {
+    driver: {
+      async create(connection, context) {
+        const client = await lineDriver.create(connection, context)
+        const removeAllListeners = (): unknown => client.socket.removeAllListeners('close')
+        return Object.assign(client, { removeAllListeners })
+      },
+    },
+    fail: /^a pool lends no resource that died/,
+    saying: /to get a live resource, but it gets the dead one/,
+  },
   'reset forgets who waits for an answer': {
     driver: {
       async reset(client) {
