@@ -221,15 +221,20 @@ test('a cluster that is down is not lent until every slot is served again', asyn
   const [slot] = await observe((redis) => redis.cluster('SLOTS'), to)
   const [from, until, [host, port]] = slot as unknown as [number, number, [string, number]]
   const at = { host, port }
-  await observe((redis) => redis.call('CLUSTER', 'DELSLOTSRANGE', from, until), at)
+  // On each of them: another one would go on saying that the slot is served.
+  for (const { host, port } of masters) {
+    await observe((redis) => redis.call('CLUSTER', 'DELSLOTSRANGE', from, until), { host, port })
+  }
   const key = await keyIn(from, until, at)
   await expect
     .poll(() => pool.use((cluster) => seen(() => cluster.set(key, 1))))
     .toMatch(/CLUSTERDOWN/)
-  // The master refuses the slot before it reports that the cluster is down.
-  await expect
-    .poll(() => observe((redis) => redis.cluster('INFO'), at))
-    .toContain('cluster_state:fail')
+  // A master refuses the slot before it reports that the cluster is down.
+  for (const { host, port } of masters) {
+    await expect
+      .poll(() => observe((redis) => redis.cluster('INFO'), { host, port }))
+      .toContain('cluster_state:fail')
+  }
   const waiting = pool.use(async (cluster) => cluster)
   await failed
   await observe((redis) => redis.call('CLUSTER', 'ADDSLOTSRANGE', from, until), at)
