@@ -1,6 +1,6 @@
 // @ts-check
-// `npm run api`: writes packages/*/api/*.api.md, what each entry of each package exports.
-//   npm run api -- --check               tells of each that is not up to date, and writes nothing
+// `npm run api`: writes packages/*/api/*.api.md, the exports of each entry of each package.
+//   npm run api -- --check               lists outdated reports, and writes nothing
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -28,7 +28,7 @@ for (const problem of problems) console.error(problem)
 process.exitCode = problems.length === 0 ? 0 : 1
 
 /**
- * Brings the folder to hold these reports and no others; with `--check` it must be so already.
+ * Makes the folder contain exactly these reports. With `--check`, reports the differences instead.
  * @param {string} folder
  * @param {Map<string, string>} reports
  */

@@ -3,7 +3,7 @@
 /** @typedef {{ passed: number, failed: number, skipped: string[], problems: string[] }} Count `skipped`: a line for each file */
 
 /**
- * Counts what vitest's JSON reporter wrote so that nothing that went wrong counts as nothing.
+ * Counts the tests in the output of vitest's JSON reporter, so that every problem counts as a failure.
  * @param {string | undefined} report
  * @param {string | undefined} failure how vitest itself failed, if it did
  * @returns {Count}
@@ -24,7 +24,7 @@ export function countTests(report, failure) {
       count.skipped.push(`${file.name}: "${first.fullName}"${more}`)
     }
     if (failed > 0 || file.status !== 'failed') continue
-    // It could not be loaded, or a hook failed.
+    // The file could not be loaded, or a hook failed.
     count.failed += 1
     count.problems.push(`${file.name} failed outside its tests`)
   }

@@ -18,7 +18,7 @@ function demo() {
 
   /** @param {NodeJS.Signals} signal */
   const forward = (signal) => {
-    // At a terminal Ctrl-C has reached the demo as well.
+    // In a terminal, Ctrl-C also reaches the demo.
     if (signal === 'SIGINT' && process.stdin.isTTY) return
     child.kill(signal)
   }

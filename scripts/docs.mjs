@@ -1,5 +1,5 @@
 // @ts-check
-// `npm run docs:build`: the site, in docs/.vitepress/dist.
+// `npm run docs:build`: builds the site in docs/.vitepress/dist.
 import { setup } from './setup.mjs'
 import { environment, root, run } from './tools.mjs'
 

@@ -1,6 +1,6 @@
 // @ts-check
-// `npm run mutate`: breaks what the name forksafe promises, one thing at a time, and tells whether a test notices.
-//   npm run mutate -- snapshot           only mutations whose name has that in it
+// `npm run mutate`: breaks the promises of forksafe, one at a time, and reports whether a test fails.
+//   npm run mutate -- snapshot           only mutations whose name contains that
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setup } from './setup.mjs'
@@ -11,7 +11,7 @@ await setup()
 const { mutations } = await import('@forksafe/scripts/mutations')
 const chosen = mutations.filter(({ name }) => name.includes(wanted))
 
-// What fails anyhow would notice everything.
+// A test that always fails would detect every mutation.
 for (const tests of new Set(chosen.map(({ tests }) => tests.join(' ')))) {
   if (await passes(tests.split(' '))) continue
   throw new Error(`Expected ${tests} to pass with nothing broken`)

@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { npmPackage } from './tools.mjs'
 
-/** The lines of Node that the packages support. */
+/** The supported lines of Node. */
 export const SUPPORTED = ['20', '22', '24', '26']
 
 /**
- * The Nodes to test on: the current one, or those that FORKSAFE_NODES names. `all` means the current one and every other
+ * Returns the Nodes to test on: the current one, or those that FORKSAFE_NODES names. `all` means the current one and every other
  * supported line.
  * @returns {{ name: string, major: string, find: () => Promise<string> }[]} `find` returns the path of its executable
  */

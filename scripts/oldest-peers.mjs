@@ -7,7 +7,7 @@ import { copyFiles } from './rehearsal/copy.mjs'
 import { root, run } from './tools.mjs'
 
 /**
- * Copies this tree into a folder and installs there the oldest of each peer that its range allows.
+ * Copies this tree into a folder and installs the oldest version of each peer that its range allows.
  * @param {string} folder
  */
 export async function installWithOldestPeers(folder) {
@@ -15,7 +15,7 @@ export async function installWithOldestPeers(folder) {
   for (const built of ['examples/dist', 'libraries/generated', 'scripts/dist']) {
     cpSync(join(root, built), join(folder, built), { recursive: true })
   }
-  symlinkSync(join(root, '.cache'), join(folder, '.cache')) // Each Node, once.
+  symlinkSync(join(root, '.cache'), join(folder, '.cache')) // Shared, so that each Node is downloaded once.
   const oldest = Object.fromEntries(
     published().flatMap(({ manifest }) => Object.entries(oldestOf(manifest.peerDependencies))),
   )

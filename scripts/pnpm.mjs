@@ -1,5 +1,5 @@
 // @ts-check
-// The pnpm that package.json pins, on a machine that may have npm alone: node scripts/pnpm.mjs exec turbo run build
+// Runs the pnpm that package.json pins, on a machine that may have only npm: node scripts/pnpm.mjs exec turbo run build
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,14 +7,14 @@ import { pathToFileURL } from 'node:url'
 import { environment, npmPackage, outcome, root } from './tools.mjs'
 
 /**
- * Within its environment `pnpm` is in PATH, which turbo needs.
+ * Returns a command whose environment has `pnpm` in PATH, which turbo needs.
  * @param {string[]} args
  * @returns {Promise<import('./tools.mjs').Command>}
  */
 export async function pnpm(...args) {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const version = /^pnpm@([^+]+)/.exec(packageManager)?.[1] ?? 'latest' // The rest is a hash, for corepack.
-  // Kept beside the clone: npx would need a second to find it, each time.
+  const version = /^pnpm@([^+]+)/.exec(packageManager)?.[1] ?? 'latest' // The rest is a hash for corepack.
+  // Cached, because npx would need a second each time to find it.
   const modules = await npmPackage(`pnpm-${version}`, 'pnpm', version)
   return {
     command: process.execPath,

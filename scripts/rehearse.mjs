@@ -1,5 +1,5 @@
 // @ts-check
-// `npm run rehearse`: releases the packages into a registry on this machine, then uses them as a stranger would.
+// `npm run rehearse`: releases the packages into a registry on this machine, then uses them like a user.
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -18,7 +18,7 @@ import { environment, root, run } from './tools.mjs'
 const NAMES = published().flatMap(({ manifest }) =>
   Object.keys(manifest.exports).map((entry) => join(manifest.name, entry)),
 )
-/** It knows `using`. */
+/** A Node that supports `using`. */
 const FIRST_WITH_USING = 24
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'forksafe-rehearsal-')))
@@ -48,7 +48,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** `import` and `require()`, as npm and as pnpm laid the packages out. */
+/** Tests `import` and `require()` with the layouts of npm and pnpm. */
 async function loadEverywhere() {
   for (const project of [npm, pnpm]) {
     for (const file of ['imports.mjs', 'requires.cjs']) {
@@ -78,7 +78,7 @@ async function compileEverywhere() {
   if (errors.flat().length > 0) throw new Error(errors.flat().join('\n'))
 }
 
-/** The README's first snippet as pasted; through TypeScript where the README says so. */
+/** Runs the README's first snippet unchanged, compiled by TypeScript if the README says so. */
 async function startQuickly() {
   const asPasted = join(npm, 'quick-start.mjs')
   writeFileSync(asPasted, snippet())

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The repository's folder, as seen from the sources or from `dist`. */
+/** The repository's folder, found from the sources or from `dist`. */
 export const root = ancestorWith('pnpm-workspace.yaml')
 
 function ancestorWith(file: string): string {

@@ -1,9 +1,9 @@
 // @ts-check
-// What `npm run demo` and `npm test` do first. Nothing is installed yet: Node's own modules only.
+// The first step of `npm run demo` and `npm test`. Uses only Node's own modules, because nothing is installed yet.
 import { pnpm } from './pnpm.mjs'
 import { run } from './tools.mjs'
 
-/** Installs and builds; a matter of two seconds when there is nothing to do. */
+/** Installs and builds. Takes two seconds if there is nothing to do. */
 export async function setup() {
   checkNode()
   await install()
@@ -19,7 +19,7 @@ export function checkNode() {
 }
 
 export async function install() {
-  // A node_modules of another pnpm is replaced without a question: nobody may be there to answer.
+  // Replaces a node_modules of another pnpm without a prompt, which nobody may be there to answer.
   const noQuestions = '--config.confirm-modules-purge=false'
   await run('Installing', await pnpm('install', '--frozen-lockfile', noQuestions))
 }

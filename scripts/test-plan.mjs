@@ -8,7 +8,7 @@ const packages = readdirSync(join(root, 'packages'))
 const project = (/** @type {string} */ name) => `--project=${name}`
 
 /**
- * Everything, in the parts in which the first Node runs it. Core's tests measure its coverage. The tests of the site come
+ * All test runs, in the parts in which the first Node executes them. Core's tests measure its coverage. The tests of the site come
  * last: they need the built site.
  * @type {{ name: string, args: string[] }[]}
  */
@@ -23,16 +23,16 @@ const EVERYTHING = [
   { name: 'the site', args: [project('docs')] },
 ]
 
-/** The projects that run on every Node. The scripts serve the current Node, and the site serves none. */
+/** The projects that run on every Node. The scripts run on the current Node only, and the site does not depend on Node. */
 const EVERYWHERE = [...packages, 'libraries'].map(project)
-/** Slow, and the same on every Node: browsers, elections of sentinels and clusters, drivers that are broken on purpose. */
+/** Slow tests that do not depend on Node: browsers, elections of sentinels and clusters, drivers that are broken on purpose. */
 const ONCE = [
   '--exclude=**/pages.test.ts',
   '--exclude=**/{cluster,sentinel}-failover.test.ts',
   '--exclude=**/broken-*.test.ts',
   '--exclude=**/demo.test.ts',
 ]
-/** Slow, and about the server or the driver more than about Node: runs on the first Node and on the last. */
+/** Slow tests of the server or the driver rather than Node. They run on the first and the last Node. */
 const AT_BOTH_ENDS = [
   '--exclude=**/{conformance,drop-in-like-*,failure-*,fleet,pgbouncer*,rotation,stress}.test.ts',
 ]
@@ -62,7 +62,7 @@ export function plan(all = nodes(), environment = process.env) {
 }
 
 /**
- * What a run over these Nodes leaves out, and why, a line each.
+ * Returns a line for each omission of a run over these Nodes, with the reason.
  * @param {string[]} majors
  * @param {string[]} supported
  * @returns {string[]}

@@ -1,6 +1,6 @@
 // @ts-check
 // `npm test`: every check and every test, on the current Node.
-//   npm test -- --project core           only these tests: what follows -- goes to vitest
+//   npm test -- --project core           only these tests: arguments after -- go to vitest
 //   FORKSAFE_NODES=all npm test          on every supported Node, as .ci/run does; or a list, such as 20,22
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
@@ -19,7 +19,7 @@ const total = { passed: 0, failed: 0 }
 const verdicts = []
 /** @type {string[]} */
 const skipped = []
-/** What vitest reported, by line of Node. @type {Record<string, string[]>} */
+/** The reports of vitest, by line of Node. @type {Record<string, string[]>} */
 const reports = {}
 /** Arguments for vitest. */
 const given = process.argv.slice(2).filter((arg, index) => index > 0 || arg !== '--')
@@ -35,10 +35,10 @@ try {
     } else {
       const [first, ...others] = planned
       const site = step('site', buildSite)
-      // The tests mostly wait: the checks use what they leave of the processors.
+      // The tests mostly wait, so the checks run beside them.
       await Promise.all([first && testOn(first, site), checkSources(), site.then(checkPackages)])
       for (const node of others) await testOn(node)
-      // Test last what a user installs.
+      // The last test is that of the packages as users install them.
       if (others.length > 0) await step('rehearsal', () => script('rehearse.mjs'))
       await step('proofs', proofs)
       skipped.push(...leftOut(majors, SUPPORTED))
@@ -181,7 +181,7 @@ async function test(node, given, folder, variables) {
   const args = [
     join(folder, 'node_modules/vitest/vitest.mjs'),
     'run',
-    '--allowOnly=false', // A forgotten .only would hide the other tests.
+    '--allowOnly=false', // A forgotten `.only` would hide the other tests.
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
@@ -205,7 +205,7 @@ async function test(node, given, folder, variables) {
 
 /** Every cell of the table of process changes must have a passing test, on each of these Nodes. */
 async function proofs() {
-  const { prove } = await import('@forksafe/scripts/proof/prove') // Built by now.
+  const { prove } = await import('@forksafe/scripts/proof/prove') // It is built by now.
   const problems = prove(reports)
   for (const problem of problems) console.error(problem)
   return { passed: 0, failed: problems.length }

@@ -1,19 +1,19 @@
 // @ts-check
-// Nothing may be installed yet when this runs: Node's own modules only.
+// Uses only Node's own modules, because nothing may be installed yet when this runs.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string, nice?: boolean }} Command `nice`: gives way to others */
+/** @typedef {{ command: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string, nice?: boolean }} Command `nice`: runs with low priority */
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 const SAY_SO_AFTER_MILLIS = 2_000
 
 /**
- * Puts an npm package into `.cache`, once.
+ * Installs an npm package into `.cache`, unless it is there.
  * @param {string} folder
  * @param {string} name
  * @param {string} version
@@ -24,7 +24,7 @@ export async function npmPackage(folder, name, version) {
   const modules = join(home, 'node_modules')
   if (!existsSync(join(modules, name, 'package.json'))) {
     mkdirSync(home, { recursive: true })
-    // With a package.json npm stays here; with --prefix it would lose the machine's own npmrc.
+    // With a package.json, npm installs here. With --prefix, it would ignore the machine's npmrc.
     writeFileSync(join(home, 'package.json'), '{ "private": true }\n')
     const args = ['install', '--no-audit', '--no-fund', `${name}@${version}`]
     await run(`Fetching ${name} ${version}`, {
@@ -38,12 +38,12 @@ export async function npmPackage(folder, name, version) {
 }
 
 /**
- * The environment in which everything is run: this Node first in PATH, and nothing calls home.
+ * Returns the environment for all commands, with this Node first in PATH and without telemetry.
  * @param {...string} path folders for PATH
  * @returns {NodeJS.ProcessEnv}
  */
 export function environment(...path) {
-  const { NODE_ENV: _, ...rest } = process.env // In production, development dependencies would be left out.
+  const { NODE_ENV: _, ...rest } = process.env // With `production`, development dependencies would be omitted.
   return {
     ...rest,
     PATH: [...path, dirname(process.execPath), process.env['PATH']].join(delimiter),
@@ -55,7 +55,7 @@ export function environment(...path) {
 }
 
 /**
- * Runs a command and shows what it printed, on stderr, only if it fails.
+ * Runs a command, and shows its output on stderr only if it fails.
  * @param {string} what
  * @param {Command} command
  */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 // @ts-check
-// `node scripts/tsc.mjs -p tsconfig.json`: TypeScript 7, which needs a tenth of the time. What calls the compiler, such as
-// TypeDoc, has TypeScript 6: 7.0 has nothing to call.
+// `node scripts/tsc.mjs -p tsconfig.json` runs TypeScript 7, which takes a tenth of the time. Programs that call the compiler,
+// such as TypeDoc, use TypeScript 6, because 7.0 has no API.
 await import(new URL('node_modules/typescript-7/bin/tsc', import.meta.url).href)

@@ -5,7 +5,7 @@ import { Application } from 'typedoc'
 import { root } from './repository.mjs'
 
 /**
- * Every door of every public package, as its package.json names them: `@forksafe/core` to its source.
+ * Returns the source of every entry point of every public package, by its import path, such as `@forksafe/core`.
  * @returns {Map<string, string>}
  */
 export function entryPoints() {
@@ -17,7 +17,7 @@ export function entryPoints() {
     if (manifest.private) continue
     for (const [path, targets] of Object.entries(manifest.exports)) {
       const source = targets['@forksafe/source']
-      if (source === undefined) continue // package.json, if it is exported.
+      if (source === undefined) continue // An exported package.json has no source.
       points.set(`${manifest.name}${path.slice(1)}`, join(home, source))
     }
   }
@@ -30,13 +30,13 @@ export function entryPoints() {
  */
 export async function writeApi(docs) {
   const points = entryPoints()
-  /** @type {Record<string, unknown>} The plugins' options are none that TypeDoc's types know. */
+  /** @type {Record<string, unknown>} The plugins' options are missing in TypeDoc's types. */
   const ofPlugins = {
     docsRoot: docs,
     entryFileName: 'index.md',
     hideBreadcrumbs: true,
     hidePageHeader: true,
-    // Each member under a heading of its own: the search finds headings.
+    // Each member gets a heading, because the search finds headings.
     interfacePropertiesFormat: 'list',
     parametersFormat: 'table',
     expandParameters: true,
@@ -64,7 +64,7 @@ export async function writeApi(docs) {
   const names = new Map([...points].map(([name, file]) => [resolve(file), name]))
   const found = app.getEntryPoints() ?? []
   for (const point of found) {
-    // As users import it.
+    // The name by which users import it.
     point.displayName = names.get(resolve(point.sourceFile.fileName)) ?? point.displayName
   }
   if (found.length !== points.size) throw new Error('TypeDoc did not find every entry point')
@@ -72,7 +72,7 @@ export async function writeApi(docs) {
   app.validate(project)
   await app.generateOutputs(project)
   if (app.logger.hasErrors() || app.logger.hasWarnings()) {
-    throw new Error('TypeDoc has found something wrong in the docstrings')
+    throw new Error('TypeDoc found errors in the docstrings')
   }
   return project
 }

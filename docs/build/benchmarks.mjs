@@ -5,7 +5,8 @@ import { benchmark } from './draw/all.mjs'
 import { charts } from './draw/bench.mjs'
 
 /**
- * Writes `generated/benchmarks.md`: the charts of the committed run, and where it ran. Nothing where none is committed.
+ * Writes `generated/benchmarks.md`: the charts of the committed run, and its environment. The file is empty if no run is
+ * committed.
  * @param {string} docs
  */
 export function writeBenchmarks(docs) {

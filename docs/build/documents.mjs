@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { root } from './repository.mjs'
 
 /**
- * What people read, from the root of the repository.
+ * Returns the paths of all documents for readers, relative to the root of the repository.
  * @returns {string[]}
  */
 export function documents() {

@@ -7,8 +7,8 @@ import { repository, root } from './repository.mjs'
 const docs = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * A link to a file of the repository that is no page of the site leads to where the repository can be read. One to a file
- * that is not there fails the build, as VitePress does for pages.
+ * Makes links to files of the repository that are not pages of the site lead to the repository's host. A link to a missing
+ * file fails the build, as VitePress does for pages.
  * @param {import('vitepress').MarkdownRenderer} md
  */
 export function repositoryLinks(md) {
@@ -24,7 +24,7 @@ export function repositoryLinks(md) {
 /**
  * @param {string} page the page's file
  * @param {string} href
- * @returns {string | undefined} where the link leads instead; `undefined` if it stays as it is
+ * @returns {string | undefined} the new target of the link; `undefined` if it is unchanged
  */
 export function elsewhere(page, href) {
   if (!/^\.{0,2}[\w@]|^\.{1,2}\//.test(href) || /^[a-z]+:/i.test(href)) return undefined

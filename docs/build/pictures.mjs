@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /**
- * A picture that is an SVG of ours becomes part of the page: there it has the colours of the page, light or dark, and its
- * words can be searched, chosen and read aloud. On GitHub it is a picture like any other.
+ * Inlines our own SVG pictures into the page, where they get the colours of the page, light or dark, and their text can be
+ * searched, selected and read aloud. On GitHub they are ordinary pictures.
  * @param {import('vitepress').MarkdownRenderer} md
  */
 export function inlinePictures(md) {
@@ -19,7 +19,8 @@ export function inlinePictures(md) {
 /** @param {string} file */
 function inlined(file) {
   const svg = readFileSync(file, 'utf8')
-  // The site's style sheet has it: Vue takes none out of a page. Between lines, Markdown would begin a paragraph.
+  // The styles are in the site's style sheet, because Vue does not process styles in a page. Line breaks are removed, because
+  // Markdown would start a paragraph at them.
   const bare = svg.replace(/<style>[\s\S]*?<\/style>/, '').replace(/\n\s*/g, '')
   return `<span class="picture" v-pre>${bare}</span>`
 }

@@ -5,13 +5,13 @@ import { ReflectionKind } from 'typedoc'
 
 /** @typedef {import('typedoc').DeclarationReflection} Declaration */
 
-/** What can be given to pools and their methods, by the interface that says it. */
+/** The headings of the options of pools and their methods, by interface. */
 const given = [
   { of: 'BasePoolOptions', title: 'Pools', intro: 'The second argument of `createForkSafePool`.' },
   { of: 'AcquireOptions', title: '`acquire` and `use`', intro: 'Their last argument.' },
   { of: 'CloseOptions', title: '`close`', intro: 'Its argument.' },
 ]
-/** The options of a pool by how often one needs them, and when the default is not the best value. */
+/** The options of a pool, grouped by how often they are needed, and when to change the default. */
 const tiers = {
   'Every program': {
     connection: 'always: where to connect to',
@@ -49,8 +49,8 @@ const tiers = {
 const givenToDrivers = ['DriverOptions', 'QueryOptions', 'StreamOptions', 'TransactionOptions']
 
 /**
- * Writes what the sources say of options and errors, for the pages that include it: `generated/options.md` and
- * `generated/errors.md`.
+ * Writes the reference of options and errors, from the docstrings in the sources: `generated/options.md` and
+ * `generated/errors.md`, which pages include.
  * @param {string} docs
  * @param {import('typedoc').ProjectReflection} project
  */
@@ -63,10 +63,10 @@ export async function writeReference(docs, project) {
   writeFileSync(join(docs, 'generated/errors.md'), errors(packages))
 }
 
-/** @typedef {{ expected: string, values: string[], shown: string }} Known what core itself makes of an option */
+/** @typedef {{ expected: string, values: string[], shown: string }} Known how core itself interprets an option */
 
 /**
- * The options of a pool, each in its tier.
+ * Returns the options of a pool, each in its tier.
  * @param {Map<string, Known>} values
  */
 function table(values) {
@@ -116,8 +116,8 @@ function options(packages, values) {
 
 /**
  * @param {Declaration} option
- * @param {{ known?: Known | undefined, of?: string }} about what core makes of it; what it is an option of, where several
- *   have one of that name
+ * @param {{ known?: Known | undefined, of?: string }} about how core interprets it; its owner, if several have an option of this
+ *   name
  */
 function section(option, { known, of }) {
   const said = text(option)
@@ -143,7 +143,7 @@ function anchor(words) {
 }
 
 /**
- * The defaults of a pool, and what each option must be, by what core does with them.
+ * Returns the defaults of a pool, and the requirements of each option, by calling core.
  * @returns {Promise<Map<string, Known>>}
  */
 async function pooled() {

@@ -7,5 +7,5 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
 const { GITHUB_SERVER_URL = 'https://github.com', GITHUB_REPOSITORY = 'forksafe/forksafe' } =
   process.env
 
-/** Where the repository can be read, without a slash at the end. */
+/** The URL of the repository, without a trailing slash. */
 export const repository = `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}`

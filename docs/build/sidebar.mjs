@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where each page stands. A page in no group is shown under "More". */
+/** The groups of pages. A page in no group is shown under "More". */
 const groups = {
   Start: ['start-pg', 'start-mysql', 'start-redis', 'recipes', 'how-it-works', 'faq'],
   Switching: ['drop-in', 'drop-in-mysql', 'generic-pool', 'migrating', 'comparison'],

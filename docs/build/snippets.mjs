@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { root } from './repository.mjs'
 
 /**
- * A fenced block, and what the line above it says of it: the file it shows, a region of it, or why it shows none.
+ * A fenced block, and the comment above it: the file that it shows, a region of it, or the reason why it shows none.
  *
  *     <!-- examples/src/quick-start.ts -->
  *     <!-- examples/src/start/pg.ts#pool -->
@@ -16,7 +16,7 @@ import { root } from './repository.mjs'
 const fence =
   /(?:<!-- (?:no example: ([^\n]*?)|([^\s:]+)) -->\n\n?)?^([ \t]*)```(\w*)[^\n]*\n([\s\S]*?)^\3```/gm
 
-/** Where a snippet may come from: folders whose files are compiled, and run by a test. */
+/** Matches the sources of snippets: folders whose files are compiled, and run by a test. */
 const sources = /^(examples|libraries)\/(src|test)\/|^packages\/[\w-]+\/test\//
 
 /**
@@ -37,7 +37,7 @@ export function blocks(markdown) {
 }
 
 /**
- * What a snippet must say.
+ * Returns the required text of a snippet.
  * @param {string} source a file, from the root of the repository, and perhaps a region of it, which may have several parts
  */
 export function excerpt(source) {
@@ -56,7 +56,7 @@ export function excerpt(source) {
 }
 
 /**
- * The same text, each snippet as its file has it now.
+ * Returns the text with all snippets updated from their files.
  * @param {string} markdown
  */
 export function filled(markdown) {

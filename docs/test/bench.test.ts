@@ -6,8 +6,8 @@ import { type Bench, drawBench } from '../build/draw/bench.mjs'
 
 const program = fileURLToPath(new URL('../../bench/dist/main.js', import.meta.url))
 
-test('the benchmark runs, and what it ends with can be drawn', { timeout: 180_000 }, async () => {
-  // The parts that take seconds: the others differ in what they measure, and not in how.
+test('the benchmark runs, and its results can be drawn', { timeout: 180_000 }, async () => {
+  // The parts that take seconds. The others differ in what they measure, not in how.
   const args = [program, 'heap', 'afterFork', '--quick', '--json']
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 })
   const measured = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Bench

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { root } from '../build/repository.mjs'
 
-/** Where this repository has them installed. */
+/** The folders in which the compared pools are installed. */
 const homes = new Map([
   ...['generic-pool', 'lightning-pool', 'pg-pool', 'tarn'].map(
     (name) => [name, join(root, 'bench/node_modules', name)] as const,
@@ -16,7 +16,7 @@ const page = readFileSync(join(root, 'docs/comparison.md'), 'utf8')
 const claim =
   /\(https:\/\/app\.unpkg\.com\/([\w-]+)@([\d.]+)\/files\/([^#]+)#L(\d+)\s+(?:"((?:\\"|[^"])*)"|'([^']*)')\)/g
 
-test('each line of another pool that the comparison links to says what it is said to say', () => {
+test('each line of another pool that the comparison links to contains the quoted code', () => {
   const claims = [...page.matchAll(claim)]
   expect(claims.length).toBe(page.split('https://app.unpkg.com/').length - 1)
   expect(claims.length).toBeGreaterThan(15)
@@ -31,14 +31,14 @@ test('each line of another pool that the comparison links to says what it is sai
   }
 })
 
-test.each([...homes])('%s does not look at which process it is in', (_, home) => {
+test.each([...homes])('%s does not check its process', (_, home) => {
   const sources = poolSources(home)
   expect(sources.length).toBeGreaterThan(1_000)
   expect(sources).not.toMatch(/process\.p?pid|startupSnapshot|WIPEONFORK/i)
 })
 
 test.each(['generic-pool', 'lightning-pool', 'tarn', 'mysql2'])(
-  '%s ends nothing of age',
+  '%s has no maximum lifetime',
   (name) => {
     expect(poolSources(homes.get(name) ?? '')).not.toMatch(/max_?(life|age)|lifetime/i)
   },
@@ -91,7 +91,7 @@ interface Lightning {
   }
 }
 
-/** All of a pool; of mysql2, what is its pool. */
+/** Reads all sources of a pool. For mysql2, only those of its pool. */
 function poolSources(home: string): string {
   return readdirSync(home, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.js') && !file.includes('node_modules') && !/test/.test(file))

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { draw, folder } from '../build/draw/all.mjs'
 import { drawBench } from '../build/draw/bench.mjs'
 
-test('the pictures show what their data say: else run `npm run docs:pictures`, and commit them', () => {
+test('the pictures match their data (otherwise run `npm run docs:pictures` and commit them)', () => {
   const drawn = draw()
   for (const [file, svg] of Object.entries(drawn)) {
     expect(readFileSync(join(folder, file), 'utf8'), file).toBe(svg)
@@ -13,7 +13,7 @@ test('the pictures show what their data say: else run `npm run docs:pictures`, a
   expect(charts.sort()).toEqual([...Object.keys(drawn), 'how-it-works.svg'].sort())
 })
 
-test('a run of the benchmark is drawn, what it measured and no more', () => {
+test('a run of the benchmark is drawn, without the parts that it did not measure', () => {
   const row = (median: number) => ({ median, ratio: { median: 1 } })
   const drawn = drawBench({
     environment: { node: '20', platform: 'linux-x64', cpu: 'a', cores: 2, peers: {} },

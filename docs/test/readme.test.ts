@@ -17,7 +17,7 @@ interface Demo {
   readonly forksafe: Counts
 }
 
-test('the README tells of the run of the demo that the landing page shows', () => {
+test('the README shows the same run of the demo as the landing page', () => {
   const demo = JSON.parse(readFileSync(join(folder, 'demo.json'), 'utf8')) as Demo
   const { plain, forksafe, queriesPerProcess } = demo
   const readme = readFileSync(join(root, 'README.md'), 'utf8').replaceAll(/\s+/g, ' ')

@@ -8,20 +8,20 @@ import { DESK, look, type Look, PHONE } from './support/look.ts'
 import { dist, pages } from './support/pages.ts'
 import { serve } from './support/static-server.ts'
 
-/** The pages that are looked at in every way; the others are much like them. */
+/** The pages that get all checks. The others are similar. */
 const EXEMPLARY = ['/index.html', '/options.html', '/outages.html']
 
 const { executablePath, reason } = await findChromium().then(
   (executablePath) => ({ executablePath, reason: '' }),
   ({ message }: Error) => ({ executablePath: '', reason: ` (skipped: ${message})` }),
 )
-// A clean machine of the CI must have one, or else nobody would see that the site is not looked at.
+// The CI must have a browser. Otherwise nobody would notice that the site is not tested.
 if (reason !== '' && process.env['CI']) throw new Error(reason)
 
 describe.skipIf(reason !== '')(`the site${reason}`, () => {
   let browser: Browser
   let server: Awaited<ReturnType<typeof serve>>
-  /** `FORKSAFE_SCREENSHOTS` names a folder for pictures of whole pages, which are kept. */
+  /** The folder for screenshots of whole pages, from `FORKSAFE_SCREENSHOTS`. */
   const kept = process.env['FORKSAFE_SCREENSHOTS']
   const screenshots = kept ?? mkdtempSync(join(tmpdir(), 'forksafe-site-'))
 
@@ -47,14 +47,14 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
   async function expectPicture(page: Page, name: string): Promise<void> {
     const path = join(screenshots, `${name}.png`)
     const image = await page.screenshot({ path, fullPage: kept !== undefined })
-    expect(image.length).toBeGreaterThan(5_000) // An empty page is smaller.
+    expect(image.length).toBeGreaterThan(5_000) // The image of an empty page is smaller.
   }
 
   /** Opens every page, in a few tabs at once. */
   async function lookAtAll() {
     const context = await browser.newContext()
     onTestFinished(() => context.close())
-    // Or VitePress fetches every page that a page links to.
+    // Otherwise VitePress fetches every page that a page links to.
     await context.addInitScript(() => {
       Object.defineProperty(navigator, 'connection', { value: { saveData: true } })
     })
@@ -71,7 +71,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
   }
 
   test(
-    'every page opens without an error, shows its images, fits, and links to what is there',
+    'every page opens without errors, shows its images, fits the window, and has no dead links',
     { timeout: 120_000 },
     async () => {
       const looks = await lookAtAll()
@@ -107,7 +107,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
     await expect.poll(() => inView(page, anchor), { timeout: 20_000 }).toBe(true)
   })
 
-  test.each(EXEMPLARY)('%s is dark where the reader likes it so, else light', async (path) => {
+  test.each(EXEMPLARY)('%s follows the dark or light preference of the reader', async (path) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const page = await open(path, { colorScheme })
       const contrast = await page.evaluate(() => {
@@ -122,7 +122,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
   })
 
   test.each(EXEMPLARY)(
-    '%s says the same on a phone without JavaScript, with a way on',
+    '%s has the same content and navigation on a phone without JavaScript',
     async (path) => {
       const phone = {
         viewport: PHONE,

@@ -7,19 +7,24 @@ import { blocks, excerpt, filled } from '../build/snippets.mjs'
 
 const scripts = new Set(['ts', 'js', 'mjs', 'cjs', 'typescript', 'javascript', 'tsx', 'jsx'])
 
-test.each(documents())('every snippet of %s is a file that is compiled and run', (document) => {
-  const markdown = readFileSync(join(root, document), 'utf8')
-  for (const { line, language, source, excuse, body } of blocks(markdown)) {
-    const where = `${document}:${line}`
-    if (source !== undefined) {
-      expect(body, `${where} shows ${source}: run \`npm run docs:snippets\``).toBe(excerpt(source))
-    } else if (scripts.has(language)) {
-      expect(excuse, `${where} shows no file of examples/, and does not say why`).toBeTruthy()
+test.each(documents())(
+  'every snippet of %s comes from a file that is compiled and run',
+  (document) => {
+    const markdown = readFileSync(join(root, document), 'utf8')
+    for (const { line, language, source, excuse, body } of blocks(markdown)) {
+      const where = `${document}:${line}`
+      if (source !== undefined) {
+        expect(body, `${where} shows ${source}: run \`npm run docs:snippets\``).toBe(
+          excerpt(source),
+        )
+      } else if (scripts.has(language)) {
+        expect(excuse, `${where} shows no file of examples/, and does not say why`).toBeTruthy()
+      }
     }
-  }
-})
+  },
+)
 
-test('a snippet is found with what is said of it', () => {
+test('a snippet is found with its comment', () => {
   const markdown = [
     'Text',
     '<!-- examples/src/quick-start.ts -->',
@@ -50,7 +55,7 @@ test('a snippet is found with what is said of it', () => {
   expect(filled(markdown)).toContain("import { createForkSafePool } from '@forksafe/core'")
 })
 
-test('a region is shown without its marks, and none that is not there', () => {
+test('a region is shown without its marks, and a missing one is an error', () => {
   const region = excerpt('examples/src/start/pg.ts#transaction')
   expect(region).toMatch(/^await pool\.transaction/)
   expect(region).not.toContain('#')

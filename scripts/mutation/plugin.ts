@@ -4,8 +4,8 @@ import { root } from '../root.ts'
 import { mutations } from './mutations.ts'
 
 /**
- * A plugin for vitest that breaks a source as it is loaded, and leaves the file alone: by the mutation that FORKSAFE_MUTATION
- * names, if it names one.
+ * A plugin for vitest that applies the mutation named by FORKSAFE_MUTATION when the source is loaded. The file itself is
+ * unchanged.
  */
 export function mutation(name = process.env['FORKSAFE_MUTATION']): Plugin[] {
   if (name === undefined) return []

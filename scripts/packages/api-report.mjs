@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { root } from '../tools.mjs'
 
-/** What an error's ancestor has told of. */
+/** The members that an error inherits and that are documented there. */
 const INHERITED = /^Missing documentation for "(name|code)"/
 
 /** @typedef {{ report: string, problems: string[] }} ApiReport */
 
 /**
- * What one entry of a built package exports, as api-extractor writes it, and which of it has no docstring.
+ * Returns the exports of an entry of a built package, as api-extractor reports them, and those without a docstring.
  * @param {string} folder of the package
  * @param {string} types the entry's declarations, as in package.json
  * @returns {ApiReport}
@@ -22,7 +22,7 @@ export function apiReport(folder, types) {
     /** @type {string[]} */
     const problems = []
     Extractor.invoke(configuration(folder, types, written), {
-      localBuild: true, // It writes the report and compares it with none.
+      localBuild: true, // Writes the report without comparing it with an old one.
       messageCallback: (message) => {
         const { logLevel, sourceFilePath, sourceFileLine, text } = message
         message.handled = true
@@ -58,7 +58,7 @@ function configuration(folder, types, written) {
         reportFolder: written,
         reportTempFolder: join(written, 'temporary'),
         reportFileName: 'entry',
-        // A type that is only named by what is exported is part of it.
+        // Types that exports only refer to are part of the report.
         includeForgottenExports: true,
       },
       docModel: { enabled: false },
@@ -69,12 +69,12 @@ function configuration(folder, types, written) {
         extractorMessageReporting: {
           default: error,
           'ae-forgotten-export': none,
-          // Everything that is exported is public.
+          // All exports are public.
           'ae-missing-release-tag': none,
-          // Links are written as editors and TypeDoc read them.
+          // Links have the syntax of editors and TypeDoc.
           'ae-unresolved-link': none,
         },
-        tsdocMessageReporting: { default: none }, // So are the tags.
+        tsdocMessageReporting: { default: none }, // So do the tags.
       },
     },
   })

@@ -16,7 +16,7 @@ import { root } from '../tools.mjs'
  */
 
 /**
- * The packages that a user can install: all in `packages/`.
+ * Returns the packages that users can install: all in `packages/`.
  * @returns {{ folder: string, manifest: Manifest }[]}
  */
 export function published() {

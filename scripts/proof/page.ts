@@ -1,7 +1,7 @@
 import { columnOf, isImpossible, names } from './prove.ts'
 import { cells, changes, moments } from './table.ts'
 
-/** A test, and the cells it proves. */
+/** A test, and the cells that it proves. */
 export interface Proof {
   readonly file: string
   readonly title: string
@@ -9,8 +9,8 @@ export interface Proof {
 }
 
 /**
- * The table of process changes in Markdown, each cell with links to the tests that prove it. `nodes` are the supported lines;
- * `root` is the way from the page to the root of the repository.
+ * Returns the table of process changes in Markdown, each cell with links to its tests. `nodes` are the supported lines.
+ * `root` is the relative path from the page to the root of the repository.
  */
 export function page(proofs: readonly Proof[], nodes: readonly string[], root: string): string {
   return `${table()}\n${proofList(proofs, nodes, root)}`

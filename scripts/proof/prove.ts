@@ -1,19 +1,19 @@
 import { cells, type Change, changes, type Column, moments } from './table.ts'
 
-/** What vitest's JSON reporter writes. */
+/** The used part of the output of vitest's JSON reporter. */
 interface Report {
   testResults: { assertionResults: { status: string; meta: { proves?: string[] } }[] }[]
 }
 
 /**
- * Checks that on each line of Node a passing test proves every cell of the table, and that no test that names it fails.
- * Takes what vitest's JSON reporter wrote, by line of Node; returns what is wrong.
+ * Checks that on each line of Node a passing test proves every cell of the table, and that no test of a cell fails.
+ * Takes the output of vitest's JSON reporter by line of Node. Returns the problems.
  */
 export function prove(reports: Readonly<Record<string, readonly string[]>>): string[] {
   return Object.entries(reports).flatMap(([node, texts]) => problemsOn(node, outcomesOf(texts)))
 }
 
-/** How the tests of each cell ended, by cell, as in `parent/idle`. */
+/** Returns the results of the tests of each cell, by cell, such as `parent/idle`. */
 function outcomesOf(texts: readonly string[]): Map<string, Set<string>> {
   const outcomes = new Map<string, Set<string>>()
   for (const text of texts) {
@@ -44,7 +44,7 @@ function problemsOn(node: string, outcomes: ReadonlyMap<string, ReadonlySet<stri
   return problems
 }
 
-/** Whether a line of Node cannot have such a change. */
+/** Tells whether a change is impossible on a line of Node. */
 export function isImpossible(change: Change, node: string): boolean {
   return node in (columnOf(change).notOn ?? {})
 }

@@ -13,8 +13,8 @@ declare module 'vitest' {
 }
 
 /**
- * Options for a test that proves cells of the table of process changes: by change, the moments. A cell is proved if every
- * test that names it passes, and there is one, on each line of Node.
+ * Returns the options of a test that proves cells of the table of process changes: moments by change. A cell is proved if it has
+ * a test on each line of Node, and all its tests pass.
  */
 export function proves(claimed: Partial<Record<Change, Moment[]>>): {
   meta: TaskMeta & ProofMeta

@@ -1,14 +1,14 @@
-// The table of process changes: a cell for each change and each moment at which it may come. A test proves a cell by
-// `proves({ change: ['moment'] })`; page.ts makes the table, and prove.ts checks that each cell has a passing test.
+// The table of process changes: a cell for each change and each moment at which it may happen. A test proves a cell by
+// `proves({ change: ['moment'] })`. page.ts writes the table, and prove.ts checks that each cell has a passing test.
 
-/** What happens then, or why that cannot be. */
+/** The outcome, or the reason why it is impossible. */
 export type Cell = { readonly claim: string } | { readonly never: string }
 
 export interface Column {
   readonly title: string
-  /** Short, for the outline of the page. */
+  /** The short title, for the outline of the page. */
   readonly heading: string
-  /** Lines of Node that cannot have such a change, and why. */
+  /** The lines of Node on which the change is impossible, and why. */
   readonly notOn?: Readonly<Record<string, string>>
 }
 
@@ -33,7 +33,7 @@ export const changes = {
 } satisfies Record<string, Column>
 export type Change = keyof typeof changes
 
-/** The rows: what may be under way when the change comes. */
+/** The rows: what may be in progress when the change happens. */
 export const moments = {
   unused: 'the pool has not been used yet',
   idle: 'a connection is idle',

@@ -6,7 +6,7 @@ import { published } from '../packages/published.mjs'
 import { root } from '../tools.mjs'
 
 /**
- * Copies this tree, built, into a folder: a clone in which a release may be made.
+ * Copies this built tree into a folder, as a clone in which a release can be made.
  * @param {string} folder
  */
 export function copyTree(folder) {
@@ -20,7 +20,7 @@ export function copyTree(folder) {
 }
 
 /**
- * Copies this tree, built, into a folder, in which nothing is installed then.
+ * Copies this built tree into a folder, without installed dependencies.
  * @param {string} folder
  */
 export function copyFiles(folder) {
@@ -36,7 +36,7 @@ export function copyFiles(folder) {
 }
 
 /**
- * Commits everything that has changed in a copy.
+ * Commits all changes in a copy.
  * @param {string} folder
  * @param {string} message
  */
@@ -48,7 +48,7 @@ export function commit(folder, message) {
 }
 
 /**
- * What `pnpm install` does for packages of the workspace, without all the others.
+ * Links the packages of the workspace like `pnpm install`, without installing others.
  * @param {string} folder
  * @param {string} copy
  * @param {import('../packages/published.mjs').Manifest} manifest

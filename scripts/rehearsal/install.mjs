@@ -5,11 +5,11 @@ import { pnpm } from '../pnpm.mjs'
 import { environment, run } from '../tools.mjs'
 import { installs } from './readme.mjs'
 
-/** A user of TypeScript has these. */
+/** The packages that a TypeScript user has. */
 const TYPES = ['@types/node@20', '@types/pg']
 
 /**
- * An empty folder, in which a user of npm installs what the READMEs say.
+ * Installs the packages that the READMEs name with npm, in an empty folder.
  * @param {string} folder
  * @param {string} registry
  */
@@ -21,12 +21,12 @@ export async function withNpm(folder, registry) {
 }
 
 /**
- * The same for a user of pnpm, where a package sees its own dependencies alone.
+ * Does the same with pnpm, where a package sees only its own dependencies.
  * @param {string} folder
  * @param {string} registry
  */
 export async function withPnpm(folder, registry) {
-  // Its usual folders would remember this registry for ever.
+  // pnpm's usual folders would remember this registry permanently.
   emptyProject(folder, registry, 'store-dir=.store', 'cache-dir=.cache', 'hoist=false')
   const packages = installs().flatMap(([_install, ...args]) =>
     args.filter((arg) => !arg.startsWith('-')),
@@ -39,7 +39,7 @@ export async function withPnpm(folder, registry) {
 }
 
 /**
- * Throws unless these are the versions that were installed, each with its changelog.
+ * Throws unless exactly these versions are installed, each with its changelog.
  * @param {string} folder
  * @param {string[]} released as in `@forksafe/core@1.2.3`
  */
@@ -56,7 +56,7 @@ export function expectInstalled(folder, released) {
 }
 
 /**
- * Our packages come from the registry of the rehearsal, all others from where this machine has them from.
+ * Configures the registries: ours for our packages, and the machine's for all others.
  * @param {string} folder
  * @param {string} registry
  * @param {string[]} settings

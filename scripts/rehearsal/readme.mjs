@@ -5,7 +5,7 @@ import { published } from '../packages/published.mjs'
 import { root } from '../tools.mjs'
 
 /**
- * What the READMEs tell a user to install, as arguments of npm.
+ * Returns the install commands in the READMEs, as arguments of npm.
  * @returns {string[][]}
  */
 export function installs() {
@@ -14,7 +14,7 @@ export function installs() {
   return [...new Set(lines)].map((line) => line.replace(/ #.*/, '').split(/\s+/))
 }
 
-/** The first snippet of TypeScript in the project's README. */
+/** Returns the first TypeScript snippet of the project's README. */
 export function snippet() {
   return first(root, /```ts\n(.*?)```/s)
 }

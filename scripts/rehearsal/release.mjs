@@ -7,7 +7,7 @@ import { root, run } from '../tools.mjs'
 import { commit } from './copy.mjs'
 
 /**
- * Does in a copy of the tree what the release workflow does: `changeset version`, then `changeset publish`, into a
+ * Runs the steps of the release workflow in a copy of the tree: `changeset version`, then `changeset publish`, into a
  * registry on this machine.
  * @param {string} copy
  * @param {string} registry its URL
@@ -18,7 +18,7 @@ export async function release(copy, registry) {
   const npmrc = join(copy, '.npmrc')
   const { host } = new URL(registry)
   writeFileSync(npmrc, `@forksafe:registry=${registry}\n//${host}/:_authToken=nobody\n`)
-  // Changesets looks at the variable alone. And whatever this machine may be logged in to, it is not here.
+  // Changesets reads this variable only. It also excludes any login of this machine.
   const local = { ...env, npm_config_registry: registry, npm_config_userconfig: npmrc }
 
   await changeset(copy, local, 'version')
@@ -48,7 +48,7 @@ function names(copy) {
 }
 
 /**
- * Looks at what `changeset version` made of a package, and takes from it what cannot be rehearsed: provenance is signed
+ * Checks the result of `changeset version` in a package, and removes what cannot be rehearsed: provenance is signed
  * by the workflow's host.
  * @param {string} folder
  */
@@ -63,13 +63,13 @@ function rehearsed(folder) {
   writeFileSync(path, JSON.stringify(manifest))
   const changelog = join(folder, 'CHANGELOG.md')
   if (!existsSync(changelog) || !readFileSync(changelog, 'utf8').includes(`\n## ${version}\n`)) {
-    throw new Error(`Expected ${name}'s CHANGELOG.md to tell of ${version}: is there a changeset?`)
+    throw new Error(`Expected ${name}'s CHANGELOG.md to mention ${version}: is there a changeset?`)
   }
   return `${name}@${version}`
 }
 
 /**
- * Whatever else is wrong, nothing may go to a public registry.
+ * Ensures that nothing can be published to a public registry, whatever else fails.
  * @param {string} cwd
  * @param {NodeJS.ProcessEnv} env
  * @param {string} registry

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { environment, npmPackage, root, run } from '../tools.mjs'
 
-/** The oldest that is promised, the newest of all, and some between; the project's own is 6.0. */
+/** The versions of TypeScript: the oldest supported, the newest, and some between. The project itself uses 6.0. */
 const VERSIONS = ['5.4.5', '5.7.3', '5.9.3', '7.0.2']
 const OWN = join(root, 'node_modules/typescript')
 
@@ -20,11 +20,11 @@ export async function typescripts() {
 }
 
 /**
- * Compiles a file as a user would, strictly; with `nodenext` all the declarations that it needs as well.
+ * Compiles a file as a user would, in strict mode. With `nodenext`, also checks all declarations that it needs.
  * @param {string} typescript
  * @param {string} file
  * @param {'nodenext' | 'bundler'} resolution
- * @returns {Promise<string[]>} the errors, but for those in the declarations of others
+ * @returns {Promise<string[]>} the errors, except those in the declarations of other packages
  */
 export async function errorsOf(typescript, file, resolution) {
   const module = resolution === 'bundler' ? 'esnext --skipLibCheck' : 'nodenext'
@@ -35,7 +35,7 @@ export async function errorsOf(typescript, file, resolution) {
 }
 
 /**
- * Compiles a file to JavaScript beside it, for the Nodes that do not know `using`.
+ * Compiles a file to JavaScript beside it, for versions of Node without `using`.
  * @param {string} file
  */
 export async function compile(file) {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { findChromium } from '@forksafe/scripts/chromium'
 import { expect, it } from 'vitest'
 
-// It may have to be installed, which takes as long as it takes.
+// The timeout includes the installation of Chromium.
 const INSTALL_MILLIS = 300_000
 
 it(

@@ -11,7 +11,7 @@ const report = (...files: { status: string; tests: string[] }[]) =>
   })
 
 describe('the closing line of npm test', () => {
-  it('counts passed and failed tests, skipped ones not at all', () => {
+  it('counts passed and failed tests, but not skipped ones', () => {
     const text = report(
       { status: 'passed', tests: ['passed', 'passed', 'skipped', 'todo'] },
       { status: 'failed', tests: ['passed', 'failed'] },
@@ -19,7 +19,7 @@ describe('the closing line of npm test', () => {
     expect(countTests(text, 'exit code 1')).toMatchObject({ passed: 3, failed: 1 })
   })
 
-  it('names what was skipped, a line for each file', () => {
+  it('lists skipped tests, a line for each file', () => {
     const text = report(
       { status: 'passed', tests: ['passed', 'skipped', 'skipped'] },
       { status: 'passed', tests: ['passed'] },
@@ -35,7 +35,7 @@ describe('the closing line of npm test', () => {
     expect(countTests(text, 'exit code 1')).toMatchObject({ passed: 1, failed: 1 })
   })
 
-  it('counts a run that failed though every test passed as a failure', () => {
+  it('counts a failed run in which every test passed as a failure', () => {
     const text = report({ status: 'passed', tests: ['passed'] })
     expect(countTests(text, 'exit code 1')).toMatchObject({ passed: 1, failed: 1 })
     expect(countTests(text, undefined)).toMatchObject({ passed: 1, failed: 0 })

@@ -13,20 +13,20 @@ async function start(options: Parameters<typeof startMariadb>[0] = {}) {
   return server
 }
 
-/** What the server says first, which has its version in it, and whether it speaks TLS. */
+/** Reads the server's greeting, which contains its version and whether it supports TLS. */
 async function greeting(to: { port: number } | { path: string }) {
   const socket = connect({ host: '127.0.0.1', ...to })
   const closed = once(socket, 'close').then(() => Promise.reject(new Error('No greeting came')))
   const [bytes] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer]
   socket.destroy()
   const afterVersion = bytes.indexOf(0, 5) + 1
-  // Behind the version: 4 bytes of number, 8 of salt, a filler, and then the capabilities.
+  // After the version come 4 bytes of id, 8 of salt, a filler, and the capabilities.
   const capabilities = bytes.readUInt16LE(afterVersion + 13)
   const CLIENT_SSL = 0x800
   return { text: bytes.toString('latin1'), tls: (capabilities & CLIENT_SSL) !== 0 }
 }
 
-// The first to be started may have to be installed, which takes as long as it takes.
+// The timeout includes the installation of the server.
 const INSTALL_MILLIS = 120_000
 
 it(
@@ -46,11 +46,11 @@ it(
   INSTALL_MILLIS,
 )
 
-it('a setting that it refuses is reported with its log', async () => {
+it('a setting that the server rejects is reported with its log', async () => {
   await expect(start({ settings: { no_such_setting: '1' } })).rejects.toThrow(/no_such_setting/)
 })
 
-it('an address in the environment is used as it is, and its server not stopped', async () => {
+it('an address in the environment is used, and its server is not stopped', async () => {
   vi.stubEnv('FORKSAFE_MYSQL_URL', 'mysql://me:p%40ss@127.0.0.1:7777/shop')
   onTestFinished(() => void vi.unstubAllEnvs())
   const server = await startMariadb()
@@ -65,7 +65,7 @@ it('an address in the environment is used as it is, and its server not stopped',
   await expect(server.restart()).rejects.toThrow('not ours to stop')
 })
 
-it('serves without TLS where that is asked for, and dies with its process', async () => {
+it('serves without TLS if requested, and exits with its process', async () => {
   const script = `
     import { startMariadb } from './dist/servers/mariadb.js'
     const { port } = await startMariadb({ own: true, tls: false })

@@ -15,7 +15,7 @@ async function start(options?: Parameters<typeof startMemcached>[0]) {
   return server
 }
 
-/** What the server says to these commands, before it hangs up. */
+/** Returns the server's answers to these commands, until it closes the connection. */
 async function ask(
   { port, ca }: { port: number | undefined; ca?: string | undefined },
   ...commands: string[]
@@ -26,7 +26,7 @@ async function ask(
   return (await text(socket)).trim().split('\r\n')
 }
 
-// The first to be started may have to be installed, which takes as long as it takes.
+// The timeout includes the installation of the server.
 const INSTALL_MILLIS = 120_000
 
 it(
@@ -41,7 +41,7 @@ it(
   INSTALL_MILLIS,
 )
 
-it('refuses whoever is one too many', async () => {
+it('rejects surplus connections', async () => {
   const server = await start({ tls: false, maxConnections: 30 })
   const sockets = Array.from({ length: 30 }, () => connect(server.port, server.host))
   onTestFinished(() => sockets.forEach((socket) => socket.destroy()))
@@ -49,7 +49,7 @@ it('refuses whoever is one too many', async () => {
   expect(last && (await text(last))).toBe('ERROR Too many open connections\r\n')
 })
 
-it('keeps its port over a crash, and is gone when it was stopped', async () => {
+it('keeps its port after a crash, and is removed when stopped', async () => {
   const server = await start({ tls: false })
   await server.restart()
   expect(await ask(server, 'get nothing')).toEqual(['END'])
@@ -57,11 +57,11 @@ it('keeps its port over a crash, and is gone when it was stopped', async () => {
   await expect(ask(server, 'version')).rejects.toThrow(/ECONNREFUSED/)
 })
 
-it('a setting that it refuses is reported with its log', async () => {
+it('a setting that the server rejects is reported with its log', async () => {
   await expect(start({ maxConnections: 0 })).rejects.toThrow(/did not start.*connections/is)
 })
 
-it('dies with its process', async () => {
+it('exits with its process', async () => {
   const script = `
     import { startMemcached } from './dist/servers/memcached.js'
     const { port } = await startMemcached({ tls: false })

@@ -5,7 +5,7 @@ import { mutations } from '../mutation/mutations.ts'
 import { mutated, mutation } from '../mutation/plugin.ts'
 import { root } from '../tools.mjs'
 
-test.each(mutations)('the sources still have what "$name" breaks', ({ file, find, replace }) => {
+test.each(mutations)('the sources still contain what "$name" breaks', ({ file, find, replace }) => {
   const code = readFileSync(join(root, file), 'utf8')
   expect(mutated(code, find, replace)).not.toBe(code)
 })

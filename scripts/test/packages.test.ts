@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { published } from '../packages/published.mjs'
 
-/** The fields that npm reads or shows. */
+/** The fields that npm reads or displays. */
 const FIELDS = [
   'bugs',
   'description',
@@ -18,11 +18,14 @@ const FIELDS = [
   'type',
 ]
 
-test.each(published())('$manifest.name tells npm all it wants to know', ({ folder, manifest }) => {
-  expect(FIELDS.filter((field) => manifest[field] === undefined)).toEqual([])
-  expect(manifest['publishConfig']).toEqual({ access: 'public', provenance: true })
-  expect(existsSync(join(folder, 'README.md'))).toBe(true)
-})
+test.each(published())(
+  '$manifest.name has all the fields that npm uses',
+  ({ folder, manifest }) => {
+    expect(FIELDS.filter((field) => manifest[field] === undefined)).toEqual([])
+    expect(manifest['publishConfig']).toEqual({ access: 'public', provenance: true })
+    expect(existsSync(join(folder, 'README.md'))).toBe(true)
+  },
+)
 
 test.each(published())('$manifest.name publishes only what has a source', ({ folder }) => {
   const stems = (part: string) =>

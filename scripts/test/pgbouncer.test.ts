@@ -10,7 +10,7 @@ const scripts = fileURLToPath(new URL('..', import.meta.url))
 let support: Awaited<ReturnType<typeof pgBouncerSupported>>
 let server: Awaited<ReturnType<typeof startPostgres>>
 
-// To install it takes as long as it takes.
+// The timeout includes the installation of PgBouncer.
 beforeAll(async () => {
   support = await pgBouncerSupported()
   server = await startPostgres({ own: true, roles: { app: 's"ecret' } })
@@ -26,7 +26,7 @@ async function start(options: Omit<Parameters<typeof startPgBouncer>[0], 'server
   return bouncer
 }
 
-/** The one value that a query answers with. */
+/** Returns the single value of a query's result. */
 async function ask(config: ClientConfig, query: string): Promise<unknown> {
   const client = new Client({ database: 'postgres', user: 'postgres', ...config })
   await client.connect()
@@ -35,7 +35,7 @@ async function ask(config: ClientConfig, query: string): Promise<unknown> {
   return rows[0]?.value
 }
 
-it('a client that went leaves its server connection to the next', async () => {
+it('a client that leaves frees its server connection for the next', async () => {
   const bouncer = await start({ mode: 'session', settings: { default_pool_size: '1' } })
   const { host, port } = bouncer
   const first = await ask({ host, port }, 'pg_backend_pid()')
@@ -43,14 +43,14 @@ it('a client that went leaves its server connection to the next', async () => {
   expect(bouncer.version).toMatch(/^1\.\d+/)
 })
 
-it('asks a role for its password', async () => {
+it('requires the password of a role', async () => {
   const { host, port } = await start({ mode: 'transaction', roles: { app: 's"ecret' } })
   const app = { host, port, user: 'app' }
   expect(await ask({ ...app, password: 's"ecret' }, 'current_user')).toBe('app')
   await expect(ask({ ...app, password: 'wrong' }, '1')).rejects.toThrow(/authentication failed/)
 })
 
-it('keeps its port over a crash, and is gone when it was stopped', async () => {
+it('keeps its port after a crash, and is removed when stopped', async () => {
   const bouncer = await start({ mode: 'session' })
   const { host, port } = bouncer
   await bouncer.restart()
@@ -59,13 +59,13 @@ it('keeps its port over a crash, and is gone when it was stopped', async () => {
   await expect(ask({ host, port }, '1')).rejects.toThrow(/ECONNREFUSED/)
 })
 
-it('a setting that it refuses is reported with its log', async () => {
+it('a setting that the server rejects is reported with its log', async () => {
   await expect(start({ mode: 'session', settings: { max_client_conn: 'many' } })).rejects.toThrow(
     /max_client_conn/,
   )
 })
 
-it('dies with its process', async () => {
+it('exits with its process', async () => {
   const script = `
     import { startPgBouncer } from './dist/servers/pgbouncer.js'
     const { host, port } = await startPgBouncer({ server: { host: '127.0.0.1', port: 1 }, mode: 'session' })

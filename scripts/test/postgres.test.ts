@@ -24,7 +24,7 @@ const scripts = fileURLToPath(new URL('..', import.meta.url))
 
 afterEach(() => vi.unstubAllEnvs())
 
-/** The one value that a query answers with. */
+/** Returns the single value of a query's result. */
 async function ask(config: ClientConfig, query: string): Promise<unknown> {
   const client = new Client(config)
   await client.connect()
@@ -53,7 +53,7 @@ function pidOf(folder: string) {
   return Number(readFileSync(join(folder, 'data', 'postmaster.pid'), 'utf8').split('\n', 1))
 }
 
-it('two servers started at once do not disturb each other', async () => {
+it('two servers started at once do not interfere', async () => {
   const [one, two] = await Promise.all([start(), start()])
   expect(one.port).not.toBe(two.port)
   expect(one.folder).not.toBe(two.folder)
@@ -61,7 +61,7 @@ it('two servers started at once do not disturb each other', async () => {
   expect(await ask({ connectionString: two.url }, '1')).toBe(1)
 })
 
-it('a server answers over TCP, over its socket, over TLS, and to a role with a password', async () => {
+it('a server accepts connections over TCP, over its socket, over TLS, and with a password', async () => {
   const { host, port, socketDir, user, database, ca, version, url } = await start({
     settings: { application_name: "it's" },
     roles: { app: "s'ecret" },
@@ -88,7 +88,7 @@ it('stopping a server removes its folder, and stopping it again does nothing', a
   expect(existsSync(server.folder ?? '')).toBe(false)
 })
 
-it('a server keeps its port and its data over an outage', async () => {
+it('a server keeps its port and its data after an outage', async () => {
   const server = await start({ tls: false })
   const kept = "select convert_from(lo_get(4242), 'utf8')"
   await ask({ connectionString: server.url }, 'select lo_from_bytea(4242, $$kept$$)')
@@ -100,17 +100,20 @@ it('a server keeps its port and its data over an outage', async () => {
   expect(await ask({ connectionString: server.url }, kept)).toBe('kept')
 })
 
-it('a setting that the server refuses is reported with its log, and nothing stays', async () => {
+it('a setting that the server rejects is reported with its log, and nothing is left behind', async () => {
   await expect(start({ settings: { max_connections: 'many' } })).rejects.toThrow(/max_connections/)
 })
 
-it.each(['SIGKILL', 'SIGTERM'] as const)('a server dies with its process on %s', async (signal) => {
-  const { child, folder, pid } = await startElsewhere()
-  child.kill(signal)
-  await expectGone(pid, folder)
-})
+it.each(['SIGKILL', 'SIGTERM'] as const)(
+  'a server exits with its process on %s',
+  async (signal) => {
+    const { child, folder, pid } = await startElsewhere()
+    child.kill(signal)
+    await expectGone(pid, folder)
+  },
+)
 
-it('a server that nobody stopped does not hold its process open', async () => {
+it('a server that was not stopped does not keep its process alive', async () => {
   const { child, folder, pid } = await startElsewhere({ stays: false })
   expect(await once(child, 'exit')).toEqual([0, null])
   await expectGone(pid, folder)
@@ -123,7 +126,7 @@ async function expectGone(pid: number, folder: string) {
   }, 10_000)
 }
 
-/** Starts a server in a process of its own, which then stays or leaves. */
+/** Starts a server from a separate process, which then stays alive or exits. */
 async function startElsewhere({ from = scripts, options = {}, stays = true } = {}) {
   const script = `
     import { startPostgres } from './dist/servers/postgres.js'
@@ -143,7 +146,7 @@ async function startElsewhere({ from = scripts, options = {}, stays = true } = {
   return { child, ...started }
 }
 
-it('a server whose address is given is used, and is nobody else’s to stop', async () => {
+it('a server whose address is given is used, and cannot be stopped', async () => {
   const server = await start({ tls: false })
   vi.stubEnv('FORKSAFE_PG_URL', server.url)
   const found = await startPostgres()
@@ -153,7 +156,7 @@ it('a server whose address is given is used, and is nobody else’s to stop', as
   expect(await ask({ connectionString: found.url }, '1')).toBe(1)
 })
 
-it('an address that does not answer is said at once', async () => {
+it('an address that does not answer is reported at once', async () => {
   vi.stubEnv('FORKSAFE_PG_URL', 'postgres://postgres@127.0.0.1:1/postgres')
   const started = performance.now()
   await expect(startPostgres()).rejects.toThrow(/FORKSAFE_PG_URL/)
@@ -166,7 +169,7 @@ it('the embedded server runs', async () => {
   expect(await ask({ connectionString: server.url }, '1')).toBe(1)
 })
 
-it('the environment chooses the source, and an address in it gives way to a server of one’s own', async () => {
+it('the environment selects the source, and `own` overrides an address in it', async () => {
   vi.stubEnv('FORKSAFE_PG_SOURCE', 'embedded')
   const server = await start({ tls: false })
   expect(server.source).toBe('embedded')
@@ -181,7 +184,7 @@ it('the environment chooses the source, and an address in it gives way to a serv
 it.runIf(asRoot)(
   'the embedded server runs as root from a folder that others cannot enter',
   async () => {
-    const closed = mkdtempSync(join(tmpdir(), 'forksafe-closed-')) // As /root is.
+    const closed = mkdtempSync(join(tmpdir(), 'forksafe-closed-')) // Like /root.
     onTestFinished(() => rmSync(closed, { recursive: true }))
     cpSync(join(scripts, 'dist'), join(closed, 'dist'), { recursive: true })
     cpSync(join(scripts, 'package.json'), join(closed, 'package.json'))

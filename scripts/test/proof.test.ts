@@ -10,7 +10,7 @@ const claimed = Object.keys(changes).flatMap((change) =>
     .map((moment) => `${change}/${moment}`),
 )
 
-/** As vitest's JSON reporter writes it: one test that proves each cell, unless told otherwise. */
+/** Returns a report like those of vitest's JSON reporter. By default, one test proves each cell. */
 function report(statusOf: (cell: string) => string | undefined = () => 'passed'): string[] {
   const assertionResults = claimed.flatMap((cell) => {
     const status = statusOf(cell)
@@ -40,14 +40,14 @@ describe('the check that each process change is proved', () => {
     ])
   })
 
-  test('asks for no proof on a line of Node that cannot have the change', () => {
+  test('requires no proof on a line of Node on which the change is impossible', () => {
     const skipped = report((cell) => (cell.startsWith('snapshot/') ? 'skipped' : 'passed'))
     expect(prove({ 20: skipped, 22: report() })).toEqual([])
   })
 })
 
 describe('the table of process changes', () => {
-  test('has for each cell a link to the tests that prove it', () => {
+  test('links each cell to the tests that prove it', () => {
     const file = 'packages/driver-pg/test/some.test.ts'
     const proofs = claimed.map((cell) => ({ file, title: `shows ${cell}`, proves: [cell] }))
     const made = page(proofs, ['20', '22'], '..')
@@ -56,15 +56,15 @@ describe('the table of process changes', () => {
     expect(made).toContain('On Node 22. Node 20 cannot load pg while it builds a snapshot.')
   })
 
-  test('cannot be made if a cell has no test', () => {
+  test('is an error if a cell has no test', () => {
     expect(() => page([], ['22'], '..')).toThrow('No test proves parent/unused')
   })
 
-  test('knows its cells: a test can prove no other', () => {
+  test('rejects tests that prove an unknown cell', () => {
     expect(proves({ parent: ['idle', 'lent'] })).toEqual({
       meta: { proves: ['parent/idle', 'parent/lent'] },
     })
-    // @ts-expect-error -- there is no such moment
+    // @ts-expect-error -- an unknown moment
     expect(() => proves({ parent: ['asleep'] })).toThrow('parent/asleep')
   })
 })

@@ -3,14 +3,14 @@ import { connect } from 'node:net'
 import { startRedisCluster, startSentinel } from '@forksafe/scripts/redis'
 import { expect, it, onTestFinished } from 'vitest'
 
-/** What the server says to this. */
+/** Returns the server's answer to a command. */
 async function ask({ port }: { port: number }, command: string): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port })
   socket.end(`${command}\r\n`)
   return text(socket)
 }
 
-it('a sentinel knows the master and a replica that may take its place, and all three can be stopped', async () => {
+it('a sentinel knows the master and a replica that can replace it, and all three can be stopped', async () => {
   const servers = await startSentinel()
   onTestFinished(() => servers.stop())
   const { name, master, replica, sentinel } = servers

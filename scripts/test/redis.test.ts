@@ -15,7 +15,7 @@ async function start(options: Parameters<typeof startRedis>[0] = {}) {
   return server
 }
 
-/** What the server says to these commands, before it hangs up. */
+/** Returns the server's answers to these commands, until it closes the connection. */
 async function ask(
   { port, ca }: { port: number | undefined; ca?: string | undefined },
   ...commands: string[]
@@ -26,7 +26,7 @@ async function ask(
   return (await text(socket)).trim().split('\r\n')
 }
 
-// The first to be started may have to be installed, which takes as long as it takes.
+// The timeout includes the installation of the server.
 const INSTALL_MILLIS = 120_000
 
 it(
@@ -43,14 +43,14 @@ it(
   INSTALL_MILLIS,
 )
 
-it('asks for a password', async () => {
+it('requires a password', async () => {
   const { port } = await start({ tls: false, password: 's"ecret' })
   const [refused, accepted] = await ask({ port }, 'PING', `AUTH 's"ecret'`)
   expect(refused).toMatch(/^-NOAUTH/)
   expect(accepted).toBe('+OK')
 })
 
-it('keeps its port over a crash, and is gone when it was stopped', async () => {
+it('keeps its port after a crash, and is removed when stopped', async () => {
   const server = await start({ tls: false, settings: { maxmemory: '64mb' } })
   await server.restart()
   expect(await ask(server, 'CONFIG GET maxmemory')).toContain(String(64 * 2 ** 20))
@@ -58,11 +58,11 @@ it('keeps its port over a crash, and is gone when it was stopped', async () => {
   await expect(ask(server, 'PING')).rejects.toThrow(/ECONNREFUSED/)
 })
 
-it('a setting that it refuses is reported with its log', async () => {
+it('a setting that the server rejects is reported with its log', async () => {
   await expect(start({ settings: { maxclients: 'many' } })).rejects.toThrow(/maxclients/)
 })
 
-it('an address in the environment is used as it is, and its server not stopped', async () => {
+it('an address in the environment is used, and its server is not stopped', async () => {
   vi.stubEnv('FORKSAFE_REDIS_URL', 'redis://me:p%40ss@127.0.0.1:7777')
   onTestFinished(() => void vi.unstubAllEnvs())
   const server = await startRedis()
@@ -71,7 +71,7 @@ it('an address in the environment is used as it is, and its server not stopped',
   await expect(server.restart()).rejects.toThrow('not ours to stop')
 })
 
-it('dies with its process', async () => {
+it('exits with its process', async () => {
   const script = `
     import { startRedis } from './dist/servers/redis/index.js'
     const { port } = await startRedis({ own: true, tls: false })

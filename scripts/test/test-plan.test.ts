@@ -24,14 +24,14 @@ test('the first Node runs everything, the last has the oldest peers, every secon
   expect(last).toContain('--project=examples')
 })
 
-test('a Node alone runs everything, with the newest peers, and a PostgreSQL that was chosen is kept', () => {
+test('a single Node runs everything with the newest peers, and keeps a selected PostgreSQL', () => {
   const [first] = plan(['20', '22'].map(node), {})
   expect(plan([node('24')], {})).toMatchObject([{ parts: first?.parts, oldestPeers: false }])
   const chosen = plan(['20', '22'].map(node), { FORKSAFE_PG_SOURCE: 'machine' })
   expect(chosen.map(({ postgres }) => postgres)).toEqual([undefined, undefined])
 })
 
-test('the end of a run says what it left out, and how to run that', () => {
+test('the end of a run reports what it left out, and how to run that', () => {
   const supported = ['20', '22', '24', '26']
   expect(leftOut(['22'], supported)).toEqual([
     expect.stringMatching(/^Node 20, 24, 26, .*FORKSAFE_NODES=all/),
@@ -40,7 +40,7 @@ test('the end of a run says what it left out, and how to run that', () => {
   expect(leftOut(supported, supported)).toEqual([expect.stringMatching(/^on Node 22, 24, 26: /)])
 })
 
-test('the oldest of a peer is where its range begins', () => {
+test('the oldest version of a peer is the lower end of its range', () => {
   expect(oldestOf({ pg: '^8.21.0', vitest: '>=4.1.0' })).toEqual({ pg: '8.21.0', vitest: '4.1.0' })
   expect(() => oldestOf({ pg: '8.x' })).toThrow('Expected the range of pg to be')
 })

@@ -6,11 +6,11 @@ import { expect, test } from 'vitest'
 const folder = fileURLToPath(new URL('../../.github/workflows/', import.meta.url))
 const lint = await createLinter()
 
-test.each(readdirSync(folder))('GitHub understands the workflow %s', (name) => {
+test.each(readdirSync(folder))('the workflow %s is valid', (name) => {
   expect(lint(readFileSync(`${folder}${name}`, 'utf8'), `.github/workflows/${name}`)).toEqual([])
 })
 
-test('a permission that GitHub does not know would be found', () => {
+test('an unknown permission is found', () => {
   const wrong = `on: push
 permissions:
   page: read

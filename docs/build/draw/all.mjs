@@ -8,7 +8,7 @@ import { drawDemo } from './demo.mjs'
 export const folder = fileURLToPath(new URL('../../pictures/', import.meta.url))
 
 /**
- * Draws every picture of data. Returns them by file.
+ * Draws all pictures of data. Returns them by file name.
  * @returns {Record<string, string>}
  */
 export function draw() {
@@ -17,7 +17,7 @@ export function draw() {
 }
 
 /**
- * The committed run of the benchmark, if there is one: `npm run docs:pictures -- bench` writes it.
+ * Returns the committed run of the benchmark, if there is one. `npm run docs:pictures -- bench` writes it.
  * @returns {import('./bench.mjs').Bench | undefined}
  */
 export function benchmark() {

@@ -5,7 +5,7 @@ import { colour, figure, picture, words } from './picture.mjs'
 /** @typedef {{ median: number, ratio: { median: number } } | { skipped: string }} Row */
 /** @typedef {Record<string, Record<string, Row>>} Rows */
 /**
- * The parts of what `npm run bench -- --json` prints last that are drawn.
+ * The parts of the JSON output of `npm run bench -- --json` that are drawn.
  * @typedef {{
  *   environment: { node: string, platform: string, cpu: string, cores: number, peers: Record<string, string>, postgres?: string },
  *   quick: boolean,

@@ -4,7 +4,7 @@ import { colour, figure, picture, words } from './picture.mjs'
 
 /** @typedef {{ right: number, wrong: number, errors: number, unanswered: number }} Counts */
 /**
- * What `npm run docs:pictures -- demo` has written.
+ * The data that `npm run docs:pictures -- demo` writes.
  * @typedef {{ node: string, postgres: string, queriesPerProcess: number, plain: Counts & { byProcess: Counts[] }, forksafe: Counts & { byProcess: Counts[] } }} Demo
  */
 
@@ -15,12 +15,12 @@ const LEFT = 62
 const ROW = 54
 
 /**
- * The answers to the queries of each process, over either pool.
+ * Draws the answers to the queries of each process, for both pools.
  * @param {Demo} demo
  * @returns {Record<string, string>} by file
  */
 export function drawDemo({ plain, forksafe, queriesPerProcess }) {
-  // Both have the same legend, of the kinds that occur in either.
+  // Both have the same legend, with the kinds that occur in any of them.
   const shown = kinds.filter((kind) => plain[kind] + forksafe[kind] > 0)
   return {
     'demo-plain.svg': draw('A plain pg.Pool', plain, queriesPerProcess, shown),

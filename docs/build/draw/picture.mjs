@@ -6,14 +6,14 @@ import { readFileSync } from 'node:fs'
 const style = readFileSync(new URL('../../.vitepress/theme/pictures.css', import.meta.url), 'utf8')
 const { document } = parseHTML('<!doctype html><html></html>')
 
-/** A phone shows the pictures slightly smaller than they are drawn. */
+/** The width of the pictures. Phones show them slightly smaller. */
 const WIDTH = 400
 
-/** The colour of a kind, light or dark, as `pictures.css` has it. */
+/** Returns the colour of a kind, light or dark, from `pictures.css`. */
 export const colour = (/** @type {string} */ kind) => `var(--fs-${kind})`
 
 /**
- * A picture with a title above it, as SVG.
+ * Returns a picture with a title above it, as SVG.
  * @param {Plot.PlotOptions & { title: string, subtitle: string, ariaLabel: string, ariaDescription: string }} options
  */
 export function picture({ title, subtitle, ...options }) {
@@ -34,17 +34,17 @@ export function picture({ title, subtitle, ...options }) {
     ],
   })
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
-  // The page decides how large it is.
+  // The page determines the size.
   svg.removeAttribute('width')
   svg.removeAttribute('height')
   svg.setAttribute('role', 'img')
-  // The colours, for a picture that stands alone.
+  // The colours, for a picture outside of a page.
   svg.querySelector('style')?.append(`\n${style}`)
   return `${svg.outerHTML}\n`
 }
 
 /**
- * Text that is not a mark of its own for screen readers: the picture's description says the same.
+ * Returns text that is hidden from screen readers, because the picture's description contains it.
  * @param {Plot.Data} data
  * @param {Plot.TextOptions} options
  */

@@ -3,14 +3,14 @@ import type { Page } from 'playwright-core'
 export const DESK = { width: 1280, height: 900 }
 export const PHONE = { width: 375, height: 740 }
 
-/** What there is on a page for others to link to, what it links to, and what is wrong with it. */
+/** The anchors of a page, its links, and its problems. */
 export interface Look {
   readonly anchors: readonly string[]
   readonly links: readonly string[]
   readonly faults: readonly string[]
 }
 
-/** Opens a page, and looks at what the browser made of it: at a desk, and on a phone. */
+/** Opens a page and inspects it in the browser, at desktop and phone size. */
 export async function look(page: Page, url: string): Promise<Look> {
   const faults: string[] = []
   const complain = (what: string) => void faults.push(`${new URL(url).pathname}: ${what}`)
@@ -20,7 +20,7 @@ export async function look(page: Page, url: string): Promise<Look> {
   })
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? 'failed'
-    // The tab goes on to the next page.
+    // The tab is reused for the next page.
     if (why !== 'net::ERR_ABORTED') complain(`${request.url()}: ${why}`)
   })
   page.on('response', (response) => {

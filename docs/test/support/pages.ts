@@ -2,10 +2,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Where `npm run docs:build` puts the site. */
+/** The folder of the site that `npm run docs:build` builds. */
 export const dist = fileURLToPath(new URL('../../.vitepress/dist', import.meta.url))
 
-/** The address of every page, from the site's root. */
+/** The paths of all pages, relative to the site's root. */
 export function pages(): string[] {
   if (!existsSync(dist)) throw new Error('Expected a built site: run `npm run docs:build`')
   return readdirSync(dist, { recursive: true, encoding: 'utf8' })

@@ -13,7 +13,7 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 }
 
-/** A host that knows nothing but files: what every host can do. */
+/** A server of static files, as any host provides. */
 export async function serve(folder: string): Promise<{ url: string } & AsyncDisposable> {
   const server = createServer(({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost')

@@ -1,4 +1,4 @@
-// What a user's program may look like: compiled by each TypeScript, never run.
+// A typical user program. It is compiled by each TypeScript, but never run.
 import {
   createForkSafePool,
   defineDriver,
@@ -38,17 +38,17 @@ const { result } = await fork(() => proxy.port)
 export const port: number = await result
 export const isOurs = (error: unknown): string => (error instanceof PoolError ? error.code : '')
 
-// @ts-expect-error -- no such option
+// @ts-expect-error -- an unknown option
 createForkSafePool(pgDriver, { connection: 'postgres://localhost', maximum: 3 })
-// @ts-expect-error -- pg takes no number
+// @ts-expect-error -- pg does not accept a number
 createForkSafePool(pgDriver, { connection: 5432 })
-// @ts-expect-error -- a variable of the environment may not be there
+// @ts-expect-error -- an environment variable may be undefined
 createForkSafePool(pgDriver, { connection: process.env['PG_URL'] })
-// @ts-expect-error -- not there either
+// @ts-expect-error -- may be undefined, too
 createForkSafePool(mysqlDriver, { connection: () => process.env['MYSQL_URL'] })
-// @ts-expect-error -- nor is this
+// @ts-expect-error -- may be undefined as well
 createForkSafePool(redisDriver, { connection: undefined })
-// @ts-expect-error -- no such property
+// @ts-expect-error -- an unknown property
 createForkSafePool(pgDriver, { connection: { host: 'localhost', prt: 5432 } })
-// @ts-expect-error -- a command that needs a connection of its own
+// @ts-expect-error -- a command that needs its own connection
 await redis.subscribe('channel')
