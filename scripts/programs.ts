@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path'
 import ts from 'typescript'
 import { root } from './root.ts'
 
-/** What is compiled. */
+/** The programs to compile. */
 export interface ProgramsOptions {
   /** The folder of the programs, seen from the root of the repository. */
   from: string
@@ -59,7 +59,7 @@ export class Programs {
   }
 }
 
-/** Each entry, where its source is compiled to. */
+/** Returns the entry points, which lead to their compiled sources. */
 function compiledExports({ exports }: Manifest): Record<string, string> {
   const compiled = Object.entries(exports).map(([entry, { '@forksafe/source': source }]) => [
     entry,
@@ -68,7 +68,7 @@ function compiledExports({ exports }: Manifest): Record<string, string> {
   return Object.fromEntries(compiled) as Record<string, string>
 }
 
-/** The dependencies of a package, other than our own packages and optional peers. */
+/** Returns the dependencies of a package, except our own packages and optional peers. */
 function neededBy({
   dependencies = {},
   peerDependencies = {},

@@ -22,28 +22,28 @@ const tiers = {
     name: 'there is more than one pool',
   },
   'For some networks and loads': {
-    min: 'the first callers after a quiet time must not wait for a connect',
+    min: 'the first callers after an idle time must not wait for a connect',
     idleTimeoutMillis: "[many instances](fleet.md) share the server's connections: less",
     maxLifetimeMillis:
       'something between you and the server ends old connections: less than its limit',
     keepaliveMillis: 'a router forgets idle connections: less than its limit',
     validateAfterIdleMillis:
       'no round trip may be spent: more; no caller may get a dead connection: 0',
-    maxConnecting: 'the server bears more connects at once, or fewer',
+    maxConnecting: 'the server can handle more or fewer connects at once',
     createTimeoutMillis: 'a healthy connect takes longer',
     validateTimeoutMillis: 'a healthy round trip takes longer',
     backoff: 'the next attempt should come sooner, or later',
     leakDetectionMillis:
-      'connections do not come back, and you want to know who [holds them](observing.md)',
+      'connections are not released, and you want to know who [holds them](observing.md)',
   },
   Rarely: {
-    destroyTimeoutMillis: 'a polite goodbye takes longer',
+    destroyTimeoutMillis: 'a polite close takes longer',
     maxUses: 'the session on the server grows with each use',
     eager: '`min` connections should be kept when they are there, but not opened in advance',
     fifo: 'all connections should be used in turn, as for servers behind one address',
     allowExitOnIdle: 'the pool should keep the process alive',
     forkDetection:
-      '[you call `afterFork()`](fork-detection.md) after every fork, and want no other check',
+      '[you call `afterFork()`](fork-detection.md) after every fork, and need no other check',
   },
 }
 const givenToDrivers = ['DriverOptions', 'QueryOptions', 'StreamOptions', 'TransactionOptions']

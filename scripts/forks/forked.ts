@@ -3,9 +3,9 @@ import { inChild, type ProxyRecord, type RecordingProxy } from '@forksafe/testki
 import { readdirSync, readlinkSync } from 'node:fs'
 import { expect } from 'vitest'
 
-// For the fork tests of our drivers: a child that uses an inherited pool, and the check that it let go of everything.
+// For the fork tests of our drivers: a child that uses an inherited pool, and the check that it discarded all resources.
 
-/** How a child notices: it calls `afterFork()`, or it calls nothing and looks at its next use. */
+/** How a child notices the fork: by a call of `afterFork()`, or at its next use of the pool. */
 export type Notice = 'hooked' | 'unhooked'
 
 /** A pool behind a recording proxy. */
@@ -14,37 +14,37 @@ export interface Watched<R extends object> {
   readonly proxy: RecordingProxy
 }
 
-/** What a child does. */
+/** The actions of a child. */
 export interface ChildsPart<T> {
-  /** Its first use of the pool, synchronous, before it acquires. */
+  /** Uses the pool for the first time, synchronously, before the child acquires. */
   readonly use?: () => void
-  /** How long it waits for a session of its own, in milliseconds. */
+  /** The time that it waits for its own session, in milliseconds. */
   readonly timeoutMillis?: number
-  /** Finds out more there, after the first use. */
+  /** Collects further findings in the child, after the first use. */
   readonly look?: () => T | Promise<T>
-  /** How many connections of its own it opens. Default 1. */
+  /** The number of its own connections that it opens. Default 1. */
   readonly opens?: number
 }
 
-/** What a child saw. */
+/** The findings of a child. */
 export interface Seen<S, T> {
-  /** How many of the inherited sockets were open: first thing, and right after the first use. */
+  /** The number of inherited sockets that were open: at the start, and right after the first use. */
   readonly heldAtFirst: number
   readonly heldAfterUse: number
   readonly generation: number
-  /** The server's name of the session that it was lent, or the name of the error that it got instead. */
+  /** The server's name of the session that it acquired, or the name of the error that it got instead. */
   readonly session: S | string
   readonly found: T
 }
 
-/** What must hold of a child, if the parent writes nothing until the child is gone. */
+/** The expectations of a child, if the parent writes nothing until the child has exited. */
 export interface Expectation {
   of<S, T>(seen: Seen<S, T>): Promise<Seen<S, T>>
 }
 
 /**
- * Forks a child that notices, uses the pool and looks around. Await it at once: it forks at this very point of the code.
- * `names` are the sockets that the child inherits; `sessionOf` asks the server which session a resource has.
+ * Forks a child that notices the fork, uses the pool and reports its findings. Await it at once: it forks at this point of the code.
+ * `names` are the sockets that the child inherits. `sessionOf` asks the server for the session of a resource.
  */
 export function forkInto<R extends object, S, T>(
   { pool }: Watched<R>,
@@ -75,8 +75,8 @@ export function forkInto<R extends object, S, T>(
 }
 
 /**
- * Expects of a child that is forked after this that it lets go of the inherited sockets, at once or at its first use; that it
- * opens connections of its own; and that nothing comes from it on the parent's.
+ * Expects that a child forked after this call discards the inherited sockets, at once or at its first use, that it
+ * opens its own connections, and that it sends nothing on the parent's.
  */
 export async function expectation<R extends object>(
   { pool, proxy }: Watched<R>,
@@ -100,7 +100,7 @@ export async function expectation<R extends object>(
       expect(opened.size).toBe(opens)
       const inherited = records.filter(({ connection }) => !opened.has(connection))
       expect(fromClient(inherited)).toEqual([])
-      // In the parent nothing has happened.
+      // The parent is unaffected.
       expect(pool.stats.generation).toBe(generation)
       expect(countHeld(names)).toBe(names.length)
       return seen
@@ -108,7 +108,7 @@ export async function expectation<R extends object>(
   }
 }
 
-/** Waits until the proxy has no more open connections than these: the end of the last test's may be late. */
+/** Waits until the proxy has no other open connections. Those of the previous test may close late. */
 export async function expectOpen(proxy: RecordingProxy, names: readonly string[]): Promise<void> {
   await expect
     .poll(async () => (await proxy.connections()).filter(({ open }) => open).length)
@@ -122,18 +122,18 @@ export async function expectWritten(proxy: RecordingProxy, mark: number): Promis
     .toBeGreaterThan(0)
 }
 
-/** The records of bytes, FINs and RSTs, other than what the server sent. */
+/** Returns the records of bytes, FINs and RSTs, except those from the server. */
 export function fromClient(records: readonly ProxyRecord[]): ProxyRecord[] {
   return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
 }
 
-/** The number of the connection that was opened last, for a fault of its own. */
+/** Returns the number of the connection that was opened last, to inject a fault into it. */
 export async function newest(proxy: RecordingProxy): Promise<number> {
   const { id } = (await proxy.connections()).at(-1) ?? { id: 0 }
   return id
 }
 
-/** The name of the error that a promise rejects with, or `resolved`. */
+/** Returns the name of the error that a promise rejects with, or `resolved`. */
 export function fateOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'resolved',
@@ -147,7 +147,7 @@ interface Handled {
   readonly _parent?: Handled | null
 }
 
-/** The kernel's names of these sockets, if they are open: copies in a child have the same. */
+/** Returns the kernel's names of these sockets, if they are open. Copies in a child have the same names. */
 export function namesOf(sockets: readonly (object | undefined)[]): string[] {
   return sockets.flatMap((socket: Handled = {}) => {
     const { fd = -1 } = (socket._parent ?? socket)._handle ?? {}
@@ -155,7 +155,7 @@ export function namesOf(sockets: readonly (object | undefined)[]): string[] {
   })
 }
 
-/** How many of these sockets this process has a descriptor of. */
+/** Returns the number of these sockets that this process has open. */
 export function countHeld(names: readonly string[]): number {
   const held = new Set(readdirSync('/proc/self/fd').map(linkOf))
   return names.filter((name) => held.has(name)).length
@@ -165,6 +165,6 @@ function linkOf(fd: string): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`)
   } catch {
-    return undefined // The descriptor that listed the folder.
+    return undefined // This is the descriptor that listed the folder.
   }
 }

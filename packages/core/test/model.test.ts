@@ -423,7 +423,7 @@ const management: fc.Arbitrary<Step>[] = [
 
 const changes: fc.Arbitrary<Step>[] = [
   fc.constant(step('the process forks, and calls the hook', ({ process }) => process.hook())),
-  fc.constant(step('the process forks, and tells nobody', ({ process }) => process.fork())),
+  fc.constant(step('the process forks, without a hook', ({ process }) => process.fork())),
 ]
 
 const closing = fc.constantFrom(0, 100, 30_000).map((deadlineMillis) =>
