@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setup } from './setup.mjs'
-import { environment, outcome, root } from './tools.mjs'
+import { environment, outcome, root, run } from './tools.mjs'
 
 const wanted = process.argv.slice(2).find((arg) => arg !== '--') ?? ''
 await setup()
@@ -13,15 +13,14 @@ const chosen = mutations.filter(({ name }) => name.includes(wanted))
 
 // A test that always fails would detect every mutation.
 for (const tests of new Set(chosen.map(({ tests }) => tests.join(' ')))) {
-  if (await passes(tests.split(' '))) continue
-  throw new Error(`Expected ${tests} to pass with nothing broken`)
+  await run(`Testing ${tests} with nothing broken`, vitest(tests.split(' ')))
 }
 
 /** @type {string[]} */
 const survivors = []
 for (const mutation of chosen) {
   const started = performance.now()
-  const survived = await passes(mutation.tests, mutation.name)
+  const survived = await survives(mutation)
   if (survived) survivors.push(mutation.name)
   const seconds = ((performance.now() - started) / 1000).toFixed(0)
   console.log(`${survived ? 'SURVIVED' : 'noticed '} ${mutation.name} (${seconds} s)`)
@@ -29,16 +28,23 @@ for (const mutation of chosen) {
 console.log(`\n${chosen.length - survivors.length} noticed, ${survivors.length} survived`)
 process.exitCode = survivors.length === 0 && chosen.length > 0 ? 0 : 1
 
-/**
- * @param {readonly string[]} tests
- * @param {string} [mutation]
- */
-async function passes(tests, mutation) {
-  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-  const child = spawn(process.execPath, [vitest, 'run', '--bail=1', ...tests], {
+/** @param {import('@forksafe/scripts/mutations').Mutation} mutation */
+async function survives({ name, tests }) {
+  const { command, args, env } = vitest(tests)
+  const child = spawn(command, args, {
     cwd: root,
-    env: { ...environment(), ...(mutation && { FORKSAFE_MUTATION: mutation }) },
+    env: { ...env, FORKSAFE_MUTATION: name },
     stdio: 'ignore',
   })
   return (await outcome(child)) === undefined
+}
+
+/** @param {readonly string[]} tests */
+function vitest(tests) {
+  const program = join(root, 'node_modules/vitest/vitest.mjs')
+  return {
+    command: process.execPath,
+    args: [program, 'run', '--bail=1', ...tests],
+    env: environment(),
+  }
 }
