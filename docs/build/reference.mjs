@@ -147,7 +147,7 @@ function anchor(words) {
  * @returns {Promise<Map<string, Known>>}
  */
 async function pooled() {
-  const { parseOptions } = await import('../../packages/core/dist/parse-options.js')
+  const { parseOptions } = await import('../../packages/core/dist/context/parse-options.js')
   const known = new Map()
   for (const [option, value] of Object.entries(parseOptions("the driver's name", {}))) {
     const parts = typeof value === 'object' ? Object.values(value) : [value]
