@@ -247,3 +247,51 @@ describe('a constructor that throws', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+describe('an isUsable that uses the pool', () => {
+  /** A pool with one idle resource, whose `isUsable` calls `use` once. */
+  async function openUsing(
+    use: (pool: FakePool) => unknown,
+  ): Promise<{ driver: FakeDriver; pool: FakePool }> {
+    let isArmed = false
+    const isUsable = (): boolean => {
+      if (isArmed) {
+        isArmed = false
+        use(pool)
+      }
+      return true
+    }
+    const driver = Object.assign(new FakeDriver(), { isUsable })
+    const pool = openPool(driver, { max: 2 })
+    await openIdle(pool, 1)
+    isArmed = true
+    return { driver, pool }
+  }
+
+  test.each(['trim', 'recycle', 'close'] as const)(
+    'and calls %s never has the ended resource lent',
+    async (method) => {
+      const { driver, pool } = await openUsing((pool) => void pool[method]())
+      const wait = follow(pool.acquire())
+      await settled()
+      await settled()
+      if (method === 'close') {
+        expect(wait.outcome).toMatchObject({ error: { code: 'FORKSAFE_POOL_CLOSED' } })
+        expect(pool.stats).toMatchObject({ size: 0, idle: 0, borrowed: 0 })
+      } else {
+        expect(wait.outcome).toMatchObject({ value: { resource: { id: 2 } } })
+        expect(pool.stats).toMatchObject({ size: 1, idle: 0, borrowed: 1 })
+      }
+      expect(driver.resource(1).destroys).toBe(1)
+    },
+  )
+
+  test.each([0, 501])('and acquires shares no resource, after %i ms', async (idleMillis) => {
+    let inner: Promise<Lease<FakeResource>> | undefined
+    const { pool } = await openUsing((pool) => (inner = pool.acquire()))
+    await pass(idleMillis)
+    const outer = await pool.acquire()
+    expect(outer.resource.id).not.toBe((await inner)?.resource.id)
+    expect(pool.stats).toMatchObject({ size: 2, idle: 0, borrowed: 2 })
+  })
+})

@@ -46,7 +46,8 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
       if (clock.wall - entry.trustedAtWall > this.#freshMillis) return undefined
       if (clock.monotonic - entry.trustedAt > this.#freshMillis) return undefined
     }
-    if (!this.#hooks.isUsable(entry)) return undefined
+    // The hook may have used the pool, which may have lent or ended the resource.
+    if (!this.#hooks.isUsable(entry) || entry.state !== 'idle') return undefined
     this.remove(entry)
     return entry
   }

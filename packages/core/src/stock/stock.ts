@@ -89,7 +89,10 @@ export class Stock<R extends object> {
 
   /** Tests an idle resource for a waiting caller. */
   test(entry: Entry<R>): void {
-    if (!this.#hooks.isUsable(entry)) return this.end(entry, 'lost')
+    const usable = this.#hooks.isUsable(entry)
+    // The hook may have used the pool, which may have lent or ended the resource.
+    if (entry.state !== 'idle') return undefined
+    if (!usable) return this.end(entry, 'lost')
     if (this.idle.mayBeDead(entry)) return this.validate(entry)
     // A poll of the event loop is enough to hear of its end.
     entry.test = 'poll'
