@@ -71,8 +71,10 @@ function connectionOf(client: ClientBase): Connection | undefined {
 
 function keep(emitter: EventEmitter): void {
   kept.set(emitter, new Set(emitter.eventNames().flatMap((event) => emitter.rawListeners(event))))
-  const removeAllListeners = (...events: (string | symbol)[]): EventEmitter => {
-    removeOthers(emitter, events.length === 0 ? emitter.eventNames() : events)
+  const removeAllListeners = (...events: [event?: string | symbol]): EventEmitter => {
+    // In Node, `undefined` is the name of an event without listeners.
+    const named = events.filter((event) => event !== undefined)
+    removeOthers(emitter, events.length === 0 ? emitter.eventNames() : named)
     return emitter
   }
   Object.defineProperty(emitter, 'removeAllListeners', {

@@ -53,6 +53,7 @@ const emitters: [string, (client: Held) => EventEmitter][] = [
 const removals: [string, (emitter: EventEmitter) => void][] = [
   ['all', (emitter) => emitter.removeAllListeners()],
   ['those of `error`', (emitter) => emitter.removeAllListeners('error')],
+  ['those of `undefined`', (emitter) => emitter.removeAllListeners(undefined)],
   [
     'those of each event',
     (emitter) => {

@@ -20,7 +20,8 @@ export function keepListeners(emitter: EventEmitter): void {
   const remove = emitter.removeListener.bind(emitter)
 
   emitter.removeAllListeners = (...events: [Event?]) => {
-    const names = events.length === 0 ? [...kept.keys()] : (events as Event[])
+    const named = events.filter((event) => event !== undefined)
+    const names = events.length === 0 ? [...kept.keys()] : named
     const present = names.map((event) => [event, new Set(emitter.rawListeners(event))] as const)
     removeAll(...events)
     for (const [event, before] of present) {

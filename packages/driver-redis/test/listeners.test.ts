@@ -12,6 +12,7 @@ const EVENTS = ['error', 'end', 'close', 'ready', 'data', 'connect', 'node error
 
 const removals: [string, Removal][] = [
   ['removeAllListeners()', (of) => of.removeAllListeners()],
+  ['removeAllListeners(undefined)', (of) => of.removeAllListeners(undefined)],
   ['removeAllListeners(event)', (of) => EVENTS.forEach((event) => of.removeAllListeners(event))],
   [
     'removeAllListeners(event), twice',
