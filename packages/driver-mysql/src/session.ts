@@ -1,4 +1,5 @@
 import { errorMonitor } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { type AnswerListener, watchAnswers } from './answers.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
@@ -90,6 +91,22 @@ export class Session extends SessionState implements AnswerListener {
   get streaming(): boolean {
     const { _command, _commands, _paused } = this.#core
     return _paused || [_command, ..._commands.toArray()].some(isOpenStream)
+  }
+
+  /** Destroys the streams of rows that have not ended: mysql2 does not tell them of the end of the connection. */
+  endStreams(error: Error): void {
+    const { _command, _commands } = this.#core
+    for (const command of [_command, ..._commands.toArray()]) {
+      const rows = command ? streams.get(command) : undefined
+      // Nobody may listen, and an error would end the process.
+      rows?.destroy(rows.listenerCount('error') > 0 ? error : undefined)
+    }
+  }
+
+  /** How many bytes have passed, in both directions; 0 if the stream is the user's own and does not count them. */
+  get transferred(): number {
+    const { bytesRead = 0, bytesWritten = 0 } = this.socket as Partial<Socket>
+    return bytesRead + bytesWritten
   }
 
   /** It works on a statement whose caller has given up waiting, by mysql2's `timeout`. */

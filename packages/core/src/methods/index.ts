@@ -20,3 +20,5 @@ export type {
 } from './transaction.ts'
 export { cancelOrEnd, useUntilAborted } from './until-aborted.ts'
 export type { Cancel, Work } from './until-aborted.ts'
+export { watchUnanswered } from './unanswered.ts'
+export type { Unanswered } from './unanswered.ts'

@@ -65,7 +65,10 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
       // Whoever ends it by himself has the first word.
       await Promise.resolve()
       if (session.broken || session.overdue) socket.destroy()
-      else if (session.busy && (session.ended || !(pool._closed || pooled.takesNoMore)))
+      else if (
+        (session.busy || session.streaming) &&
+        (session.ended || !(pool._closed || pooled.takesNoMore))
+      )
         socket.destroy()
       else if (session.ended) hangUp()
       else if (!pooled.takesNoMore) connection._realEnd(hangUp)

@@ -1,5 +1,9 @@
 import { CreateError, PoolClosedError, QueueFullError } from '@forksafe/core'
 
+/** What the reader of a stream is told whose connection was released and has made no progress while others waited for one. */
+export const unanswered =
+  'Pool "mysql": expected the rows to be read, or the connection to be kept until they are: it was released, and others waited for it.'
+
 /** What mysql2's pool says, word for word: there are programs that compare it. */
 export const says = {
   closed: 'Pool is closed.',

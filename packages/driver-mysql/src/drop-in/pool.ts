@@ -1,11 +1,12 @@
 import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
+import { watchUnanswered } from '@forksafe/core/methods'
 import type { PoolConnection, PoolOptions } from 'mysql2'
 import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
 import { tracingChannel } from 'node:diagnostics_channel'
 import { sessionOf } from '../session.ts'
 import { dropInDriver } from './driver.ts'
 import { handleOf } from './handle.ts'
-import { inWordsOfMysql2, says } from './messages.ts'
+import { inWordsOfMysql2, says, unanswered } from './messages.ts'
 import { type InnerConnection, parse, PoolClass } from './mysql2.ts'
 import { coreOptionsOf } from './options.ts'
 import { type Pooled, staleErrorOf, type Use } from './pooled.ts'
@@ -85,7 +86,7 @@ class Pool extends PoolClass {
     pooled.lease = undefined
     pooled.connection.lastActiveTime = Date.now()
     this._tell('release', handle.connection)
-    giveBack(pooled, lease)
+    giveBack(pooled, lease, () => this._core.stats.waiting > 0)
     if (this.config.maxIdle < this.config.connectionLimit) this._spare()
   }
 
@@ -209,13 +210,29 @@ class Pool extends PoolClass {
   }
 }
 
-/** What its holder has asked for, without waiting for the answer, is answered first. */
-function giveBack({ client }: Pooled, lease: Lease<Pooled>): void {
-  const release = (): void => lease.release()
+/**
+ * Releases a connection once everything is answered that its holder sent. Ends it instead if callers wait for a connection and
+ * the connection makes no progress for 3 seconds: there may never be an answer, or nobody reads it.
+ */
+function giveBack({ client }: Pooled, lease: Lease<Pooled>, isWaitedFor: () => boolean): void {
   const session = sessionOf(client)
-  // Of one whose caller has given up waiting, nobody knows when it is answered.
-  if (session.busy && !session.overdue) void client.ping().then(release, release)
-  else release()
+  // Nobody knows when a statement is answered whose caller has given up waiting.
+  if (!session.busy || session.overdue) return lease.release()
+  const stop = watchUnanswered({
+    isHopeless: () => session.overdue,
+    isWaitedFor,
+    progress: () => session.transferred,
+    giveUp() {
+      if (!lease.active) return
+      lease.destroy()
+      session.endStreams(new Error(unanswered))
+    },
+  })
+  const release = (): void => {
+    stop()
+    lease[Symbol.dispose]()
+  }
+  client.ping().then(release, release)
 }
 
 function counted(count: () => number): { readonly length: number } {

@@ -1,10 +1,7 @@
 import type { Lease } from '@forksafe/core'
+import { watchUnanswered } from '@forksafe/core/methods'
 import { isSpoiled } from '../spoiled.ts'
 import { isInherited, type Session } from './session.ts'
-
-/** How long the queries have, at least, before callers that wait come first. */
-const PATIENCE_MILLIS = 3_000
-const LOOK_EVERY_MILLIS = 250
 
 /** The wait for the answers to queries that a holder did not wait for. */
 export interface Unanswered {
@@ -25,22 +22,22 @@ export function waitForAnswers(
   lease: Lease<Session>,
   isWaitedFor: () => boolean,
 ): void {
+  const giveUp = (): void => {
+    session.unanswered = undefined
+    if (!isInherited(lease)) lease.destroy()
+  }
+  const stopWatch = watchUnanswered({
+    isHopeless: () => isSpoiled(session.client),
+    isWaitedFor,
+    giveUp,
+  })
   const stop = (): void => {
-    clearInterval(timer)
+    stopWatch()
     session.unanswered = undefined
   }
   const answered = (): void => {
     stop()
     lease[Symbol.dispose]()
   }
-  const giveUp = (): void => {
-    stop()
-    if (!isInherited(lease)) lease.destroy()
-  }
-  const since = performance.now()
-  const timer = setInterval(() => {
-    const isPatient = performance.now() - since < PATIENCE_MILLIS
-    if (isSpoiled(session.client) || (!isPatient && isWaitedFor())) giveUp()
-  }, LOOK_EVERY_MILLIS).unref()
   session.unanswered = { answered, giveUp, stop }
 }

@@ -1,0 +1,36 @@
+/** How long answers may take, at least, before waiting callers come first. */
+const PATIENCE_MILLIS = 3_000
+const LOOK_EVERY_MILLIS = 250
+
+/** What is known of a resource whose holder has returned it before everything was answered. */
+export interface Unanswered {
+  /** Whether the answers will never come, or too late. */
+  isHopeless(): boolean
+  /** Whether a caller waits for a resource. */
+  isWaitedFor(): boolean
+  /** Returns a number that changes whenever the connection gets on, such as its count of bytes. Default: 0. */
+  progress?(): number
+  /** Ends the resource. Called at most once. */
+  giveUp(): void
+}
+
+/**
+ * Calls `giveUp` as soon as the answers are hopeless, or if callers wait for a resource and there has been no progress for 3 seconds:
+ * there may never be an answer. Returns a function that stops the watch.
+ */
+export function watchUnanswered(unanswered: Unanswered): () => void {
+  let progress = 0
+  let since = performance.now()
+  const timer = setInterval(() => {
+    const now = unanswered.progress?.() ?? 0
+    if (now !== progress) {
+      progress = now
+      since = performance.now()
+    }
+    const isPatient = performance.now() - since < PATIENCE_MILLIS
+    if (!unanswered.isHopeless() && (isPatient || !unanswered.isWaitedFor())) return
+    clearInterval(timer)
+    unanswered.giveUp()
+  }, LOOK_EVERY_MILLIS).unref()
+  return () => clearInterval(timer)
+}
