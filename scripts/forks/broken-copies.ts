@@ -2,21 +2,17 @@ import type { Driver } from '@forksafe/core'
 import { conformance, type ConformanceOptions } from '@forksafe/testkit'
 import { afterAll, expect, test } from 'vitest'
 
-const DISCARD = 'a discard that ends'
+const DISCARD = 'a discard that ends the session'
 const RESET = 'a reset that does nothing'
-const VALIDATE = 'a validate that always says yes'
+const VALIDATE = 'a validate that always returns true'
 
 const findings = [
-  [DISCARD, 'discard lets go at once, and says nothing', 'to let go, but socket'],
-  [DISCARD, 'discard, in a forked child, leaves the parent its connection', 'let go'],
-  [DISCARD, 'a fork with idle resources, in a child that is told by afterFork()', '.'],
-  [RESET, 'reset hides it in a pool', 'finds what was left'],
-  [VALIDATE, 'validate asks the server before it says yes', 'by itself'],
-  [
-    VALIDATE,
-    'validate says no of a resource whose connection was reset',
-    'says yes of a dead resource',
-  ],
+  [DISCARD, 'discard closes everything synchronously and silently', 'at once, but socket'],
+  [DISCARD, 'discard, in a forked child, does not affect the parent’s connection', 'at once, but'],
+  [DISCARD, 'a fork with idle resources, in a child that calls afterFork()', '.'],
+  [RESET, 'reset removes it before the next holder in a pool', 'finds what was left'],
+  [VALIDATE, 'validate asks the server', 'by itself'],
+  [VALIDATE, 'validate refuses a resource whose connection was reset', 'accepts a dead resource'],
 ] as const
 
 /**

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
 import { ChildWorkError } from './errors.ts'
 
-/** What a child sends home, once. */
+/** The result of a child's work, sent once. */
 export type Answer = { ok: true; value: unknown } | { ok: false; error: PackedError }
 
 /** An error as it crosses the pipe. v8.serialize would lose its name and code. */
@@ -16,12 +16,12 @@ interface PackedError {
 }
 
 const LENGTH_BYTES = 4
-/** An error's causes may go round in a circle. */
+/** The causes of an error may be circular. */
 const MAX_CAUSES = 8
 
 /**
- * Writes the answer and its length before it: the end of the pipe would not do, a grandchild may hold it open.
- * Blocks until the parent has taken it.
+ * Writes the answer after its length: the end of the pipe cannot mark its end, because a grandchild may keep the pipe open.
+ * Blocks until the parent has read it.
  */
 export function writeAnswer(fd: number, answer: Answer): void {
   const body = encode(answer)
@@ -35,30 +35,30 @@ function encode(answer: Answer): Buffer {
   try {
     return serialize(answer)
   } catch (error) {
-    // The result holds a function or the like.
+    // The result contains something that cannot be serialised, such as a function.
     return serialize({ ok: false, error: packError(error) } satisfies Answer)
   }
 }
 
-/** Collects a child's answer from the pieces in which the pipe delivers it. */
+/** Reads a child's answer from the chunks that the pipe delivers. */
 export class AnswerReader {
-  readonly #pieces: Buffer[] = []
+  readonly #chunks: Buffer[] = []
   #length = 0
   #answer: Answer | undefined
 
-  push(piece: Buffer): void {
-    this.#pieces.push(piece)
-    this.#length += piece.length
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
   }
 
   get receivedBytes(): number {
     return this.#length
   }
 
-  /** `undefined` until all of it is there. */
+  /** Returns the answer, or `undefined` until it is complete. */
   read(): Answer | undefined {
     if (this.#answer !== undefined || this.#length < LENGTH_BYTES) return this.#answer
-    const received = Buffer.concat(this.#pieces)
+    const received = Buffer.concat(this.#chunks)
     const end = LENGTH_BYTES + received.readUInt32LE()
     if (received.length >= end) {
       this.#answer = deserialize(received.subarray(LENGTH_BYTES, end)) as Answer
@@ -69,7 +69,7 @@ export class AnswerReader {
 
 export function packError(thrown: unknown, depth = 0): PackedError {
   if (!(thrown instanceof Error)) {
-    const message = `thrown, and no Error: ${inspect(thrown)}`
+    const message = `Expected an Error to be thrown, got ${inspect(thrown)}.`
     return { name: 'Error', message, stack: message, code: undefined, cause: undefined }
   }
   const code = 'code' in thrown ? thrown.code : undefined

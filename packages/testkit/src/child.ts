@@ -5,35 +5,35 @@ import { packError, writeAnswer, type Answer } from './answer.ts'
 import type { Libc } from './libc.ts'
 
 let generation = 0
-/** The generation whose work the running code belongs to. */
+/** The generation to which the running code belongs. */
 const owner = new AsyncLocalStorage<number>()
-/** Where this process, if it is a child, sends its answer. */
+/** The descriptor on which this process, if it is a child, sends its answer. */
 let answerFd: number | undefined
 let stopWatchingPromises: () => void = () => undefined
 
-/** How many forks lie between this process and the one that was started as a program. */
+/** Returns the number of forks between this process and the one that was started as a program. */
 export function forkDepth(): number {
   return generation
 }
 
 /**
- * Whether the running code is a copy of the parent's, carried on in the child. It must not fork: a loop that starts
- * twenty children would otherwise go on in each of them.
+ * Returns whether the running code is the parent's and continues in the child. It must not fork: a loop that forks twenty
+ * children would otherwise continue in each of them.
  */
 export function isParentsCode(): boolean {
   return (owner.getStore() ?? 0) !== generation
 }
 
 /**
- * First thing in a child, which has a loop of its own already: lets go of what the parent's harness left in it, so that
- * nothing but `answer` tells anyone of it.
+ * Removes what the parent's test runner left in a child, so that only `answer` reports its outcome. Call it first in the
+ * child, once it has its own event loop.
  */
 export function becomeChild(libc: Libc, fd: number): void {
   generation += 1
-  // The answer of this process's parent is not ours to send. No libuv handle stands on that descriptor.
+  // On this descriptor only the parent sends an answer. No libuv handle uses it.
   if (answerFd !== undefined) closeSync(answerFd)
   answerFd = fd
-  leaveIpcChannel()
+  closeIpcChannel()
 
   for (const event of ['uncaughtException', 'unhandledRejection', 'beforeExit', 'exit'] as const) {
     process.removeAllListeners(event)
@@ -50,11 +50,11 @@ export function becomeChild(libc: Libc, fd: number): void {
   process.on('uncaughtException', (error) => answer(libc, { ok: false, error: packError(error) }))
   process.on('unhandledRejection', (reason, promise) => {
     if (ownPromises.has(promise)) answer(libc, { ok: false, error: packError(reason) })
-    // The parent handles its promise later, in code that this process never reaches.
+    // The parent will handle its promise later, in code that this process never reaches.
     else stray ??= reason
   })
   process.on('beforeExit', () => {
-    const error = new Error('The work can never settle: nothing is left to wait for.', {
+    const error = new Error('The work can never settle: the event loop is empty.', {
       cause: stray,
     })
     answer(libc, { ok: false, error: packError(error) })
@@ -62,7 +62,7 @@ export function becomeChild(libc: Libc, fd: number): void {
   process.exit = (code) => libc.exit(Number(code ?? process.exitCode ?? 0))
 }
 
-/** Runs the work, its synchronous part at once, and leaves with its answer. */
+/** Runs the work, starting synchronously. Sends its outcome and exits. */
 export function runWork(libc: Libc, work: () => unknown): void {
   owner.run(generation, () => {
     let outcome: unknown
@@ -78,22 +78,22 @@ export function runWork(libc: Libc, work: () => unknown): void {
   })
 }
 
-/** Sends the answer and leaves. */
+/** Sends the outcome and exits. */
 export function answer(libc: Libc, outcome: Answer): never {
   try {
     if (answerFd !== undefined) writeAnswer(answerFd, outcome)
     return libc.exit(0)
   } catch {
-    return libc.exit(1) // The parent is gone, or has closed the pipe: nobody is left to tell.
+    return libc.exit(1) // The parent is gone or has closed the pipe.
   }
 }
 
 /**
- * Lets go of the IPC channel of a process that was itself started with `child_process.fork`: else this process would
- * read messages meant for its parent. Silent: the channel is closed here and stays open there.
+ * Closes this process's copy of the IPC channel that `child_process.fork` opened for its parent, silently: it would read
+ * messages to the parent.
  */
-function leaveIpcChannel(): void {
-  // A harness takes these for the end of its other side. What it still sends finds the channel closed.
+function closeIpcChannel(): void {
+  // A test runner takes these events for the end of the other side. Its later messages find the channel closed.
   for (const event of ['disconnect', 'message', 'internalMessage', 'error']) {
     process.removeAllListeners(event)
   }
@@ -101,7 +101,7 @@ function leaveIpcChannel(): void {
     if (error.code !== 'ERR_IPC_CHANNEL_CLOSED') throw error
   })
   if (process.channel === undefined || process.channel === null) return
-  // disconnect() closes the channel at the next tick, or later if half a message has come. The handle can be closed now.
+  // disconnect() closes the channel in the next tick, or later if a message is incomplete. The handle can be closed now.
   const symbol = Object.getOwnPropertySymbols(process).find(
     ({ description }) => description === 'kChannelHandle',
   )

@@ -1,13 +1,10 @@
-/**
- * What {@link fork} rejects with, but for {@link ChildWorkError}, which stands for an error of the work. `code` is stable and
- * for programs, the message for people.
- */
+/** The errors of {@link fork} itself. An error of the work is a {@link ChildWorkError} instead. */
 export abstract class TestkitError extends Error {
-  /** Stable, for programs: `ERR_FORK_UNSUPPORTED`, `ERR_CHILD_EXIT` and so on. */
+  /** A code that stays the same when messages change, such as `ERR_FORK_UNSUPPORTED`. */
   abstract readonly code: string
 }
 
-/** A real fork cannot be made in this process. The message says why; {@link forkSupported} asks without throwing. */
+/** Rejects a fork that this process does not support. The message says why. {@link forkSupported} checks in advance. */
 export class ForkUnsupportedError extends TestkitError {
   override readonly name = 'ForkUnsupportedError'
   readonly code = 'ERR_FORK_UNSUPPORTED'
@@ -18,8 +15,8 @@ export class ForkUnsupportedError extends TestkitError {
 }
 
 /**
- * The work threw, in the child. `name`, `message`, `code` and `cause` are those of the child's error; that it came from
- * a child is told by this class, by `childPid` and by the first line of `stack`.
+ * An error thrown by the work in the child. `name`, `message`, `code` and `cause` are those of the child's error; the first line
+ * of `stack` names the child.
  */
 export class ChildWorkError extends Error {
   override name: string
@@ -41,7 +38,7 @@ export class ChildWorkError extends Error {
   }
 }
 
-/** The child ended without an answer: it crashed, was killed, or left by itself. */
+/** Reports a child that ended without a result: it crashed, was killed, or exited. */
 export class ChildExitError extends TestkitError {
   override readonly name = 'ChildExitError'
   readonly code = 'ERR_CHILD_EXIT'
@@ -49,17 +46,17 @@ export class ChildExitError extends TestkitError {
   constructor(
     /** The operating system's pid of the child. */
     readonly childPid: number,
-    /** `null` if a signal ended the child. */
+    /** The exit code, or `null` if a signal ended the child. */
     readonly exitCode: number | null,
-    /** `null` if no signal did. */
+    /** The signal that ended the child, or `null`. */
     readonly signal: NodeJS.Signals | null,
   ) {
     const how = signal === null ? `exited with code ${exitCode}` : `was killed by ${signal}`
-    super(`The forked child ${childPid} ${how} before it answered.`)
+    super(`The forked child ${childPid} ${how} before it sent a result.`)
   }
 }
 
-/** The child was not done in time and has been killed. */
+/** Reports a child that exceeded its timeout and was killed. */
 export class ChildTimeoutError extends TestkitError {
   override readonly name = 'ChildTimeoutError'
   readonly code = 'ERR_CHILD_TIMEOUT'
@@ -67,9 +64,9 @@ export class ChildTimeoutError extends TestkitError {
   constructor(
     /** The operating system's pid of the child. */
     readonly childPid: number,
-    /** The time it was given, in milliseconds. */
+    /** Its timeout, in milliseconds. */
     readonly timeoutMillis: number,
   ) {
-    super(`The forked child ${childPid} gave no answer within ${timeoutMillis} ms and was killed.`)
+    super(`The forked child ${childPid} sent no result within ${timeoutMillis} ms and was killed.`)
   }
 }

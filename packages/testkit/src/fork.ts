@@ -14,18 +14,18 @@ import {
 } from './options.ts'
 import { libcForFork } from './support.ts'
 
-/** How a child is forked. */
+/** Options of a fork. */
 export interface ForkOptions {
-  /** How long the child may take before it is killed, in milliseconds. At least 1, at most 2,147,483,647. Default 10,000. */
+  /** The time after which the child is killed, in milliseconds: 1 to 2,147,483,647. Default 10,000. */
   timeoutMillis?: number
   /**
-   * Whether core's `afterFork()` is called in the child before anything else. Default `true`. With `false`, pools have
-   * to find out by themselves.
+   * Whether the child calls core's `afterFork()` before anything else. Default `true`. With `false`, pools must detect the
+   * fork by themselves.
    */
   afterFork?: boolean
   /**
-   * Whether the child lives on when its parent ends, as a daemon does; its timeout still ends it. Default `false`. Nobody
-   * hears what it returns then.
+   * Whether the child continues after its parent has ended, as a daemon does, until its timeout. Default `false`. Its result
+   * is lost then.
    */
   outlivesParent?: boolean
 }
@@ -37,21 +37,20 @@ const rules: Readonly<Record<keyof ForkOptions, Rule>> = {
 }
 
 /**
- * Forks this process with fork(2), now, at this very point of the caller's code, and runs `work` in the child.
+ * Forks this process with fork(2), synchronously, and runs `work` in the child.
  *
- * **Await it at once.** fork(2) returns in both processes: the child too goes on in the caller, up to the next `await`.
- * There the promise settles in the parent only, so that `await fork(work)` is where the caller's code ends in the child.
- * Other code of the parent that was waiting for something in the child's reach goes on in the child, as in any fork;
- * it cannot fork again.
+ * **Await it at once.** fork(2) returns in both processes, so the child also runs the caller's code, up to the next `await`.
+ * There the promise settles only in the parent, so the caller's code ends at `await fork(work)` in the child. Other code of
+ * the parent continues in the child if what it waits for happens there, as after any fork, but it cannot fork again.
  *
- * In the child everything is a copy: memory, timers, sockets. The synchronous part of `work` runs before anything else
- * does, after core's `afterFork()`. The child ends by `_exit` when `work` settles; it shares `stdout` and `stderr`, but
- * not the IPC channel of a test runner, through which vitest prints and imports: import beforehand. It may fork again.
+ * In the child everything is a copy: memory, timers, sockets. The child calls core's `afterFork()`, then the synchronous part
+ * of `work`, before anything else. It ends by `_exit` when `work` settles, and may fork again. It shares `stdout` and
+ * `stderr`, but not the IPC channel of a test runner, through which vitest prints and imports: import beforehand.
  *
- * No child outlives its timeout, nor its parent unless told to.
+ * No child outlives its timeout, nor its parent without `outlivesParent`.
  *
  * @throws {@link ForkUnsupportedError} (as a rejection) if {@link forkSupported} says no.
- * @throws {TypeError} (as a rejection) for work that is no function, and for a wrong or unknown option.
+ * @throws {TypeError} (as a rejection) if `work` is not a function, and for a wrong or unknown option.
  * @throws {RangeError} (as a rejection) for a `timeoutMillis` that is out of range.
  */
 export async function fork<T>(
@@ -81,7 +80,7 @@ export async function fork<T>(
   try {
     if (options.outlivesParent !== true) {
       libc.dieWithParent()
-      if (libc.getppid() !== parentPid) libc.exit(1) // It died before the line above.
+      if (libc.getppid() !== parentPid) libc.exit(1) // The parent died before the line above.
     }
     libc.dieAfter(Math.ceil(timeoutMillis / 1000) + 1)
     closeSync(readFd)
@@ -90,7 +89,7 @@ export async function fork<T>(
     if (options.afterFork !== false) afterFork()
     runWork(libc, work)
   } catch (error) {
-    answer(libc, { ok: false, error: packError(error) }) // Never into the caller's code.
+    answer(libc, { ok: false, error: packError(error) }) // It must not reach the caller's code.
   }
   return never()
 }
@@ -105,7 +104,7 @@ export async function inChild<T>(work: () => T | Promise<T>, options?: ForkOptio
   return child.result
 }
 
-/** What the caller waits for in the child. */
+/** Returns a promise that never settles: the caller's code ends there in the child. */
 function never<T>(): Promise<T> {
   return new Promise<T>(() => undefined)
 }

@@ -3,33 +3,33 @@ import { AnswerReader, unpackError } from './answer.ts'
 import { ChildExitError, ChildTimeoutError } from './errors.ts'
 import type { ExitStatus, Libc } from './libc.ts'
 
-/** A forked child, seen from its parent. */
+/** A handle of a forked child, for its parent. */
 export interface ForkedChild<T> {
   /** The operating system's pid of the child. */
   readonly pid: number
   /**
-   * What the work returned, copied by `v8.serialize`. Settles when the child is gone and collected, and holds the
-   * process open until then.
+   * The result of the work, copied by `v8.serialize`. Settles once the child has ended and been reaped, and keeps this process
+   * alive until then.
    *
    * Rejects with {@link ChildWorkError} if the work threw, or its process had an uncaught error; with
-   * {@link ChildExitError} if it died without an answer; with {@link ChildTimeoutError} if it took too long.
+   * {@link ChildExitError} if it ended without a result; with {@link ChildTimeoutError} if it exceeded its timeout.
    */
   readonly result: Promise<T>
-  /** Sends a signal, SIGKILL unless told. Does nothing once the child is gone. */
+  /** Sends a signal, by default SIGKILL. Does nothing once the child has ended. */
   kill(signal?: NodeJS.Signals): void
 }
 
-/** This process's children; in a child's copy, until it forgets them, its siblings. */
+/** The children of this process. In a forked child, these are its siblings until `forgetSiblings`. */
 const running = new Set<{ forget(): void }>()
 
-/** For a child: its parent's children are nothing to it. */
+/** Forgets the parent's other children, in a child. */
 export function forgetSiblings(): void {
   for (const sibling of running) sibling.forget()
 }
 
-/** While the child's end of the pipe is open. */
+/** The interval while the child's end of the pipe is open. */
 const SLOW_REAP_MILLIS = 20
-/** Once it is closed: the kernel closes a process's files just before it becomes a zombie. */
+/** The interval once it is closed: the kernel closes a process's files just before it becomes a zombie. */
 const FAST_REAP_MILLIS = 1
 
 export class Child<T> implements ForkedChild<T> {
@@ -64,10 +64,10 @@ export class Child<T> implements ForkedChild<T> {
       this.#reapSoon()
     })
     this.#pipe.on('end', () => this.#reapSoon())
-    // Whatever befalls the pipe, the exit status tells the rest.
+    // The exit status explains why the pipe failed.
     this.#pipe.on('error', () => this.#reapSoon())
     this.#reaper = setInterval(() => this.#reap(), SLOW_REAP_MILLIS)
-    // An answer that lies in the pipe counts, however long this process was busy: read once more before judging.
+    // Reads once more before the verdict: an answer may be in the pipe while this process was busy.
     this.#watchdog = setTimeout(() => setImmediate(() => this.#expire()), timeoutMillis)
     running.add(this)
   }
@@ -76,7 +76,7 @@ export class Child<T> implements ForkedChild<T> {
     if (this.#status === undefined && !this.#forgotten) process.kill(this.pid, signal)
   }
 
-  /** Lets go of everything; in another child too, which is not the parent of this one. */
+  /** Releases all resources, also in a sibling of the child. */
   forget(): void {
     this.#forgotten = true
     running.delete(this)
@@ -110,7 +110,7 @@ export class Child<T> implements ForkedChild<T> {
     this.#drain(this.#status, -1)
   }
 
-  /** Reads on until the answer is whole or a turn of the loop brings nothing: there may never be an end to the pipe. */
+  /** Reads until the answer is complete or two turns of the event loop bring nothing: the pipe may never end. */
   #drain(status: ExitStatus, seenBytes: number): void {
     if (this.#forgotten) return
     const { receivedBytes } = this.#answer
@@ -123,7 +123,7 @@ export class Child<T> implements ForkedChild<T> {
     const answer = this.#answer.read()
     if (answer?.ok === true) this.#resolve(answer.value as T)
     else if (answer?.ok === false) this.#reject(unpackError(this.pid, answer.error))
-    // SIGALRM: the child's own alarm came first.
+    // SIGALRM: the child's own alarm fired first.
     else if (this.#timedOut || signal === 'SIGALRM') {
       this.#reject(new ChildTimeoutError(this.pid, this.#timeoutMillis))
     } else this.#reject(new ChildExitError(this.pid, exitCode, signal))

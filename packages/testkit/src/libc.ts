@@ -9,31 +9,32 @@ const PR_SET_PDEATHSIG = 1
 const O_CLOEXEC = 0o2000000
 const WNOHANG = 1
 
-/** How a process ended. */
+/** The exit status of a process. */
 export interface ExitStatus {
   readonly exitCode: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** The system calls behind a fork. */
+/** The system calls that a fork needs. */
 export interface Libc {
-  /** The live pid. `process.pid` is a copy made at start and wrong in a forked child. */
+  /** Returns the current pid. `process.pid` is a copy from the start, which is wrong in a forked child. */
   getpid(): number
   getppid(): number
-  /** Both ends are blocking and are closed by `exec`. */
+  /** Creates a pipe. Both ends are blocking, and closed by `exec`. */
   pipe(): { readFd: number; writeFd: number }
-  /** 0 in the child, which has an event loop of its own by then; the child's pid in the parent. Throws if it failed. */
+  /** Forks. Returns 0 in the child, which then has its own event loop, and the child's pid in the parent. Throws on failure. */
   fork(): number
-  /** How the child `pid` ended, `undefined` while it runs. Collects the zombie. */
+  /** Reaps the child `pid`. Returns its exit status, or `undefined` while it runs. */
   reap(pid: number): ExitStatus | undefined
-  /** Has the kernel kill this process once its parent is gone, or after so many seconds. */
+  /** Makes the kernel kill this process once its parent has ended. */
   dieWithParent(): void
+  /** Makes the kernel kill this process after that many seconds. */
   dieAfter(seconds: number): void
-  /** Leaves without running anything: in a forked child `process.exit()` crashes. */
+  /** Exits without running any handler: in a forked child `process.exit()` crashes. */
   exit(code: number): never
 }
 
-/** @throws whatever koffi throws where it is not installed or has no build for this machine. */
+/** @throws the error of koffi if it is not installed or has no build for this machine. */
 export function loadLibc(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
   const native = koffi.load(null)
@@ -66,7 +67,7 @@ export function loadLibc(): Libc {
   const uvLoopFork = native.func('int uv_loop_fork(void *)') as (loop: unknown) => number
 
   const loop = uvDefaultLoop()
-  // The first call through koffi allocates: make it here, not between madvise and fork.
+  // The first call through koffi allocates, so it is made here and not between madvise and fork.
   madvise(0, 0, MADV_DOFORK)
 
   function failure(call: string): Error {
@@ -86,8 +87,8 @@ export function loadLibc(): Libc {
       const ranges = copyableRanges()
       for (const [start, length] of ranges.slice(1)) madvise(start, length, MADV_DOFORK)
       const [start, length] = ranges[0] as Range
-      // V8 keeps its heap from being copied, page by page as it maps them, and a page that it maps from here on is missing
-      // in the child. So its heap comes last, and nothing between the two calls allocates or gives V8 reason to compile.
+      // V8 excludes its heap from the copy, page by page as it maps them. A page mapped from here on is missing in the child. So
+      // its heap comes last, and nothing between the two calls allocates or makes V8 compile.
       madvise(start, length, MADV_DOFORK)
       const pid = fork()
       if (pid === 0) {
@@ -113,8 +114,8 @@ export function loadLibc(): Libc {
 type Range = readonly [start: number, length: number]
 
 /**
- * All of the address space, without the kernel's own pages ([vvar] and its like), at which madvise would give up. They
- * lie above V8's heap, which is in the first range. Unmapped holes in a range do no harm.
+ * Returns the whole address space except the kernel's own pages, such as [vvar], at which madvise would stop. They lie above
+ * V8's heap, which is in the first range. Unmapped holes in a range do no harm.
  */
 function copyableRanges(): Range[] {
   const ranges: Range[] = []
@@ -133,7 +134,7 @@ function copyableRanges(): Range[] {
   return ranges
 }
 
-/** As the macros of `sys/wait.h` do. */
+/** Decodes a status as the macros of `sys/wait.h` do. */
 function decodeStatus(status: number): ExitStatus {
   const signal = status & 0x7f
   if (signal === 0) return { exitCode: (status >> 8) & 0xff, signal: null }

@@ -1,17 +1,17 @@
 import { inspect } from 'node:util'
 
-/** What a value may be. */
+/** The rule of an option. */
 export interface Rule {
-  /** Ends the sentence "expected `x` to be …". */
+  /** The end of the sentence "expected `x` to be …". */
   readonly expected: string
   readonly accepts: (value: unknown) => boolean
   readonly required?: true
-  /** A number that is not accepted is a `RangeError`. */
+  /** Whether a number that is not accepted is a `RangeError`. */
   readonly range?: true
 }
 export type Rules = Readonly<Record<string, Rule>>
 
-/** As much as a timer of Node's takes. */
+/** The longest time that a timer of Node supports. */
 const MAX_MILLIS = 2_147_483_647
 
 export const isFunction = (value: unknown): boolean => typeof value === 'function'
@@ -36,7 +36,7 @@ export const millisFrom = (least: number): Rule => ({
   range: true,
 })
 
-/** Where a server may listen: see `ProxyTarget`. */
+/** A `ProxyTarget`. */
 export const target = required('{ port } with an integer from 1 to 65535, or { path }', (value) => {
   if (!isRecord(value)) return false
   const { path, port, host } = value
@@ -46,8 +46,9 @@ export const target = required('{ port } with an integer from 1 to 65535, or { p
 })
 
 /**
- * @param where begins the message
- * @throws {TypeError} for what is no object, and for a wrong, missing or unknown option; {RangeError} where its rule says so
+ * Checks options by their rules. `where` begins the message.
+ * @throws {TypeError} if `options` is not an object, and for a wrong, missing or unknown option
+ * @throws {RangeError} for a number that a rule with `range` does not accept
  */
 export function checkOptions(where: string, options: unknown, rules: Rules): void {
   if (!isRecord(options)) {
@@ -66,7 +67,10 @@ export function checkOptions(where: string, options: unknown, rules: Rules): voi
   }
 }
 
-/** @throws {TypeError} for a value that its rule does not accept; {RangeError} where the rule says so */
+/**
+ * @throws {TypeError} for a value that its rule does not accept
+ * @throws {RangeError} for a number that a rule with `range` does not accept
+ */
 export function check(where: string, name: string, value: unknown, rule: Rule): void {
   if (rule.accepts(value)) return
   const message = `${where}: expected \`${name}\` to be ${rule.expected}, got ${show(value)}.`
@@ -75,7 +79,7 @@ export function check(where: string, name: string, value: unknown, rule: Rule): 
     : new TypeError(message)
 }
 
-/** A value and its type, in a message. */
+/** Formats a value and its type for an error message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
   if (isRecord(value)) {

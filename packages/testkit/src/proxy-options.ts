@@ -1,20 +1,20 @@
 import { oneOf, optional, type Rules } from './options.ts'
 
-/** A Unix socket to listen on. */
+/** The path of a Unix socket. */
 export const aPath = optional(
-  'a string that is not empty',
+  'a non-empty string',
   (value) => typeof value === 'string' && value !== '',
 )
-/** A place in the record. */
+/** A position in the record. */
 export const aMark = optional(
-  'what `mark` gave',
+  'a result of `mark`',
   (value) => Number.isInteger(value) && Number(value) >= 0,
 )
 export const aConnection = optional(
-  'a number of a connection, from 1',
+  'the id of a connection, from 1',
   (value) => Number.isInteger(value) && Number(value) >= 1,
 )
-/** Which bytes a fault meets. */
+/** The options that select which bytes a fault affects. */
 export const directed: Rules = {
   connection: aConnection,
   direction: oneOf('fromClient', 'fromServer'),

@@ -1,56 +1,55 @@
-/** `fromClient` is what the client end wrote, in whichever process; `fromServer` what the server wrote. */
+/** The direction of traffic. `fromClient` is what any process with the client end wrote; `fromServer` is what the server wrote. */
 export type Direction = 'fromClient' | 'fromServer'
 
-/** A server to stand in front of: TCP, or a Unix socket. `host` is 127.0.0.1 unless told. */
+/** The address of a server: TCP, or a Unix socket. Default `host`: 127.0.0.1. */
 export type ProxyTarget = { host?: string; port: number } | { path: string }
 
-/** One thing that the proxy saw, in the order in which it saw them. */
+/** One event on a connection. Records are in the order in which the proxy saw them. */
 export type ProxyRecord = {
-  /** Number of the connection, from 1 in the order of acceptance. */
+  /** The id of the connection, from 1 in the order of acceptance. */
   readonly connection: number
-  /** `Date.now()` of the proxy. */
+  /** The time, as `Date.now()` of the proxy. */
   readonly at: number
 } & (
   | { readonly kind: 'open'; readonly openedBy: number | undefined }
   | { readonly kind: 'data'; readonly direction: Direction; readonly bytes: Buffer }
   /** A FIN. */
   | { readonly kind: 'end'; readonly direction: Direction }
-  /** A RST; from the server also when it could not be reached. */
+  /** A RST. From the server, also if it could not be reached. */
   | { readonly kind: 'reset'; readonly direction: Direction }
 )
 
-/** One connection through the proxy, as it is now. */
+/** The current state of a connection through the proxy. */
 export interface ProxyConnection {
-  /** From 1 in the order of acceptance. */
+  /** The id, from 1 in the order of acceptance. */
   readonly id: number
-  /** The client end's TCP port; `undefined` where the proxy listens on a Unix socket. */
+  /** The client's TCP port; `undefined` if the proxy listens on a Unix socket. */
   readonly clientPort: number | undefined
   /**
-   * The process that opened it: whoever held the client end when the proxy accepted it, the oldest if a fork had
-   * copied it by then. `undefined` if nobody did any more, it belongs to another user, or the proxy listens on a Unix
-   * socket.
+   * The pid of the process that opened it: the oldest one that held the client end when the proxy accepted it. `undefined` if
+   * none held it any more, if it belongs to another user, or if the proxy listens on a Unix socket.
    */
   readonly openedBy: number | undefined
   /**
-   * The processes that hold the client end now. A forked child is one until it lets go of its copy. Empty where the
-   * proxy listens on a Unix socket: there is no telling.
+   * The pids of the processes that hold the client end now, including a forked child that has not closed its copy. Empty if the
+   * proxy listens on a Unix socket.
    */
   readonly holders: readonly number[]
-  /** How many bytes the client has written so far. */
+  /** The number of bytes that the client has written so far. */
   readonly bytesFromClient: number
-  /** How many bytes the server has. */
+  /** The number of bytes that the server has written so far. */
   readonly bytesFromServer: number
-  /** Whether the proxy still serves it. */
+  /** Whether the proxy still forwards it. */
   readonly open: boolean
 }
 
-/** Which connections a fault meets: one, or all of them and those to come. */
+/** Selects the connections that a fault affects. */
 export interface FaultScope {
-  /** A {@link ProxyConnection.id}. Default: all, and those to come. */
+  /** A {@link ProxyConnection.id}. Default: all connections, including future ones. */
   connection?: number
 }
 
-/** What the two sides say to each other: one line of JSON there, one `v8.serialize`d {@link Reply} back. */
+/** A request to the proxy's process: one line of JSON. The answer is a {@link Reply}, by `v8.serialize`. */
 export type Request =
   | { op: 'mark' }
   | { op: 'records'; since: number; openedBefore: number | undefined }
@@ -65,10 +64,10 @@ export type Request =
 
 export type Reply = { ok: true; value: unknown } | { ok: false; message: string }
 
-/** What the proxy's process prints, as JSON, when it is ready. */
+/** The line that the proxy's process prints, as JSON, once it is ready. */
 export interface Ports {
-  /** Where clients connect to; 0 where it is a Unix socket. */
+  /** The port for clients; 0 for a Unix socket. */
   readonly port: number
-  /** Where requests go. */
+  /** The port for requests. */
   readonly controlPort: number
 }

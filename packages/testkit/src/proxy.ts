@@ -18,25 +18,25 @@ import type {
 } from './proxy-protocol.ts'
 
 const HOST = '127.0.0.1'
-/** No answer is that slow: the proxy's process hangs. */
+/** If an answer takes longer, the proxy's process hangs. */
 const REQUEST_TIMEOUT_MILLIS = 10_000
 
 /**
- * A proxy in front of a server, over TCP or a Unix socket, which records what passes and can break things.
+ * A proxy in front of a server, over TCP or a Unix socket, which records all traffic and can inject faults.
  *
- * A forked child writes on the very sockets of its parent, so the bytes alone do not say whose they are. There are two
- * ways to tell. A new connection tells by whom it was opened (`openedBy`) and who holds it (`holders`). And on inherited
- * connections: {@link mark}, let the parent do nothing but await its child, then read {@link records} since the mark.
+ * A forked child writes on its parent's sockets, so bytes do not show which process sent them. For a new connection, `openedBy`
+ * and `holders` show it. For inherited connections, call {@link mark}, let the parent only await its child, and read
+ * {@link records} since the mark.
  *
- * A forked child may ask and command it too, but not {@link stop} it. All that is asked of it rejects without an answer
- * within 10 seconds, once it has stopped, and with a `TypeError` or `RangeError` for a wrong or unknown option.
+ * A forked child may use the proxy too, but not {@link stop} it. Every method rejects if the proxy has stopped or does not answer
+ * within 10 seconds, and with a `TypeError` or `RangeError` for a wrong or unknown option.
  */
 export class RecordingProxy implements AsyncDisposable {
-  /** Where clients connect to, unless there is a `path`; nothing but 127.0.0.1. */
+  /** The host for clients, unless there is a `path`: always 127.0.0.1. */
   readonly host = HOST
-  /** The port there; 0 where there is a `path`. */
+  /** The port for clients; 0 if there is a `path`. */
   readonly port: number
-  /** The Unix socket that clients connect to, if it was to be one. */
+  /** The Unix socket for clients, if one was requested. */
   readonly path: string | undefined
   readonly #process: ChildProcess
   readonly #controlPort: number
@@ -50,16 +50,16 @@ export class RecordingProxy implements AsyncDisposable {
     this.#controlPort = controlPort
   }
 
-  /** A place in the record, for {@link records}: after everything that was written before this call. */
+  /** Returns the current position in the record, after everything that was written before this call. */
   async mark(): Promise<number> {
     return (await this.#ask({ op: 'mark' })) as number
   }
 
   /**
-   * What passed, in order; everything that was written before this call is in it.
+   * Returns the recorded events, in order, including everything that was written before this call.
    *
-   * `since`: from that mark on; default: from the start. `openedBefore`: only on connections that were opened before
-   * that mark, so with both the same mark, what happened since on the connections that a child has inherited.
+   * `since`: events after that mark. Default: all. `openedBefore`: only events on connections that were opened before that mark.
+   * With the same mark for both, these are the events on the connections that a child has inherited.
    */
   async records(filter: { since?: number; openedBefore?: number } = {}): Promise<ProxyRecord[]> {
     checkOptions('RecordingProxy.records', filter, { since: aMark, openedBefore: aMark })
@@ -67,14 +67,14 @@ export class RecordingProxy implements AsyncDisposable {
     return (await this.#ask({ op: 'records', since, openedBefore })) as ProxyRecord[]
   }
 
-  /** Every connection since the start, as it is now. */
+  /** Returns the current state of every connection since the start. */
   async connections(): Promise<ProxyConnection[]> {
     return (await this.#ask({ op: 'connections' })) as ProxyConnection[]
   }
 
   /**
-   * Becomes a black hole: accepts, reads and records, but passes nothing on until {@link resume}. `direction`: default
-   * both.
+   * Turns the proxy into a black hole: it accepts, reads and records, but forwards nothing until {@link resume}. Default
+   * `direction`: both.
    */
   async hold(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
     checkOptions('RecordingProxy.hold', scope, directed)
@@ -82,14 +82,14 @@ export class RecordingProxy implements AsyncDisposable {
     await this.#ask({ op: 'hold', connection, direction })
   }
 
-  /** Passes on what was held, and everything after. */
+  /** Forwards what was held, and everything after it. */
   async resume(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
     checkOptions('RecordingProxy.resume', scope, directed)
     const { connection, direction } = scope
     await this.#ask({ op: 'resume', connection, direction })
   }
 
-  /** Passes on what has been held until now, and goes on holding: one step of a conversation. */
+  /** Forwards what is held so far, and keeps holding: one step of a conversation. */
   async pass(scope: FaultScope & { direction?: Direction } = {}): Promise<void> {
     checkOptions('RecordingProxy.pass', scope, directed)
     const { connection, direction } = scope
@@ -97,7 +97,7 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   /**
-   * Passes everything on `millis` milliseconds later, both ways. At least 0, which ends it; at most 2,147,483,647.
+   * Delays everything by `millis` milliseconds, both ways: 0, which ends the delay, to 2,147,483,647.
    * @throws {RangeError} (as a rejection) for another number.
    */
   async delay(millis: number, scope: FaultScope = {}): Promise<void> {
@@ -108,8 +108,8 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   /**
-   * Ends the present connections on both sides, at once; what is held or delayed is lost. `how` the client learns it:
-   * by a RST, or by a FIN (`'end'`). Default `'reset'`; a Unix socket just ends.
+   * Closes the present connections on both sides, at once. Held and delayed bytes are lost. `how`: by a RST (`'reset'`, the
+   * default) or by a FIN (`'end'`). A Unix socket is always closed without a RST.
    */
   async cut(scope: FaultScope & { how?: 'reset' | 'end' } = {}): Promise<void> {
     checkOptions('RecordingProxy.cut', scope, {
@@ -120,7 +120,7 @@ export class RecordingProxy implements AsyncDisposable {
     await this.#ask({ op: 'cut', connection, how })
   }
 
-  /** Listens no more: who connects now is refused, as by a server that is down. Present connections go on. */
+  /** Stops listening, so that new connections are refused, as by a server that is down. Present connections stay open. */
   async refuse(): Promise<void> {
     await this.#ask({ op: 'refuse' })
   }
@@ -131,8 +131,8 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   /**
-   * Ends the proxy's process, and with it every connection. Again does nothing; nor does it in a forked child, where a
-   * copy of the parent's clean-up code may come to run.
+   * Ends the proxy's process, and with it every connection. Does nothing if repeated, or in a forked child, where the parent's
+   * clean-up code may run.
    */
   async stop(): Promise<void> {
     if (forkDepth() !== this.#startedAt) return
@@ -143,32 +143,32 @@ export class RecordingProxy implements AsyncDisposable {
     await exited
   }
 
-  /** What `stop` does. */
+  /** Calls `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
 
   /**
-   * One connection for one request. An IPC channel, or a connection that stays, would be inherited by forked children,
-   * who would read each other's answers from it.
+   * Opens one connection for each request. Forked children would inherit an IPC channel or a permanent connection, and read
+   * each other's answers.
    */
   #ask(request: Request): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const pieces: Buffer[] = []
+      const chunks: Buffer[] = []
       const socket = connect(this.#controlPort, HOST)
       const about = `of the recording proxy (\`${request.op}\`)`
       socket.setTimeout(REQUEST_TIMEOUT_MILLIS, () =>
         socket.destroy(new Error(`No answer ${about} in ${REQUEST_TIMEOUT_MILLIS} ms`)),
       )
       socket.on('error', (cause) => reject(new Error(`No answer ${about}`, { cause })))
-      socket.on('data', (piece) => pieces.push(piece))
-      // Not at its end: a child that is forked in between would inherit it.
+      socket.on('data', (chunk) => chunks.push(chunk))
+      // Not on `end`: a child forked before `close` would inherit the socket.
       socket.on('close', () => {
-        if (pieces.length === 0) {
-          reject(new Error(`No answer ${about}: it ended`))
+        if (chunks.length === 0) {
+          reject(new Error(`No answer ${about}: it closed the connection`))
           return
         }
-        const reply = deserialize(Buffer.concat(pieces)) as Reply
+        const reply = deserialize(Buffer.concat(chunks)) as Reply
         if (reply.ok) resolve(reply.value)
         else reject(new Error(reply.message))
       })
@@ -178,14 +178,14 @@ export class RecordingProxy implements AsyncDisposable {
 }
 
 /**
- * Starts a recording proxy in front of `target`, on a free port of 127.0.0.1, or on the Unix socket `path`: in a folder
- * that exists, under a name that does not. The file goes with the proxy.
+ * Starts a recording proxy in front of `target`, on a free port of 127.0.0.1, or on the Unix socket `path`. The folder of `path`
+ * must exist, and the file must not; it is removed with the proxy.
  *
- * It is a process of its own: in this one its sockets would be inherited by forked children, and read by them. It does
- * not hold this process open and ends with it.
+ * The proxy runs in its own process, because forked children would inherit its sockets and read from them. It does not keep this
+ * process alive, and ends with it.
  *
- * @throws {TypeError} (as a rejection) for a `target` that is none, and for a wrong or unknown option.
- * @throws (as a rejection) if the process does not come up within 10 seconds.
+ * @throws {TypeError} (as a rejection) for an invalid `target`, and for a wrong or unknown option.
+ * @throws (as a rejection) if the proxy does not start within 10 seconds.
  */
 export async function startRecordingProxy(
   target: ProxyTarget,
@@ -211,7 +211,10 @@ function readPorts(child: ChildProcess): Promise<Ports> {
       child.kill('SIGKILL')
       reject(new Error(`The recording proxy did not start: ${reason}`))
     }
-    const watchdog = setTimeout(() => fail('it takes too long'), REQUEST_TIMEOUT_MILLIS)
+    const watchdog = setTimeout(
+      () => fail(`no answer in ${REQUEST_TIMEOUT_MILLIS} ms`),
+      REQUEST_TIMEOUT_MILLIS,
+    )
     let printed = ''
     child.once('error', (error) => fail(error.message))
     child.once('exit', (code, signal) => fail(`exit ${code ?? signal}`))
@@ -221,7 +224,7 @@ function readPorts(child: ChildProcess): Promise<Ports> {
       if (!printed.endsWith('\n')) return
       clearTimeout(watchdog)
       child.removeAllListeners()
-      // It prints no more, and an inherited pipe is one thing more to hang on.
+      // It prints nothing more, and forked children would inherit the pipe.
       stdout.destroy()
       resolve(JSON.parse(printed) as Ports)
     })

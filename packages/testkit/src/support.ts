@@ -2,13 +2,13 @@ import { isMainThread } from 'node:worker_threads'
 import { ForkUnsupportedError } from './errors.ts'
 import { loadLibc, type Libc } from './libc.ts'
 
-/** Whether {@link fork} works in this process, and if not, why. */
+/** Whether {@link fork} works in this process, and if not, the reason. */
 export type ForkSupport = { supported: true } | { supported: false; reason: string }
 
 /**
- * Whether {@link fork} works here: on Linux on x64 or arm64, in the main thread, with koffi, and on Node 22 and later
- * only in a process that was started for it. Start one that forks with `--v8-pool-size=1 --single-threaded`, on Node 20
- * too: without them a child that works hard may hang. Use this to skip tests, with its reason.
+ * Returns whether {@link fork} works: on Linux on x64 or arm64, in the main thread, with koffi, and on Node 22 and later only in a
+ * process started with `--v8-pool-size=1 --single-threaded`. Use these flags on Node 20 too: without them, a child that does
+ * much work may hang. Use the reason to skip tests.
  */
 export function forkSupported(): ForkSupport {
   const reason = obstacle()
@@ -16,8 +16,8 @@ export function forkSupported(): ForkSupport {
 }
 
 /**
- * Loaded at once, not at the first fork: Node 20 and 22 resolve no symbolic links, so do not find koffi in a pnpm
- * workspace, right after somebody has looked at a Unix socket's file with lstat.
+ * Loaded now and not at the first fork: Node 20 and 22 do not resolve symbolic links right after an lstat of a Unix socket, and
+ * would not find koffi in a pnpm workspace.
  */
 const { libc, failure } = load()
 
@@ -32,7 +32,7 @@ function load(): { libc?: Libc; failure?: string } {
   }
 }
 
-/** @throws {@link ForkUnsupportedError} */
+/** @throws {@link ForkUnsupportedError} if {@link fork} does not work. */
 export function libcForFork(): Libc {
   const reason = obstacle()
   if (reason !== undefined || libc === undefined) throw new ForkUnsupportedError(reason ?? '')
@@ -40,9 +40,9 @@ export function libcForFork(): Libc {
 }
 
 function obstacle(): string | undefined {
-  if (process.platform !== 'linux') return `it needs Linux, this is ${process.platform}`
+  if (process.platform !== 'linux') return `it needs Linux, but this is ${process.platform}`
   if (process.arch !== 'x64' && process.arch !== 'arm64') {
-    return `it needs x64 or arm64, this is ${process.arch}`
+    return `it needs x64 or arm64, but this is ${process.arch}`
   }
   if (!isMainThread) return 'a worker thread cannot be forked'
   if (Number.parseInt(process.versions.node, 10) >= 22 && !startedForForking()) {
@@ -52,8 +52,8 @@ function obstacle(): string | undefined {
 }
 
 /**
- * V8's helper threads do not exist in a forked child, which sooner or later waits for one of them for ever. One that is
- * never used does no harm; a size of 0 lets Node choose by the number of processors, which is enough on a small machine.
+ * V8's helper threads do not exist in a forked child, which sooner or later waits for one of them forever. One thread that is
+ * never used does no harm. With a size of 0, Node chooses by the number of processors, which may be one.
  */
 function startedForForking(): boolean {
   const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ')

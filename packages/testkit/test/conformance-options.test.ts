@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { conformance, testDriver } from '../src/index.ts'
 import { lineDriver, lineOptions } from './support/line-driver.ts'
 
-// No server is asked: all of this is told before.
+// These errors are thrown before a server is used.
 
 const options = lineOptions(1)
 
@@ -19,23 +19,26 @@ test.each([
     { failures: { x: { kind: 'bad' } } },
     'the kind one of transient, fatal, full, single, got { x:',
   ],
-  [{ without: { speed: 'slow' } }, 'that is missing, got { speed: "slow" (string) }'],
-  [{ without: { goodbye: ' ' } }, 'that has a reason, in words, for each capability'],
-  [{ without: { reset: 'none' } }, 'no reason in `without.reset`, because the driver has one'],
+  [{ without: { speed: 'slow' } }, 'handshake, goodbye, fork, got { speed: "slow" (string) }'],
+  [{ without: { goodbye: ' ' } }, 'an object with a reason, in words, for each missing capability'],
+  [
+    { without: { reset: 'none' } },
+    'no reason in `without.reset`, because the driver has this hook',
+  ],
   [{ timeoutMillis: 0 }, 'expected `timeoutMillis` to be a number above 0, got 0 (number).'],
-])('options with %o throw, naming what is wrong', async (change, message) => {
+])('options with %o throw, and the error names the mistake', async (change, message) => {
   const wrong = { ...options, ...change } as typeof options
   expect(() => conformance(lineDriver, wrong)).toThrow('Conformance of driver "line": ')
   await expect(testDriver(lineDriver, wrong)).rejects.toThrow(message)
 })
 
-test('what is no driver is refused by what it lacks', () => {
+test('an invalid driver is refused, and the error names the missing hooks', () => {
   expect(() => conformance(without(['discard']), options)).toThrow(
     'Expected a driver with `name`, `create`, `destroy` and `discard`, got one without discard.',
   )
 })
 
-test('a capability that is missing fails its checks, and is skipped where there is a reason', async () => {
+test('a missing capability fails its checks, or skips them if there is a reason', async () => {
   const bare = without(['validate', 'reset', 'watch', 'classify', 'ref', 'unref'])
   for (const [capability, checks] of [
     ['validate', 6],
@@ -52,7 +55,7 @@ test('a capability that is missing fails its checks, and is skipped where there 
     )
     for (const { run, skipped } of lacking) {
       expect(skipped).toBeUndefined()
-      await expect(run()).rejects.toThrow(`say why: \`without: { ${capability}: '…' }\``)
+      await expect(run()).rejects.toThrow(`give a reason: \`without: { ${capability}: '…' }\``)
     }
   }
 })

@@ -2,7 +2,7 @@ import { createForkSafePool, defineDriver } from '@forksafe/core'
 import { expect, test } from 'vitest'
 import { inChild } from '../src/index.ts'
 
-/** Remembers what was let go of, and when. */
+/** Opens a pool with one idle resource, and records what is discarded. */
 async function warmPool() {
   const discarded: object[] = []
   const driver = defineDriver({
@@ -16,14 +16,14 @@ async function warmPool() {
   return { pool, discarded }
 }
 
-test('pools have let go of what they inherited before the work begins', async () => {
+test('pools discard inherited resources before the work begins', async () => {
   const { pool, discarded } = await warmPool()
   expect(await inChild(() => discarded.length)).toBe(1)
   expect(discarded).toEqual([])
   await pool.close()
 })
 
-test('with `afterFork: false` nobody tells the pools', async () => {
+test('with `afterFork: false`, `afterFork()` is not called', async () => {
   const { pool, discarded } = await warmPool()
   expect(await inChild(() => discarded.length, { afterFork: false })).toBe(0)
   await pool.close()

@@ -33,7 +33,7 @@ test('timers, immediates and ticks run in the child', async () => {
   expect(order).toEqual(['tick', 'immediate', 'timer'])
 })
 
-test('names are looked up in the child', async () => {
+test('the child can resolve host names', async () => {
   const addresses = await inChild(() => Promise.all([1, 2, 3].map(() => lookup('localhost'))))
   expect(addresses.map(({ family }) => family > 0)).toEqual([true, true, true])
 })
@@ -54,7 +54,7 @@ test('the thread pool works in the child, also after the parent has used it', as
   rmSync(folder, { recursive: true })
 })
 
-test('the child opens connections and servers of its own', async () => {
+test('the child can open connections and servers', async () => {
   const heard = await inChild(async () => {
     const own = createServer((socket) => socket.end('from the child')).listen(0, '127.0.0.1')
     await once(own, 'listening')
@@ -65,7 +65,7 @@ test('the child opens connections and servers of its own', async () => {
   expect(heard).toEqual(['from the child', 'echo'])
 })
 
-test('the child starts programs', async () => {
+test('the child can start programs', async () => {
   const output = await inChild(async () => {
     const { stdout } = await promisify(execFile)('echo', ['hello'])
     return stdout + spawnSync('echo', ['world']).stdout.toString()
@@ -73,7 +73,7 @@ test('the child starts programs', async () => {
   expect(output).toBe('hello\nworld\n')
 })
 
-test('the child compiles and collects garbage without its helper threads', async () => {
+test('the child compiles and collects garbage without V8’s helper threads', async () => {
   const sum = await inChild(async () => {
     let kept: number[][] = []
     let total = 0

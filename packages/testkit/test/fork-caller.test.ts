@@ -12,7 +12,7 @@ test('the fork happens at the call, not later', async () => {
   expect(await (await forking).result).toBe('before')
 })
 
-test('the code after `await fork()` runs in the parent alone', async () => {
+test('the code after `await fork()` runs only in the parent', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
   const diary = join(folder, 'diary')
   const child = await fork(() => sleep(100))
@@ -22,17 +22,17 @@ test('the code after `await fork()` runs in the parent alone', async () => {
   rmSync(folder, { recursive: true })
 })
 
-test('a loop that forks goes on in the parent alone', async () => {
+test('a loop that forks continues only in the parent', async () => {
   const forking = []
   for (let i = 0; i < 5; i += 1) forking.push(fork(() => sleep(50, i)))
   const children = await Promise.all(forking)
   expect(await Promise.all(children.map(({ result }) => result))).toEqual([0, 1, 2, 3, 4])
 })
 
-test('code of the parent that goes on in the child cannot fork', async () => {
+test('code of the parent that continues in the child cannot fork', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
   const diary = join(folder, 'diary')
-  // Sleeps in both processes, and wakes in both.
+  // The timer fires in both processes.
   const forkLater = sleep(20).then(() => inChild(() => appendFileSync(diary, 'forked\n')))
   await inChild(() => sleep(200))
   await forkLater
@@ -40,7 +40,7 @@ test('code of the parent that goes on in the child cannot fork', async () => {
   rmSync(folder, { recursive: true })
 })
 
-test("a promise of the parent's that fails in the child does not fail the child's work", async () => {
+test("a promise of the parent that rejects in the child does not fail the child's work", async () => {
   let fail: (error: Error) => void = () => undefined
   const lost = new Promise<void>((_resolve, reject) => {
     fail = reject
@@ -55,7 +55,7 @@ test("a promise of the parent's that fails in the child does not fail the child'
   await expect(lost).rejects.toThrow('handled')
 })
 
-test("the child's work can await a promise of the parent's", async () => {
+test("the child's work can await a promise of the parent", async () => {
   const promise = sleep(30, 'both')
   expect(await inChild(() => promise)).toBe('both')
   expect(await promise).toBe('both')

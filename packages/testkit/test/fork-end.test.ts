@@ -6,7 +6,7 @@ import { expect, test, vi } from 'vitest'
 import { ChildExitError, ChildTimeoutError, fork, inChild } from '../src/index.ts'
 import { blockFor, failure, isRunning, livePid, processState } from './helpers.ts'
 
-test('a child that takes too long is killed, and the error says how long it had', async () => {
+test('a child that exceeds its timeout is killed, and the error contains the timeout', async () => {
   const child = await fork(() => sleep(60_000), { timeoutMillis: 150 })
   const error = await failure(child.result)
   expect(error).toBeInstanceOf(ChildTimeoutError)
@@ -14,28 +14,28 @@ test('a child that takes too long is killed, and the error says how long it had'
   expect(processState(child.pid)).toBe('gone')
 })
 
-test('a child that never yields is killed too', async () => {
+test('a child in an endless loop is killed at its timeout', async () => {
   const endless = () => {
     for (;;);
   }
   await expect(inChild(endless, { timeoutMillis: 150 })).rejects.toThrow(
-    'gave no answer within 150 ms and was killed',
+    'sent no result within 150 ms and was killed',
   )
 })
 
-test('an answer counts that came in time, however late the parent looks', async () => {
+test('a result that arrives in time counts, even if the parent reads it late', async () => {
   const child = await fork(() => 'in time', { timeoutMillis: 50 })
   blockFor(150)
   expect(await child.result).toBe('in time')
 })
 
-test('a child that a signal kills is reported with the signal', async () => {
+test('a child that is killed by a signal is reported with the signal', async () => {
   const error = await failure(inChild(() => process.kill(livePid(), 'SIGTERM') && sleep(1000)))
   expect(error).toBeInstanceOf(ChildExitError)
   expect(error).toMatchObject({ signal: 'SIGTERM', exitCode: null, code: 'ERR_CHILD_EXIT' })
 })
 
-test('a child can be killed by its parent, at any time, any number of times', async () => {
+test('a child can be killed at any time, more than once', async () => {
   const child = await fork(() => sleep(60_000))
   child.kill('SIGINT')
   child.kill()
@@ -43,13 +43,13 @@ test('a child can be killed by its parent, at any time, any number of times', as
   child.kill()
 })
 
-test('a child that leaves by process.exit is reported with its code', async () => {
+test('a child that calls process.exit is reported with its code', async () => {
   await expect(inChild(() => process.exit(3))).rejects.toMatchObject({ exitCode: 3, signal: null })
 })
 
-test('work that can never settle is an error, at once if nothing of the parent keeps it waiting', async () => {
+test('work that can never settle rejects, at once if the event loop is empty', async () => {
   const never = inChild(() => new Promise(() => undefined), { timeoutMillis: 2000 })
-  await expect(never).rejects.toThrow(/^The work can never settle|gave no answer/)
+  await expect(never).rejects.toThrow(/^The work can never settle|sent no result/)
 })
 
 test('a grandchild does not outlive the child', async () => {
@@ -57,7 +57,7 @@ test('a grandchild does not outlive the child', async () => {
   await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
 })
 
-test('a daemon outlives its parent, and not its timeout', async () => {
+test('a daemon outlives its parent, but not its timeout', async () => {
   const daemon = await inChild(async () => {
     const options = { outlivesParent: true, timeoutMillis: 1_000 }
     return (await fork(() => sleep(60_000), options)).pid
@@ -66,7 +66,7 @@ test('a daemon outlives its parent, and not its timeout', async () => {
   await vi.waitFor(() => expect(isRunning(daemon)).toBe(false), { timeout: 5_000 })
 })
 
-test('a child that is killed takes its own children with it', async () => {
+test('when a child is killed, its own children end too', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
   const note = join(folder, 'pid')
   const child = await fork(async () => {

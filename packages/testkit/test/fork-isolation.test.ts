@@ -5,7 +5,7 @@ import { fork, inChild } from '../src/index.ts'
 const added: (() => void)[] = []
 afterEach(() => added.splice(0).forEach((undo) => undo()))
 
-/** A handler such as a test runner installs, which would hide the error and tell someone else of it. */
+/** Installs a handler as a test runner does, which would report the error elsewhere. */
 function handle(event: 'uncaughtException' | 'unhandledRejection' | 'exit') {
   const handler = () => process.exit(99)
   process.on(event, handler)
@@ -40,7 +40,7 @@ test("the parent's exit handlers do not run in the child", async () => {
   await expect(inChild(() => process.exit(4))).rejects.toMatchObject({ exitCode: 4 })
 })
 
-test('the child has let go of the IPC channel before its work begins', async () => {
+test('the child has closed the IPC channel before its work begins', async () => {
   expect(process.connected).toBe(true)
   expect(await inChild(() => [process.connected, process.channel ?? null])).toEqual([false, null])
   expect(process.connected).toBe(true)
@@ -48,7 +48,7 @@ test('the child has let go of the IPC channel before its work begins', async () 
 
 test("the parent's messages reach the parent while children run", async () => {
   const children = await Promise.all([1, 2, 3].map(() => fork(() => sleep(20_000))))
-  // vitest sends every module over the channel on which these children could listen.
+  // vitest sends every module over the channel that these children have inherited.
   for (let i = 0; i < 50; i += 1) await import(/* @vite-ignore */ `./helpers.ts?${i}`)
   for (const child of children) child.kill()
   const ends = await Promise.allSettled(children.map(({ result }) => result))

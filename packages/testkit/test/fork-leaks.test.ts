@@ -12,7 +12,7 @@ function childrenOfThisProcess(): string {
   return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim()
 }
 
-test('no zombie is left, however the child ended', async () => {
+test('no zombie is left, no matter how the child ended', async () => {
   const children = [
     await fork(() => 1),
     await fork(() => Promise.reject(new Error('failed'))),
@@ -32,11 +32,11 @@ test('no file descriptor is left in the parent', async () => {
     await expect(inChild(() => process.exit(1))).rejects.toThrow('exited')
   }
   await Promise.all(Array.from({ length: 10 }, () => inChild(() => sleep(5))))
-  // libuv closes a handle at the end of the turn.
+  // libuv closes a handle at the end of a turn of the event loop.
   await vi.waitFor(() => expect(openFds()).toBe(before))
 })
 
-test("a child holds no pipe of its siblings' and of its parent's parent", async () => {
+test('a child holds no pipe of its siblings or of its grandparent', async () => {
   const lazy = await fork(() => sleep(60_000))
   const inherited = await inChild(async () => {
     await sleep(5)
@@ -49,7 +49,7 @@ test("a child holds no pipe of its siblings' and of its parent's parent", async 
   expect(inherited).toBe(0)
 })
 
-test('a pending result is what holds the process open, and nothing after it', async () => {
+test('a pending result keeps the process alive, and nothing afterwards does', async () => {
   const before = process.getActiveResourcesInfo().length
   const child = await fork(() => sleep(50))
   expect(process.getActiveResourcesInfo().length).toBeGreaterThan(before)

@@ -5,18 +5,18 @@ import { livePid } from './helpers.ts'
 
 const TWENTY = Array.from({ length: 20 }, (_, i) => i)
 
-test('twenty children one after the other each give their own answer', async () => {
+test('twenty consecutive children each return their own result', async () => {
   const answers = []
   for (const i of TWENTY) answers.push(await inChild(() => sleep(1, i)))
   expect(answers).toEqual(TWENTY)
 })
 
-test('twenty children at once each give their own answer', async () => {
+test('twenty concurrent children each return their own result', async () => {
   const answers = await Promise.all(TWENTY.map((i) => inChild(() => sleep(50, i))))
   expect(answers).toEqual(TWENTY)
 })
 
-test('large answers of several children at once do not mix', async () => {
+test('large results of concurrent children do not mix', async () => {
   const answers = await Promise.all(
     TWENTY.slice(0, 5).map((i) => inChild(() => Buffer.alloc(1_000_000, i))),
   )
@@ -25,7 +25,7 @@ test('large answers of several children at once do not mix', async () => {
   )
 })
 
-test('a child forks children, and they fork theirs', async () => {
+test('children can fork children of their own', async () => {
   const pids = await inChild(async () => {
     const own = livePid()
     const below = await Promise.all([
@@ -37,7 +37,7 @@ test('a child forks children, and they fork theirs', async () => {
   expect(new Set([process.pid, ...pids]).size).toBe(5)
 })
 
-test('a grandchild that still runs does not delay the answer of the child', async () => {
+test('a running grandchild does not delay the result of the child', async () => {
   const started = Date.now()
   const answer = await inChild(async () => {
     await fork(() => sleep(60_000))
@@ -47,7 +47,7 @@ test('a grandchild that still runs does not delay the answer of the child', asyn
   expect(Date.now() - started).toBeLessThan(5000)
 })
 
-test('an error in a grandchild is an error of the child that awaits it', async () => {
+test('an error in a grandchild rejects in the child that awaits it', async () => {
   await expect(
     inChild(() =>
       inChild(() => {

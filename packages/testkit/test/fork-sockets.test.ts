@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-test("the parent's connection works on while a child runs and after it let go", async () => {
+test("the parent's connection keeps working while a child runs and after it has closed its copy", async () => {
   const socket = await connected(server.port)
   const child = await fork(() => {
     socket.destroy()
@@ -20,7 +20,7 @@ test("the parent's connection works on while a child runs and after it let go", 
   socket.destroy()
 })
 
-test("the parent's answer arrives when the fork was made between question and answer", async () => {
+test('the parent gets its answer if it forks between request and answer', async () => {
   const socket = await connected(server.port)
   for (let i = 0; i < 20; i += 1) {
     const answer = ask(socket, `question ${i}`)
@@ -32,7 +32,7 @@ test("the parent's answer arrives when the fork was made between question and an
   socket.destroy()
 })
 
-test('a child that does not let go takes what was meant for the parent', async () => {
+test('a child that does not close its copy reads what was sent to the parent', async () => {
   const socket = await connected(server.port)
   const child = await fork(() => ask(socket, 'whose?'))
   blockFor(300) // Else this process might be the quicker one.

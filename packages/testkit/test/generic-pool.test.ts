@@ -18,7 +18,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** As a user of generic-pool has it, but for `discard`. */
+/** A factory as for generic-pool, with `discard`. */
 function socketsTo(port: number): Factory<Socket> {
   return {
     create: () => connected(port),
@@ -43,7 +43,7 @@ function open(options: Options, factory: object = {}): Pool<Socket> {
   return pool
 }
 
-/** Returns what tells what was sent from now on, by whomever, on a connection that is open already. */
+/** Returns a function that returns what was sent since, by any process, on connections that are open now. */
 async function strayFromNow(): Promise<() => Promise<unknown[]>> {
   const mark = await proxy.mark()
   return () => proxy.records({ since: mark, openedBefore: mark })
@@ -53,7 +53,7 @@ const echo = (pool: Pool<Socket>, text: string): Promise<string> =>
   pool.use((socket) => ask(socket, text))
 
 describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork) => {
-  test("an idle resource stays the parent's, and the child opens its own", async () => {
+  test('an idle resource stays with the parent, and the child opens its own', async () => {
     const pool = open({ min: 2, max: 2, testOnBorrow: true })
     await pool.ready()
     const strayBytes = await strayFromNow()
@@ -70,14 +70,14 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(pool.size).toBe(2)
   })
 
-  test('a lent one goes on in the parent, and is of no use in the child', async () => {
+  test('a lent resource keeps working in the parent, and fails in the child', async () => {
     const pool = open({ max: 1 })
     const lent = await pool.acquire()
     const strayBytes = await strayFromNow()
     const child = await inChild(
       async () => {
         const borrowed = pool.isBorrowedResource(lent)
-        // A holder that goes on as its copy in the parent does.
+        // The holder continues in both processes.
         await pool.release(lent)
         await pool.destroy(lent)
         return [borrowed, lent.destroyed, await echo(pool, 'from the child'), pool.size]
@@ -92,7 +92,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(pool.available).toBe(1)
   })
 
-  test('whoever waits is served in the parent, and told so in the child', async () => {
+  test('a waiting caller is served in the parent, and rejects in the child', async () => {
     const pool = open({ max: 1 })
     const lent = await pool.acquire()
     let outcome = 'waiting'
@@ -119,7 +119,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(outcome).toBe('served')
   })
 
-  test("drain() and clear() end what is the child's, and wait for nothing of its parent", async () => {
+  test("drain() and clear() end the child's resources, and do not wait for the parent's", async () => {
     const pool = open({ min: 1, max: 2 })
     const lent = await pool.acquire()
     const strayBytes = await strayFromNow()
@@ -139,7 +139,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
   })
 })
 
-test('the evictor ends nothing in the child that its parent goes on using', async () => {
+test('the evictor of the child ends nothing that its parent uses', async () => {
   const pool = open({
     min: 1,
     max: 2,
@@ -150,7 +150,7 @@ test('the evictor ends nothing in the child that its parent goes on using', asyn
   const strayBytes = await strayFromNow()
   const opened = await inChild(async () => {
     await echo(pool, 'from the child')
-    // Its evictor is at work there: what the child opened itself is replaced.
+    // The evictor runs in the child: it replaces the child's own resource.
     const own = await pool.acquire()
     await pool.release(own)
     await once(own, 'close')
@@ -162,7 +162,7 @@ test('the evictor ends nothing in the child that its parent goes on using', asyn
   await pool.release(lent)
 })
 
-test('parent and children ask at once, and each gets its own answers', async () => {
+test('concurrent requests of parent and children each get their own answer', async () => {
   const pool = open({ max: 2 })
   await Promise.all([echo(pool, 'warm'), echo(pool, 'warm')])
   const askMany = async (who: string): Promise<boolean> => {
@@ -175,7 +175,7 @@ test('parent and children ask at once, and each gets its own answers', async () 
   expect(await Promise.all(children.map(({ result }) => result))).toEqual([true, true])
 })
 
-test('a factory without `discard` ends nothing in the child either, which is warned', async () => {
+test('a factory without `discard` ends nothing in the child, and a warning is printed', async () => {
   let destroys = 0
   const factory = {
     discard: undefined,

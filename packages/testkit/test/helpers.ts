@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 
-/** A server in a process of its own, which echoes: here, a forked child would inherit and serve it too. */
+/** Starts an echo server in its own process, so that forked children do not inherit it. */
 export async function startEchoServer(path?: string) {
   const program = `
     const server = require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
@@ -25,26 +25,26 @@ export async function startEchoServer(path?: string) {
   }
 }
 
-/** A connected socket. */
+/** Connects a socket. */
 export async function connected(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   return socket
 }
 
-/** Writes and resolves with what comes next. */
+/** Writes, and resolves with the next data. */
 export async function ask(socket: Socket, question: string): Promise<string> {
   const answer = once(socket, 'data')
   socket.write(question)
   return String((await answer)[0])
 }
 
-/** Whether the process runs: a zombie does not. */
+/** Returns whether the process runs. A zombie does not. */
 export function isRunning(pid: number): boolean {
   return !['gone', 'Z', 'X'].includes(processState(pid))
 }
 
-/** The letter that `ps` shows, or `gone`. */
+/** Returns the state letter that `ps` shows, or `gone`. */
 export function processState(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -54,12 +54,12 @@ export function processState(pid: number): string {
   }
 }
 
-/** The pid as the operating system has it: `process.pid` is the parent's in a forked child. */
+/** Returns the pid from the operating system. In a forked child `process.pid` is the parent's. */
 export function livePid(): number {
   return Number(readFileSync('/proc/self/stat', 'latin1').split(' ')[0])
 }
 
-/** What the promise rejects with. */
+/** Resolves with the error of a promise. */
 export async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => {
@@ -69,7 +69,7 @@ export async function failure(promise: Promise<unknown>): Promise<unknown> {
   )
 }
 
-/** Keeps this process from doing anything at all. */
+/** Blocks this process. */
 export function blockFor(millis: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
 }

@@ -19,7 +19,7 @@ async function holders(): Promise<readonly number[] | undefined> {
   return (await proxy.connections()).at(-1)?.holders
 }
 
-test('a connection is known to be opened and held by this process', async () => {
+test('a connection of this process shows it as its opener and holder', async () => {
   const socket = await connected(proxy.port)
   expect((await proxy.connections()).at(-1)).toMatchObject({
     openedBy: process.pid,
@@ -29,7 +29,7 @@ test('a connection is known to be opened and held by this process', async () => 
   await vi.waitFor(async () => expect(await holders()).toEqual([]))
 })
 
-test('a connection that a child opens is known to be its own', async () => {
+test('a connection that a child opens shows the child as its opener', async () => {
   const mark = await proxy.mark()
   const child = await inChild(async () => {
     await ask(await connected(proxy.port), 'hello')
@@ -38,7 +38,7 @@ test('a connection that a child opens is known to be its own', async () => {
   expect((await proxy.records({ since: mark }))[0]).toMatchObject({ kind: 'open', openedBy: child })
 })
 
-test('a child holds an inherited connection until it lets go', async () => {
+test('a child holds an inherited connection until it closes its copy', async () => {
   const socket = await connected(proxy.port)
   const child = await fork(async () => {
     const before = await holders()
@@ -62,7 +62,7 @@ test('a child that does nothing holds an inherited connection until it ends', as
   socket.destroy()
 })
 
-test('a connection lives on in the child alone when the parent closes its end', async () => {
+test('a connection stays open in the child after the parent has closed its copy', async () => {
   const socket = await connected(proxy.port)
   await ask(socket, 'accepted?')
   const child = await fork(() => sleep(60_000))

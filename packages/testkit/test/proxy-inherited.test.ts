@@ -25,12 +25,12 @@ afterEach(() => {
   socket.destroy()
 })
 
-/** What happened on the connection of the parent while it only awaited its child. */
+/** Returns the events on the parent's connection while it only awaited its child. */
 function onInherited() {
   return proxy.records({ since: mark, openedBefore: mark })
 }
 
-test('a child that lets go by socket.destroy() leaves no trace', async () => {
+test('a child that calls socket.destroy() leaves no trace', async () => {
   await inChild(async () => {
     socket.destroy()
     await ask(await connected(proxy.port), 'on a connection of its own')
@@ -39,13 +39,13 @@ test('a child that lets go by socket.destroy() leaves no trace', async () => {
   expect(await ask(socket, 'fine')).toBe('fine')
 })
 
-test('a child that dies holding the connection leaves no trace', async () => {
+test('a child that dies with the connection open leaves no trace', async () => {
   await expect(inChild(() => process.exit(1))).rejects.toThrow('exited')
   expect(await onInherited()).toEqual([])
   expect(await ask(socket, 'fine')).toBe('fine')
 })
 
-test('a child that writes on the inherited connection is seen', async () => {
+test('a write of a child on the inherited connection is recorded', async () => {
   await inChild(async () => {
     socket.write('mistake')
     await vi.waitFor(() => expect(socket.writableLength).toBe(0))
@@ -55,7 +55,7 @@ test('a child that writes on the inherited connection is seen', async () => {
   expect(first).toMatchObject({ kind: 'data', direction: 'fromClient', bytes })
 })
 
-test('a child that ends the inherited connection is seen', async () => {
+test('a FIN of a child on the inherited connection is recorded', async () => {
   await inChild(async () => {
     socket.end()
     await once(socket, 'finish')
@@ -63,13 +63,13 @@ test('a child that ends the inherited connection is seen', async () => {
   expect((await onInherited())[0]).toMatchObject({ kind: 'end', direction: 'fromClient' })
 })
 
-test('a child that resets the inherited connection is seen', async () => {
+test('a RST of a child on the inherited connection is recorded', async () => {
   await inChild(async () => {
     socket.resetAndDestroy()
     await once(socket, 'close')
   })
   expect(await onInherited()).toEqual([])
-  // A close with linger 0 takes effect when the last holder closes: it comes with the parent's polite close.
+  // A close with linger 0 takes effect when the last holder closes, which is the parent.
   socket.destroy()
   await once(socket, 'close')
   expect((await onInherited())[0]).toMatchObject({ kind: 'reset', direction: 'fromClient' })

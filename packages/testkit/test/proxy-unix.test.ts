@@ -29,7 +29,7 @@ async function connected(): Promise<Socket> {
   return socket
 }
 
-test('a proxy on a Unix socket records what passes, and cannot tell who holds it', async () => {
+test('a proxy on a Unix socket records traffic, but no holders', async () => {
   const socket = await connected()
   expect(await ask(socket, 'hello')).toBe('hello')
   expect(proxy).toMatchObject({ path, port: 0 })
@@ -44,8 +44,8 @@ test('a proxy on a Unix socket records what passes, and cannot tell who holds it
   socket.destroy()
 })
 
-test.each(['lets go of it silently', 'ends it'])(
-  'of a child that %s an inherited connection to a Unix socket the proxy sees as much',
+test.each(['closes it silently', 'ends it'])(
+  'a child that has inherited a connection to a Unix socket and %s is recorded correctly',
   async (how) => {
     const socket = await connected()
     await ask(socket, 'warm')

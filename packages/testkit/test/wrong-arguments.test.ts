@@ -30,7 +30,7 @@ test.each([
   await expect(forked).rejects.toThrow(/^fork: /)
 })
 
-test('a time that is out of range is a RangeError, one that is none a TypeError', async () => {
+test('a time out of range is a RangeError, and one that is not a number a TypeError', async () => {
   await expect(fork(() => 1, { timeoutMillis: Infinity })).rejects.toBeInstanceOf(RangeError)
   await expect(fork(() => 1, { timeoutMillis: NaN })).rejects.toBeInstanceOf(RangeError)
   await expect(fork(() => 1, { timeoutMillis: '1' as never })).rejects.toBeInstanceOf(TypeError)
@@ -51,14 +51,14 @@ test.each([
   [5, '5 (number)'],
   [undefined, 'undefined'],
   [{ path: '' }, '{ path: "" (string) }'],
-])('a proxy before %o is refused', async (target, got) => {
+])('a proxy in front of %o is refused', async (target, got) => {
   await expect(startRecordingProxy(target as never)).rejects.toThrow(
     `startRecordingProxy: expected \`target\` to be { port } with an integer from 1 to 65535, or { path }, got ${got}.`,
   )
 })
 
 test.each([
-  [{ path: 5 }, 'startRecordingProxy: expected `path` to be a string that is not empty, got 5'],
+  [{ path: 5 }, 'startRecordingProxy: expected `path` to be a non-empty string, got 5'],
   [{ port: 5 }, 'startRecordingProxy: there is no option `port`. There are path.'],
 ])('a proxy with the options %o is refused', async (options, message) => {
   await expect(startRecordingProxy({ port: 1 }, options as never)).rejects.toThrow(message)
@@ -67,17 +67,13 @@ test.each([
 test.each([
   ['hold', { direction: 'up' }, '`direction` to be fromClient or fromServer, got "up" (string).'],
   ['resume', { direction: 'up' }, '`direction` to be fromClient or fromServer, got "up" (string).'],
-  ['pass', { connection: '1' }, '`connection` to be a number of a connection, from 1, got "1"'],
+  ['pass', { connection: '1' }, '`connection` to be the id of a connection, from 1, got "1"'],
   ['cut', { how: 'nicely' }, '`how` to be reset or end, got "nicely" (string).'],
-  [
-    'cut',
-    { connection: 0 },
-    '`connection` to be a number of a connection, from 1, got 0 (number).',
-  ],
+  ['cut', { connection: 0 }, '`connection` to be the id of a connection, from 1, got 0 (number).'],
   ['cut', { direction: 'fromClient' }, 'no option `direction`. There are connection, how.'],
-  ['records', { since: 'x' }, '`since` to be what `mark` gave, got "x" (string).'],
-  ['records', { openedBefore: -1 }, '`openedBefore` to be what `mark` gave, got -1 (number).'],
-] as const)('to ask a proxy to %s with %o is refused', async (verb, options, message) => {
+  ['records', { since: 'x' }, '`since` to be a result of `mark`, got "x" (string).'],
+  ['records', { openedBefore: -1 }, '`openedBefore` to be a result of `mark`, got -1 (number).'],
+] as const)('%s of a proxy with %o is refused', async (verb, options, message) => {
   const asked = proxy[verb](options as never)
   await expect(asked).rejects.toThrow(message)
   await expect(asked).rejects.toThrow(`RecordingProxy.${verb}: `)

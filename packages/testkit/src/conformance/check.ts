@@ -1,10 +1,10 @@
 import type { AnyDriver, AnyOptions, Capability } from './options.ts'
 import type { Opening, Rig } from './rig.ts'
 
-/** What a check needs, beyond what every driver has. */
+/** A requirement of a check beyond the required hooks of a driver. */
 export type Need = Capability | 'session'
 
-/** One thing that is proved of a driver. */
+/** One check of a driver. */
 export interface Check {
   readonly name: string
   readonly needs: readonly Need[]
@@ -13,40 +13,40 @@ export interface Check {
 
 type Having = (driver: AnyDriver, options: AnyOptions) => boolean
 
-/** Who has it; and where nobody does, what follows from that. */
+/** How each requirement is detected, and the consequence if it is missing. */
 const needs: Readonly<Record<Need, { readonly has: Having; readonly lacking: string }>> = {
   validate: {
     has: (driver) => driver.validate !== undefined,
-    lacking: 'the driver has no `validate`, so that a dead resource may be lent',
+    lacking: 'the driver has no `validate`, so a dead resource may be lent',
   },
   reset: {
     has: (driver) => driver.reset !== undefined,
-    lacking: 'the driver has no `reset`, so that what one holder leaves the next one finds',
+    lacking: 'the driver has no `reset`, so the next holder finds what the last one left',
   },
   session: {
     has: (_, { session }) => session !== undefined,
-    lacking: 'the options have no `session`, so that nothing shows what `reset` takes away',
+    lacking: 'the options have no `session`, so nothing shows what `reset` removes',
   },
   watch: {
     has: (driver) => driver.watch !== undefined,
-    lacking: 'the driver has no `watch`, so that nobody learns of a resource that died',
+    lacking: 'the driver has no `watch`, so the pool does not notice when a resource dies',
   },
   classify: {
     has: (driver) => driver.classify !== undefined,
-    lacking: 'the driver has no `classify`, so that a wrong password is tried again and again',
+    lacking: 'the driver has no `classify`, so a wrong password is retried again and again',
   },
   ref: {
     has: (driver) => driver.ref !== undefined && driver.unref !== undefined,
     lacking:
-      'the driver has not both `ref` and `unref`, so that idle resources hold a process open',
+      'the driver does not have both `ref` and `unref`, so idle resources keep a process alive',
   },
-  // These are there until there is a reason why not; without a reason, a check fails by itself.
+  // These count as present unless there is a reason; if one is missing without a reason, its checks fail by themselves.
   handshake: { has: () => true, lacking: '' },
   goodbye: { has: () => true, lacking: '' },
   fork: { has: () => true, lacking: '' },
 }
 
-/** Whether a check can be run: else the reason why not, which is either given or missing. */
+/** Returns why a check is skipped, or why it fails without being run; neither if it can be run. */
 export function verdictOn(
   check: Check,
   driver: AnyDriver,
@@ -54,14 +54,14 @@ export function verdictOn(
 ): { readonly skipped?: string; readonly failed?: string } {
   for (const need of check.needs) {
     if (need === 'session' && options.session !== undefined) continue
-    // Who has no `reset` may have no session to tell of either.
+    // A reason for a missing `reset` also covers `session`.
     const capability = need === 'session' ? 'reset' : need
     const skipped = options.without?.[capability]
     if (skipped !== undefined) return { skipped }
     const { has, lacking } = needs[need]
     if (!has(driver, options)) {
       return {
-        failed: `Driver "${driver.name}": ${lacking}. If there is none, say why: \`without: { ${capability}: '…' }\`.`,
+        failed: `Driver "${driver.name}": ${lacking}. If this is intended, give a reason: \`without: { ${capability}: '…' }\`.`,
       }
     }
   }

@@ -12,34 +12,34 @@ import { openingChecks } from './opening.ts'
 import { type AnyDriver, type AnyOptions, type ConformanceOptions, parse } from './options.ts'
 import { expect, type Opening, Rig } from './rig.ts'
 
-/** One thing that the suite proves of a driver. */
+/** One check of the suite. */
 export interface ConformanceCheck {
-  /** A sentence, the same for every driver. */
+  /** The name, a sentence that is the same for every driver. */
   readonly name: string
-  /** Why the driver need not pass it: the reason that the options give, or that it cannot be run here. */
+  /** The reason why the check is skipped: from the options, or because it cannot be run here. */
   readonly skipped: string | undefined
-  /** Proves it, or rejects with what is wrong. One at a time: all checks share a proxy. */
+  /** Runs the check. Rejects with what is wrong. Run one check at a time, because all share a proxy. */
   readonly run: () => Promise<void>
 }
 
-/** The suite for one driver, whoever runs it. */
+/** The suite for one driver, for any test runner. */
 export interface Conformance extends AsyncDisposable {
   /** The option `name`. */
   readonly name: string
-  /** How long a check may take at the most, in milliseconds. */
+  /** The longest time that a check may take, in milliseconds. */
   readonly timeoutMillis: number
-  /** In the order in which they are told best; any will do. */
+  /** The checks. They can be run in any order. */
   readonly checks: readonly ConformanceCheck[]
-  /** Ends what the checks share. */
+  /** Closes what the checks share. */
   readonly close: () => Promise<void>
 }
 
-/** A check waits for several things, one after the other. */
+/** The number of times that a check may wait for `timeoutMillis`. */
 const WAITS = 6
 
 /**
- * The conformance suite as a list, for a runner other than those that {@link testDriver} knows.
- * @throws {TypeError} for a driver that is none, and for a wrong, missing or unknown option.
+ * Returns the conformance suite as a list of checks, for a test runner that {@link testDriver} does not support.
+ * @throws {TypeError} for an invalid driver, and for a wrong, missing or unknown option.
  */
 export function conformance<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,
@@ -65,7 +65,7 @@ export function conformance<R extends object, C, M extends object>(
 function runnable(stage: Stage, check: Check): ConformanceCheck {
   const { name } = check
   if (process.platform !== 'linux') {
-    const skipped = `it needs Linux, this is ${process.platform}`
+    const skipped = `it needs Linux, but this is ${process.platform}`
     return { name, skipped, run: async () => undefined }
   }
   const { skipped, failed } = verdictOn(check, stage.driver, stage.options)
@@ -79,7 +79,7 @@ function runnable(stage: Stage, check: Check): ConformanceCheck {
   }
 }
 
-/** What the checks share: a proxy in front of the server, and what is known of how a resource is opened. */
+/** The state that checks share: a proxy in front of the server, and how a resource is opened. */
 class Stage {
   readonly driver: AnyDriver
   readonly options: AnyOptions
@@ -117,7 +117,7 @@ async function using<T>(rig: Rig, work: (rig: Rig) => Promise<T>): Promise<T> {
   }
 }
 
-/** A proxy that is reached as the server is. */
+/** Starts a proxy that listens on TCP or a Unix socket, as the server does. */
 async function startProxy(
   target: ProxyTarget,
 ): Promise<{ proxy: RecordingProxy; stop: () => Promise<void> }> {
@@ -125,7 +125,7 @@ async function startProxy(
     const proxy = await startRecordingProxy(target)
     return { proxy, stop: () => proxy.stop() }
   }
-  // Under the same name: for some clients it says which port is meant.
+  // With the same file name, which for some clients contains the port.
   const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
   const proxy = await startRecordingProxy(target, { path: join(folder, basename(target.path)) })
   const stop = async (): Promise<void> => {

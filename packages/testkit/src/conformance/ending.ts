@@ -1,11 +1,11 @@
 import type { Check } from './check.ts'
-import { beyond, holdingOpen } from './handles.ts'
+import { activeHandles, added } from './handles.ts'
 import { bytesOf, expect, outcomeOf, type Rig, show } from './rig.ts'
 
-/** What is proved of `destroy` and `discard` in one process. */
+/** Checks of `destroy` and `discard` in one process. */
 export const endingChecks: readonly Check[] = [
   {
-    name: 'destroy says goodbye',
+    name: 'destroy ends the session politely',
     needs: ['goodbye'],
     async run(rig) {
       const resource = await rig.create()
@@ -13,14 +13,14 @@ export const endingChecks: readonly Check[] = [
       await rig.within('`destroy`', rig.driver.destroy(resource))
       await rig.eventually(
         async () => !(await rig.proxy.connections()).some(({ open }) => open),
-        () => 'Expected `destroy` to end the connection, but it goes on',
+        () => 'Expected `destroy` to end the connection, but it is open',
       )
       const sent = await rig.sent(mark)
       const bytes = bytesOf(sent)
       const { goodbye = () => true } = rig.options
       expect(
         bytes.length > 0 && goodbye(bytes),
-        `Expected \`destroy\` to say goodbye, got ${show(sent)}`,
+        `Expected \`destroy\` to send a goodbye, got ${show(sent)}`,
       )
     },
   },
@@ -31,35 +31,41 @@ export const endingChecks: readonly Check[] = [
       const resource = await rig.create()
       await rig.within('`destroy`', rig.driver.destroy(resource))
       const held = rig.held()
-      expect(held.length === 0, `Expected \`destroy\` to close, but ${held.join(', ')} is open`)
+      expect(
+        held.length === 0,
+        `Expected \`destroy\` to close everything, but ${held.join(', ')} is open`,
+      )
       await rig.expectNothingHeld('after `destroy`')
     },
   },
   {
-    name: 'destroy settles for a resource that is dead',
+    name: 'destroy settles for a dead resource',
     needs: [],
     async run(rig) {
       const resource = await rig.create()
       await rig.proxy.cut()
       await rig.within('`destroy` of a dead resource', outcomeOf(destroy(rig, resource)))
-      rig.driver.discard(resource) // As the pool does where there could be no goodbye.
-      await rig.expectNothingHeld('of a dead resource after `destroy`')
+      rig.driver.discard(resource) // As the pool does after a failed `destroy`.
+      await rig.expectNothingHeld('after `destroy` of a dead resource')
     },
   },
   {
-    name: 'discard lets go at once, and says nothing',
+    name: 'discard closes everything synchronously and silently',
     needs: [],
     async run(rig) {
       const resource = await rig.create()
       const mark = await rig.proxy.mark()
-      // It is in the middle of something. Whether its holder ever hears is of no concern.
+      // A request is in progress. Its outcome does not matter.
       await rig.proxy.hold({ direction: 'fromServer' })
       void outcomeOf(rig.options.echo(resource, 'no-answer'))
       await rig.expectWritten(mark, '`echo`')
       const asked = await rig.proxy.mark()
       discard(rig, resource)
       const held = rig.held()
-      expect(held.length === 0, `Expected \`discard\` to let go, but ${held.join(', ')} is open`)
+      expect(
+        held.length === 0,
+        `Expected \`discard\` to close everything at once, but ${held.join(', ')} is open`,
+      )
       await rig.proxy.resume()
       await rig.expectNothingHeld('after `discard`')
       const sent = await rig.sent(asked)
@@ -67,7 +73,7 @@ export const endingChecks: readonly Check[] = [
     },
   },
   {
-    name: 'discard does no harm when repeated, and to what is dead or destroyed',
+    name: 'discard can be repeated, and called for a dead or destroyed resource',
     needs: [],
     async run(rig) {
       const mark = await rig.proxy.mark()
@@ -87,21 +93,21 @@ export const endingChecks: readonly Check[] = [
     },
   },
   {
-    name: 'nothing is left open of a pool that has closed',
+    name: 'nothing is left open after a pool has closed',
     needs: [],
     async run(rig) {
-      const before = holdingOpen()
+      const before = activeHandles()
       const pool = rig.pool({ max: 3 })
       await rig.fill(pool, 3)
       const lease = await pool.acquire()
       lease.destroy()
       await rig.fill(pool, 3)
       await pool.close()
-      await rig.expectNothingHeld('of a pool that has closed')
+      await rig.expectNothingHeld('after a pool has closed')
       await rig.eventually(
-        () => beyond(before, holdingOpen()).length === 0,
+        () => added(before, activeHandles()).length === 0,
         () =>
-          `Expected nothing to hold the process open, but ${beyond(before, holdingOpen()).join(', ')} does`,
+          `Expected nothing to keep the process alive, but ${added(before, activeHandles()).join(', ')} does`,
       )
     },
   },
@@ -112,14 +118,14 @@ async function destroy({ driver }: Rig, resource: object): Promise<void> {
 }
 
 function discard({ driver }: Rig, resource: object): void {
-  let given: unknown
+  let result: unknown
   try {
-    given = driver.discard(resource)
+    result = driver.discard(resource)
   } catch (error) {
     expect(false, `Expected \`discard\` never to throw, but it throws ${String(error)}`)
   }
   expect(
-    given === undefined,
-    `Expected \`discard\` to be synchronous and give nothing, got ${given instanceof Promise ? 'a promise' : String(given)}`,
+    result === undefined,
+    `Expected \`discard\` to be synchronous and return nothing, got ${result instanceof Promise ? 'a promise' : String(result)}`,
   )
 }

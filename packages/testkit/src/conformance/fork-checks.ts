@@ -5,8 +5,8 @@ import { expectStale, type Moment, type Notice, proveFork } from './forked.ts'
 import { openHandles } from './handles.ts'
 import { expect, type Opening, type Rig, show } from './rig.ts'
 
-/** How long a child waits for a server that says nothing. */
-const IN_VAIN_MILLIS = 50
+/** How long a child waits for a server that does not answer. */
+const NO_ANSWER_MILLIS = 50
 
 interface State {
   readonly name: string
@@ -14,15 +14,15 @@ interface State {
   readonly prepare: (rig: Rig, opening: Opening) => Promise<Moment>
 }
 
-/** What is proved of a real fork: of `discard` alone, and in each state that a resource can be in. */
+/** Checks under a real fork: of `discard` alone, and in each state of a resource. */
 export function forkChecks(): Check[] {
   const notices: readonly (readonly [Notice, string])[] = [
-    ['hooked', 'that is told by afterFork()'],
-    ['unhooked', 'that notices at its next use'],
+    ['hooked', 'that calls afterFork()'],
+    ['unhooked', 'that detects the fork at its next use'],
   ]
   return [
     {
-      name: 'discard, in a forked child, leaves the parent its connection',
+      name: 'discard, in a forked child, does not affect the parent’s connection',
       needs: ['fork'],
       run: discardInChild,
     },
@@ -69,7 +69,7 @@ const states: readonly State[] = [
     },
   },
   {
-    name: 'while a holder has something open in its session',
+    name: 'while a holder has changed its session',
     needs: ['session'],
     async prepare(rig) {
       const { session } = rig.options
@@ -88,7 +88,7 @@ const states: readonly State[] = [
         },
         async goOn() {
           const left = await session?.left(lease.resource)
-          expect(left === true, 'Expected the session of the parent to be as it was, but it is not')
+          expect(left === true, 'Expected the session of the parent to be unchanged, but it is not')
           await rig.expectAnswer(lease.resource)
           lease.release()
         },
@@ -96,7 +96,7 @@ const states: readonly State[] = [
     },
   },
   {
-    name: 'while a question has no answer',
+    name: 'while a request is unanswered',
     needs: [],
     async prepare(rig) {
       const pool = rig.pool({ max: 1 })
@@ -116,8 +116,8 @@ const states: readonly State[] = [
       }
     },
   },
-  creating('before the server has said anything', () => 0),
-  creating('before the server’s last word', ({ words }) => Math.max(0, words - 1)),
+  creating('before the first answer of the server', () => 0),
+  creating('before the last answer of the server', ({ answers }) => Math.max(0, answers - 1)),
   {
     name: 'while a resource is validated',
     needs: ['validate'],
@@ -126,7 +126,7 @@ const states: readonly State[] = [
       await rig.fill(pool, 1)
       await rig.holdPresent('fromServer')
       const mark = await rig.proxy.mark()
-      const acquiring = inTheQueue(pool)
+      const acquiring = acquireLater(pool)
       await rig.expectWritten(mark, '`validate`')
       return {
         pool,
@@ -179,7 +179,7 @@ const states: readonly State[] = [
         pool,
         async goOn() {
           await rig.proxy.resume()
-          await rig.expectNothingHeld('of what the parent has destroyed')
+          await rig.expectNothingHeld('after the parent’s `destroy`')
         },
       }
     },
@@ -191,7 +191,7 @@ const states: readonly State[] = [
       const pool = rig.pool({ max: 1 })
       const lease = await pool.acquire()
       await rig.expectAnswer(lease.resource)
-      const waiting = inTheQueue(pool)
+      const waiting = acquireLater(pool)
       return {
         pool,
         look: () => expectStale(waiting),
@@ -207,26 +207,26 @@ const states: readonly State[] = [
   },
 ]
 
-/** Asks for a resource that comes later, or never: where a check fails before, nobody looks at it. */
-function inTheQueue(pool: ForkSafePool<object>): Promise<Lease<object>> {
+/** Acquires a resource later, or never. If the check fails before that, the rejection is ignored. */
+function acquireLater(pool: ForkSafePool<object>): Promise<Lease<object>> {
   const acquiring = pool.acquire()
   acquiring.catch(() => undefined)
   return acquiring
 }
 
-function creating(name: string, words: (opening: Opening) => number): State {
+function creating(name: string, answers: (opening: Opening) => number): State {
   return {
     name: `while a resource is opened, ${name}`,
     needs: ['handshake'],
     async prepare(rig, opening) {
       const pool = rig.pool({ max: 1 })
       await rig.proxy.hold({ direction: 'fromServer' })
-      const acquiring = inTheQueue(pool)
-      const { settled } = await rig.step(acquiring, words(opening))
-      expect(!settled, 'Expected a resource to be on its way, but it is open')
+      const acquiring = acquireLater(pool)
+      const { settled } = await rig.step(acquiring, answers(opening))
+      expect(!settled, 'Expected the resource not to be open yet, but it is')
       return {
         pool,
-        inVain: IN_VAIN_MILLIS,
+        timeoutMillis: NO_ANSWER_MILLIS,
         look: () => expectStale(acquiring),
         async goOn() {
           await rig.proxy.resume()
@@ -257,7 +257,7 @@ async function discardInChild(rig: Rig): Promise<void> {
   )
   expect(
     held.length === 0,
-    `Expected \`discard\` to let go at once, but ${held.join(', ')} is open`,
+    `Expected \`discard\` to close everything at once, but ${held.join(', ')} is open`,
   )
   const sent = await rig.sent(mark)
   expect(sent.length === 0, `Expected \`discard\` to be silent, got ${show(sent)}`)
@@ -271,5 +271,5 @@ function expectStaleLease(read: () => unknown): void {
     if (error instanceof StaleResourceError) return
     throw error
   }
-  expect(false, 'Expected the child’s copy of a lease to be stale, but it gives a resource')
+  expect(false, 'Expected the child’s copy of a lease to be stale, but it returns a resource')
 }

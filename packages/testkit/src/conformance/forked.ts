@@ -4,32 +4,31 @@ import type { Opening, Rig } from './rig.ts'
 import { expect, outcomeOf, show } from './rig.ts'
 import { openHandles } from './handles.ts'
 
-/** How a child finds out: it calls `afterFork()`, or it calls nothing and looks at its next use. */
+/** How a child detects the fork: by `afterFork()`, or at its next use. */
 export type Notice = 'hooked' | 'unhooked'
 
-/** What is going on in a pool when the process is forked. */
+/** The state of a pool when the process is forked. */
 export interface Moment {
   readonly pool: ForkSafePool<object>
-  /** What the child does first with what it has inherited, synchronously. */
+  /** Runs first in the child, synchronously, with the inherited state. */
   readonly use?: () => void
-  /** What it finds of its own: given the resource it was lent, if it was lent one. */
+  /** Runs in the child with its own resource, if it got one. */
   readonly look?: (own: object | undefined) => unknown
-  /** How long it waits for a resource, in milliseconds, where it can have none. */
-  readonly inVain?: number
-  /** The parent, when the child has gone: with what it had, and nothing else. */
+  /** How long the child waits for a resource that it cannot get, in milliseconds. */
+  readonly timeoutMillis?: number
+  /** Runs in the parent once the child has ended, with the parent's state. */
   readonly goOn: () => Promise<void>
 }
 
 /**
- * Forks in the middle of a moment, and proves it from both sides. The child lets go of all that it inherited, at once or
- * at its first use, and has a resource of its own; nothing came from it on the parent's connections, and the parent goes
- * on with what it was doing.
+ * Forks while the pool is in a state, and checks both processes. The child discards everything that it inherited, at once or at
+ * its first use, sends nothing on the parent's connections, and opens a resource of its own. The parent continues.
  */
 export async function proveFork(
   rig: Rig,
   { connections }: Opening,
   notice: Notice,
-  { pool, use, look, inVain, goOn }: Moment,
+  { pool, use, look, timeoutMillis, goOn }: Moment,
 ): Promise<void> {
   const { proxy, options } = rig
   const names = rig.held()
@@ -41,22 +40,24 @@ export async function proveFork(
       const failures: string[] = []
       const hookErrors: unknown[] = []
       pool.on('hookError', ({ hook, error }) => hookErrors.push(`${hook}: ${String(error)}`))
-      const expectLetGo = (when: string): void => {
+      const expectClosed = (when: string): void => {
         const held = openHandles().filter((name) => names.includes(name))
         if (held.length > 0)
-          failures.push(`expected the child to let go ${when}, but it holds ${held.join(', ')}`)
+          failures.push(
+            `expected the child to close everything ${when}, but it holds ${held.join(', ')}`,
+          )
       }
-      if (notice === 'hooked') expectLetGo('at once')
+      if (notice === 'hooked') expectClosed('at once')
       use?.()
-      const acquiring = pool.acquire(inVain === undefined ? {} : { timeoutMillis: inVain })
-      expectLetGo('at its first use')
+      const acquiring = pool.acquire(timeoutMillis === undefined ? {} : { timeoutMillis })
+      expectClosed('at its first use')
       const lent = await outcomeOf(acquiring)
       if (lent.ok) {
         await rig.expectAnswer(lent.value.resource)
         await look?.(lent.value.resource)
         lent.value.release()
       } else {
-        if (inVain === undefined) throw lent.error
+        if (timeoutMillis === undefined) throw lent.error
         await look?.(undefined)
       }
       for (const error of hookErrors)
@@ -79,17 +80,17 @@ export async function proveFork(
   const still = rig.held()
   expect(
     names.every((name) => still.includes(name)),
-    'Expected the parent to hold its connections still, but some are closed',
+    'Expected the parent to keep its connections, but some are closed',
   )
   await goOn()
   const more = (await rig.opened(mark)) - opened
   expect(
     more === 0,
-    `Expected the parent to go on with what it had, but it opened ${more} connections`,
+    `Expected the parent to continue with its connections, but it opened ${more} connections`,
   )
 }
 
-/** Makes sure that what waited in the parent has ended in the child. */
+/** Expects the child's copy of a waiting call to reject with a `StaleResourceError`. */
 export async function expectStale(waiting: Promise<unknown>): Promise<void> {
   const outcome = await outcomeOf(waiting)
   expect(

@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 
-/** The kernel's names of the sockets and pipes that this process holds: copies in a child have the same. */
+/** Returns the kernel's names of the sockets and pipes that this process holds. Copies in a child have the same names. */
 export function openHandles(): string[] {
   const names = readdirSync('/proc/self/fd').map(linkOf)
   return [...new Set(names)].filter((name) => /^(socket|pipe):/.test(name))
@@ -14,13 +14,13 @@ function linkOf(fd: string): string {
   }
 }
 
-/** The kinds of what holds this process open, but for timers and requests: a test runner has some of its own. */
-export function holdingOpen(): string[] {
+/** Returns the kinds of handles that keep this process alive, except timers and requests: a test runner has its own. */
+export function activeHandles(): string[] {
   return process.getActiveResourcesInfo().filter((kind) => !/Timeout|Immediate|Req/.test(kind))
 }
 
-/** What there is now and was not before, kind by kind. */
-export function beyond(before: readonly string[], now: readonly string[]): string[] {
+/** Returns the elements of `now` that are not in `before`, each counted separately. */
+export function added(before: readonly string[], now: readonly string[]): string[] {
   const known = [...before]
   return now.filter((kind) => {
     const place = known.indexOf(kind)

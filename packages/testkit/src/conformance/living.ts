@@ -1,34 +1,34 @@
 import type { Check } from './check.ts'
-import { beyond, holdingOpen } from './handles.ts'
+import { activeHandles, added } from './handles.ts'
 import type { AnyOptions } from './options.ts'
 import { bytesOf, expect, outcomeOf, type Rig } from './rig.ts'
 
-/** The two ways in which a connection may end. */
+/** The two ways in which a connection can end. */
 const endings = [
   ['ended', 'end'],
   ['reset', 'reset'],
 ] as const
 
-/** What is proved of `validate`, `reset`, `watch`, `ref` and `unref`. */
+/** Checks of `validate`, `reset`, `watch`, `ref` and `unref`. */
 export function livingChecks({ kill }: AnyOptions): Check[] {
   return [
     {
-      name: 'validate says yes of a live resource',
+      name: 'validate accepts a live resource',
       needs: ['validate'],
       async run(rig) {
         const resource = await rig.create()
         const valid = await rig.within('`validate`', rig.driver.validate?.(resource))
-        expect(valid === true, `Expected \`validate\` to say true, got ${String(valid)}`)
+        expect(valid === true, `Expected \`validate\` to return true, got ${String(valid)}`)
         await rig.expectAnswer(resource)
       },
     },
     {
-      name: 'validate asks the server before it says yes',
+      name: 'validate asks the server',
       needs: ['validate'],
       run: validateAsks,
     },
     ...endings.map(([ended, how]) => ({
-      name: `validate says no of a resource whose connection was ${ended}`,
+      name: `validate refuses a resource whose connection was ${ended}`,
       needs: ['validate' as const],
       async run(rig: Rig) {
         const resource = await rig.create()
@@ -37,28 +37,28 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
         const outcome = await rig.within('`validate` of a dead resource', saying)
         expect(
           !outcome.ok || outcome.value === false,
-          'Expected `validate` to say false or to reject, but it says yes of a dead resource',
+          'Expected `validate` to return false or to reject, but it accepts a dead resource',
         )
       },
     })),
     {
-      name: 'reset hides from the next holder what the last one left',
+      name: 'reset removes what the last holder left',
       needs: ['reset', 'session'],
       async run(rig) {
         const resource = await rig.create()
         await leave(rig, resource)
         await rig.within('`reset`', rig.driver.reset?.(resource))
-        await expectHidden(rig, resource)
+        await expectRemoved(rig, resource)
         await rig.expectAnswer(resource)
       },
     },
     {
-      name: 'reset hides it in a pool',
+      name: 'reset removes it before the next holder in a pool',
       needs: ['reset', 'session'],
       async run(rig) {
         const pool = rig.pool({ max: 1 })
         await pool.use((resource) => leave(rig, resource))
-        await pool.use((resource) => expectHidden(rig, resource))
+        await pool.use((resource) => expectRemoved(rig, resource))
       },
     },
     ...endings.map(([ended, how]) =>
@@ -66,26 +66,26 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
     ),
     ...(kill === undefined
       ? []
-      : [watching('what the server has killed', (_, resource) => kill(resource))]),
+      : [watching('a connection that the server killed', (_, resource) => kill(resource))]),
     {
-      name: 'a pool lends no resource that died while its holder had removed its listeners',
+      name: 'a pool does not lend a dead resource whose listeners its holder removed',
       needs: [],
-      run: dieUnheard,
+      run: loseWithoutListeners,
     },
     {
-      name: 'a pool gives the answer of one holder to no other',
+      name: 'a pool gives no holder the answer of another',
       needs: [],
       run: leaveUnanswered,
     },
     {
-      name: 'ref and unref: an idle resource does not hold the process open, a lent one does',
+      name: 'ref and unref: a lent resource keeps the process alive, an idle one does not',
       needs: ['ref'],
-      run: holdAndLetGo,
+      run: refAndUnref,
     },
   ]
 }
 
-/** So that what throws at once is a rejection. */
+/** Turns a synchronous error into a rejection. */
 async function call<T>(hook: () => T | Promise<T>): Promise<T> {
   return hook()
 }
@@ -94,15 +94,15 @@ async function validateAsks(rig: Rig): Promise<void> {
   const resource = await rig.create()
   await rig.proxy.hold()
   const mark = await rig.proxy.mark()
-  let said: unknown
+  let result: unknown
   const saying = outcomeOf(call(() => rig.driver.validate?.(resource))).then((outcome) => {
-    said = outcome.ok ? outcome.value : 'no'
+    result = outcome.ok ? outcome.value : 'rejected'
   })
   await rig.eventually(
-    async () => said !== undefined || bytesOf(await rig.sent(mark)).length > 0,
+    async () => result !== undefined || bytesOf(await rig.sent(mark)).length > 0,
     () => 'Expected `validate` to ask the server, but nothing was written',
   )
-  expect(said !== true, 'Expected `validate` to ask the server, but it says yes by itself')
+  expect(result !== true, 'Expected `validate` to ask the server, but it returns true by itself')
   await rig.proxy.cut()
   await rig.within('`validate` of a resource whose connection was cut', saying)
 }
@@ -111,11 +111,11 @@ async function leave({ options: { session } }: Rig, resource: object): Promise<v
   await session?.leave(resource)
   expect(
     (await session?.left(resource)) === true,
-    'Expected `session.left` to be true after `session.leave`, so that there is something to hide',
+    'Expected `session.left` to be true after `session.leave`, so that there is something to remove',
   )
 }
 
-async function expectHidden({ options: { session } }: Rig, resource: object): Promise<void> {
+async function expectRemoved({ options: { session } }: Rig, resource: object): Promise<void> {
   expect(
     (await session?.left(resource)) === false,
     'Expected `session.left` to be false after a reset, but the next holder finds what was left',
@@ -124,29 +124,32 @@ async function expectHidden({ options: { session } }: Rig, resource: object): Pr
 
 function watching(what: string, kill: (rig: Rig, resource: object) => Promise<unknown>): Check {
   return {
-    name: `watch tells of ${what}`,
+    name: `watch reports ${what}`,
     needs: ['watch'],
     async run(rig) {
       const resource = await rig.create()
-      const told: unknown[] = []
-      rig.driver.watch?.(resource, (error) => told.push(error))
+      const reported: unknown[] = []
+      rig.driver.watch?.(resource, (error) => reported.push(error))
       await rig.expectAnswer(resource)
-      expect(told.length === 0, 'Expected `watch` to say nothing of a live resource, but it does')
+      expect(
+        reported.length === 0,
+        'Expected `watch` to report nothing for a live resource, but it does',
+      )
       await kill(rig, resource)
       await rig.eventually(
-        () => told.length > 0,
-        () => `Expected \`watch\` to tell of ${what}, but it does not`,
+        () => reported.length > 0,
+        () => `Expected \`watch\` to report ${what}, but it does not`,
       )
       expect(
-        told[0] instanceof Error,
-        `Expected \`watch\` to give an Error, got ${String(told[0])}`,
+        reported[0] instanceof Error,
+        `Expected \`watch\` to report an Error, got ${String(reported[0])}`,
       )
     },
   }
 }
 
-/** Holders call `removeAllListeners` to remove their own listeners. Those of the driver go with them. */
-async function dieUnheard(rig: Rig): Promise<void> {
+/** Holders call `removeAllListeners` to remove their own listeners, which may remove those of the driver too. */
+async function loseWithoutListeners(rig: Rig): Promise<void> {
   const pool = rig.pool({ max: 1 })
   const lease = await pool.acquire()
   const emitter = lease.resource as { removeAllListeners?: unknown }
@@ -164,7 +167,7 @@ async function dieUnheard(rig: Rig): Promise<void> {
   })
 }
 
-/** The holder does not wait for its answer, which comes after the release. */
+/** Releases before the answer arrives. */
 async function leaveUnanswered(rig: Rig): Promise<void> {
   const pool = rig.pool({ max: 1 })
   await pool.use(async (resource) => {
@@ -183,22 +186,22 @@ async function leaveUnanswered(rig: Rig): Promise<void> {
   )
 }
 
-/** Other connections of this process may end meanwhile: what `ref` changes is looked at in one turn of the event loop. */
-async function holdAndLetGo(rig: Rig): Promise<void> {
-  const before = holdingOpen()
+/** Checks each change within one turn of the event loop, because other connections of the process may end meanwhile. */
+async function refAndUnref(rig: Rig): Promise<void> {
+  const before = activeHandles()
   const resource = await rig.create()
   for (let lent = 0; lent < 2; lent++) {
     rig.driver.unref?.(resource)
-    const idle = holdingOpen()
-    const still = beyond(before, idle)
+    const idle = activeHandles()
+    const still = added(before, idle)
     expect(
       still.length === 0,
-      `Expected a resource not to hold the process open after \`unref\`, but ${still.join(', ')} does`,
+      `Expected a resource not to keep the process alive after \`unref\`, but ${still.join(', ')} does`,
     )
     rig.driver.ref?.(resource)
     expect(
-      beyond(idle, holdingOpen()).length > 0,
-      'Expected a resource to hold the process open after `ref` alone, but it does not',
+      added(idle, activeHandles()).length > 0,
+      'Expected a resource to keep the process alive after `ref`, but it does not',
     )
   }
   await rig.expectAnswer(resource)

@@ -3,7 +3,7 @@ import type { Check } from './check.ts'
 import type { AnyOptions } from './options.ts'
 import { bytesOf, expect, outcomeOf, type Rig, show } from './rig.ts'
 
-/** What is proved of `create` and `classify`. */
+/** Checks of `create` and `classify`. */
 export function openingChecks({ failures }: AnyOptions): Check[] {
   return [
     {
@@ -12,7 +12,7 @@ export function openingChecks({ failures }: AnyOptions): Check[] {
       run: async (rig) => rig.expectAnswer(await rig.create()),
     },
     {
-      name: 'create opens nothing when its signal has aborted before',
+      name: 'create opens nothing if its signal has already aborted',
       needs: [],
       async run(rig) {
         const mark = await rig.proxy.mark()
@@ -23,32 +23,32 @@ export function openingChecks({ failures }: AnyOptions): Check[] {
       },
     },
     {
-      name: 'create lets go in silence when its signal aborts, at each step of the way',
+      name: 'create closes everything silently when its signal aborts, at each step',
       needs: [],
       run: abortAtEachStep,
     },
     {
-      name: 'create waits until the server has answered',
+      name: 'create waits for an answer of the server',
       needs: ['handshake'],
-      async run({ driver }, { words }) {
+      async run({ driver }, { answers }) {
         expect(
-          words > 0,
-          `Expected \`create\` of driver "${driver.name}" to wait for a word of the server, so that one that hangs is not taken for one that works`,
+          answers > 0,
+          `Expected \`create\` of driver "${driver.name}" to wait for an answer of the server, so that a server that hangs does not count as up`,
         )
       },
     },
     {
-      name: 'create leaves nothing open when it fails half way',
+      name: 'create leaves nothing open when it fails midway',
       needs: ['handshake'],
-      async run(rig, { words }) {
+      async run(rig, { answers }) {
         for (const how of ['end', 'reset'] as const) {
-          for (const said of new Set([0, Math.max(0, words - 1)])) {
+          for (const count of new Set([0, Math.max(0, answers - 1)])) {
             await rig.proxy.hold({ direction: 'fromServer' })
             const opening = rig.begin()
-            await rig.step(opening, said)
+            await rig.step(opening, count)
             await rig.proxy.cut({ how })
             const { ok } = await rig.within('a `create` that was cut off', outcomeOf(opening))
-            expect(!ok, 'Expected `create` to reject when it is cut off, but it gives a resource')
+            expect(!ok, 'Expected `create` to reject when it is cut off, but it returns a resource')
             await rig.expectNothingHeld('by a `create` that has failed')
             await rig.proxy.resume()
           }
@@ -76,12 +76,12 @@ function failureChecks(failures: NonNullable<AnyOptions['failures']>): Check[] {
   if (checks.length > 0) return checks
   return [
     {
-      name: 'classify tells a failure that no other try will mend',
+      name: 'classify recognizes failures that a retry would not fix',
       needs: ['classify'],
       async run({ driver }) {
         expect(
           false,
-          `Driver "${driver.name}" has a \`classify\`: expected \`failures\` to say what it tells apart, got none`,
+          `Driver "${driver.name}" has a \`classify\`: expected \`failures\` with the failures that it distinguishes, got none`,
         )
       },
     },
@@ -91,11 +91,11 @@ function failureChecks(failures: NonNullable<AnyOptions['failures']>): Check[] {
 async function expectKind(rig: Rig, kind: CreateFailure, connection: unknown): Promise<void> {
   const { driver } = rig
   const outcome = await rig.within('`create`', outcomeOf(rig.begin(undefined, connection)))
-  if (outcome.ok) return expect(false, 'Expected `create` to reject, but it gives a resource')
-  const said = driver.classify?.(outcome.error)
+  if (outcome.ok) return expect(false, 'Expected `create` to reject, but it returns a resource')
+  const result = driver.classify?.(outcome.error)
   expect(
-    said === kind,
-    `Expected \`classify\` to call it "${kind}", got "${String(said)}" for ${String(outcome.error)}`,
+    result === kind,
+    `Expected \`classify\` to return "${kind}", got "${String(result)}" for ${String(outcome.error)}`,
   )
   await rig.expectNothingHeld('by a `create` that has failed')
 }
@@ -107,17 +107,20 @@ async function abortAtEachStep(rig: Rig): Promise<void> {
   await rig.within('a `create` that was aborted at once', outcomeOf(begun))
   await rig.expectNothingHeld('by a `create` that was aborted as soon as it began')
 
-  for (let words = 0; ; words++) {
+  for (let answers = 0; ; answers++) {
     const aborter = new AbortController()
     await rig.proxy.hold({ direction: 'fromServer' })
     const opening = rig.begin(aborter.signal)
-    const { settled } = await rig.step(opening, words)
+    const { settled } = await rig.step(opening, answers)
     if (settled) return
     await rig.quiet()
     const mark = await rig.proxy.mark()
     aborter.abort()
     const held = rig.held()
-    expect(held.length === 0, `Expected an abort to let go at once, but ${held.join(', ')} is open`)
+    expect(
+      held.length === 0,
+      `Expected an abort to close everything at once, but ${held.join(', ')} is open`,
+    )
     await rig.within('a `create` that was aborted', outcomeOf(opening))
     await rig.proxy.resume()
     await rig.expectNothingHeld('by a `create` that was aborted')

@@ -12,46 +12,47 @@ import {
 import type { ProxyTarget } from '../proxy-protocol.ts'
 
 /**
- * What may be missing, where there is a reason.
+ * A capability that may be missing for a reason.
  *
- * Of a driver its hooks, `ref` with `unref`. Of its protocol `handshake`: opening a resource has the server answer, so that a
- * server can stop half-way; and `goodbye`: a polite end writes something. Of where the suite runs `fork`: a real fork(2).
+ * The hooks of the driver, where `ref` includes `unref`; `handshake`: `create` waits for an answer of the server; `goodbye`: a
+ * polite end sends something; `fork`: the process can be forked.
  */
 export type Capability =
   'validate' | 'reset' | 'watch' | 'classify' | 'ref' | 'handshake' | 'goodbye' | 'fork'
 
-/** Where the recording proxy listens, in place of the server. */
+/** The address of the recording proxy in front of the server. */
 export interface ConformanceAddress {
-  /** 127.0.0.1. */
+  /** The host: 127.0.0.1. */
   readonly host: string
-  /** 0 where there is a `path`. */
+  /** The port; 0 if there is a `path`. */
   readonly port: number
-  /** A Unix socket, where the server's is one. */
+  /** The Unix socket, if the server listens on one. */
   readonly path: string | undefined
 }
 
-/** What the suite has to know of a driver's server. */
+/** Options of the conformance suite. */
 export interface ConformanceOptions<R extends object, C> {
-  /** Names the suite; say `'redis over TLS'`. Default: the driver's name. */
+  /** The suite's name, such as `'redis over TLS'`. Default: the driver's name. */
   readonly name?: string | undefined
-  /** Where the server listens. The suite puts a recording proxy in front of it. */
+  /** The address of the server. The suite starts a recording proxy in front of it. */
   readonly server: ProxyTarget
-  /** What the driver's `create` takes, for a connection through the proxy, which listens at `at`. */
+  /** Returns the argument of the driver's `create` for a connection through the proxy at `at`. */
   readonly connection: (at: ConformanceAddress) => C
   /**
-   * Has the server say `text`: one round trip, which gives its answer as it came. The text is of letters, digits and
-   * hyphens, and never the same twice.
+   * Makes the server return `text`, in one round trip, and resolves with its answer unchanged. The text consists of letters,
+   * digits and hyphens, and is different each time.
    */
   readonly echo: (resource: R, text: string) => Promise<string>
-  /** Something that a holder leaves in its session, and that `reset` takes away by asking the server. */
+  /** A change that a holder leaves in its session, and that `reset` must ask the server to remove. */
   readonly session?:
     | {
+        /** Makes the change. */
         readonly leave: (resource: R) => Promise<unknown>
-        /** Whether it is there. */
+        /** Resolves with whether the change is still there. */
         readonly left: (resource: R) => Promise<boolean>
       }
     | undefined
-  /** Connections that the server refuses, by what is wrong with them, and what `classify` says of the rejection. */
+  /** Connections that the server refuses, by a description of the failure, and the kind that `classify` returns for each. */
   readonly failures?:
     | Readonly<
         Record<
@@ -64,19 +65,19 @@ export interface ConformanceOptions<R extends object, C> {
       >
     | undefined
   /**
-   * Whether this is how a client says goodbye: all that a polite end wrote before its FIN. Default: anything at all. Over
-   * TLS there is no telling: leave it out.
+   * Returns whether these bytes, which are everything that `destroy` sent before its FIN, end a session politely. Default: any
+   * bytes do. Omit it over TLS, where the bytes cannot be read.
    */
   readonly goodbye?: ((bytes: Buffer) => boolean) | undefined
-  /** Has the server end a resource, as its operator would. `watch` is then shown to tell of that too. */
+  /** Makes the server end a resource, as an operator would, to check that `watch` reports it. */
   readonly kill?: ((resource: R) => Promise<unknown>) | undefined
-  /** Why a capability is missing. Its checks are shown as skipped with this reason; without one they fail. */
+  /** The reason why a capability is missing. Its checks are skipped with this reason; without one they fail. */
   readonly without?: Readonly<Partial<Record<Capability, string>>> | undefined
-  /** How long the suite waits for anything to happen, in milliseconds. Default 10,000; above 0. */
+  /** How long the suite waits for anything to happen, in milliseconds. Above 0; default 10,000. */
   readonly timeoutMillis?: number | undefined
 }
 
-/** A driver and its options, whatever their types. */
+/** A driver and its options, of any types. */
 export type AnyDriver = Driver<object, unknown, object>
 export type AnyOptions = ConformanceOptions<object, unknown> & {
   readonly name: string
@@ -111,13 +112,13 @@ const rules: Readonly<Record<keyof ConformanceOptions<object, unknown>, Rule>> =
     return isRecord(value) && isFunction(value['leave']) && isFunction(value['left'])
   }),
   failures: optional(
-    `an object that has a { kind, connection } for each failure, the kind one of ${Object.keys(kinds).join(', ')}`,
+    `an object with a { kind, connection } for each failure, the kind one of ${Object.keys(kinds).join(', ')}`,
     (value) => isRecord(value) && Object.values(value).every(isFailure),
   ),
   goodbye: optional('a function of what was written', isFunction),
   kill: optional('a function of a resource', isFunction),
   without: optional(
-    `an object that has a reason, in words, for each capability of ${Object.keys(capabilities).join(', ')} that is missing`,
+    `an object with a reason, in words, for each missing capability of ${Object.keys(capabilities).join(', ')}`,
     (value) =>
       isRecord(value) &&
       Object.entries(value).every(
@@ -139,8 +140,8 @@ function isFailure(value: unknown): boolean {
 }
 
 /**
- * Checks what the suite was given, and fills in the defaults.
- * @throws {TypeError} for a driver that is none, and for a wrong, missing or unknown option.
+ * Checks the arguments of the suite, and adds the defaults.
+ * @throws {TypeError} for an invalid driver, and for a wrong, missing or unknown option.
  */
 export function parse(
   driver: unknown,
@@ -153,7 +154,7 @@ export function parse(
   for (const name of ['validate', 'reset', 'watch', 'classify'] as const) {
     if (given.without?.[name] === undefined || checked[name] === undefined) continue
     throw new TypeError(
-      `${where}: expected no reason in \`without.${name}\`, because the driver has one; ` +
+      `${where}: expected no reason in \`without.${name}\`, because the driver has this hook; ` +
         `got ${show(given.without[name])}.`,
     )
   }

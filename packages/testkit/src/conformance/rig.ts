@@ -9,13 +9,13 @@ import type { AnyDriver, AnyOptions } from './options.ts'
 
 const POLL_MILLIS = 5
 
-/** How a resource is opened: over how many connections, and how often the server speaks until it is open. */
+/** How a resource is opened: the number of connections, and of answers of the server until it is open. */
 export interface Opening {
   readonly connections: number
-  readonly words: number
+  readonly answers: number
 }
 
-/** What one check works with. All that it opens ends with it. */
+/** The tools of one check. Everything that it opens is closed with it. */
 export class Rig {
   readonly driver: AnyDriver
   readonly options: AnyOptions
@@ -30,12 +30,12 @@ export class Rig {
     this.proxy = proxy
   }
 
-  /** Closes and lets go of everything, in whatever state it is. */
+  /** Closes or discards everything. */
   async close(): Promise<void> {
     await this.proxy.resume()
     await this.proxy.accept()
     for (const end of this.#ends) await end()
-    // What the driver has left open all the same.
+    // Closes what the driver has left open.
     await this.proxy.cut()
   }
 
@@ -43,32 +43,32 @@ export class Rig {
     return this.options.connection(this.proxy)
   }
 
-  /** A resource, from the driver itself. */
+  /** Opens a resource with the driver. */
   async create(): Promise<object> {
     return this.within('`create`', this.begin())
   }
 
-  /** Begins to open a resource, which is let go of in the end, if it comes to be. */
+  /** Starts to open a resource. If it opens, it is discarded at the end of the check. */
   begin(
     signal: AbortSignal = new AbortController().signal,
     connection = this.connection,
   ): Promise<object> {
     const opening = this.driver.create(connection, { signal })
-    const letGo = (resource: object): void => {
+    const discard = (resource: object): void => {
       try {
         this.driver.discard(resource)
       } catch {
-        // That it throws is found by the checks of `discard`.
+        // The checks of `discard` report that it throws.
       }
     }
     opening.then(
-      (resource) => this.#ends.push(() => letGo(resource)),
+      (resource) => this.#ends.push(() => discard(resource)),
       () => undefined,
     )
     return opening
   }
 
-  /** A pool that leaves its resources alone. */
+  /** Creates a pool that does not validate or end idle resources. */
   pool(options: { max: number; validateAfterIdleMillis?: number }): ForkSafePool<object> {
     const { timeoutMillis } = this.options
     const pool = createForkSafePool<object, unknown, object>(this.driver, {
@@ -85,31 +85,34 @@ export class Rig {
     return pool
   }
 
-  /** Opens that many resources, which all answer, and leaves them idle. */
+  /** Opens that many resources, expects each to answer, and leaves them idle. */
   async fill(pool: ForkSafePool<object>, count: number): Promise<void> {
     const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()))
     await Promise.all(leases.map(({ resource }) => this.expectAnswer(resource)))
     for (const lease of leases) lease.release()
   }
 
-  /** Makes sure that a resource gives the right answer, and not another's. */
+  /** Expects a resource to return its own answer. */
   async expectAnswer(resource: object): Promise<void> {
     await this.ask(resource).answer
   }
 
-  /** The same, in two parts: the question is on its way when this returns. */
+  /** Does the same in two steps: the request has been sent when this returns. */
   ask(resource: object): { readonly answer: Promise<void> } {
-    // A forked child counts on from the same number.
-    const text = `process-${forkDepth()}-question-${++this.#asked}`
+    // A forked child continues from the same number.
+    const text = `process-${forkDepth()}-request-${++this.#asked}`
     const answer = this.within(`the answer to \`echo\``, this.options.echo(resource, text))
-    const right = answer.then((said) => {
-      expect(said === text, `Expected the server to answer "${text}", got ${JSON.stringify(said)}`)
+    const right = answer.then((answered) => {
+      expect(
+        answered === text,
+        `Expected the server to answer "${text}", got ${JSON.stringify(answered)}`,
+      )
     })
-    right.catch(() => undefined) // It may be looked at later.
+    right.catch(() => undefined) // It may be awaited later.
     return { answer: right }
   }
 
-  /** The sockets and pipes that this process has and had not when the check began. */
+  /** Returns the sockets and pipes that this process has opened since the check began. */
   held(): string[] {
     return openHandles().filter((name) => !this.#before.includes(name))
   }
@@ -125,18 +128,18 @@ export class Rig {
     )
   }
 
-  /** What the client has sent since: bytes, FINs and RSTs, on the connections that were there. */
+  /** Returns what the client has sent since a mark: bytes, FINs and RSTs on the connections that were open then. */
   async sent(since: number): Promise<ProxyRecord[]> {
     const records = await this.proxy.records({ since, openedBefore: since })
     return records.filter((record) => 'direction' in record && record.direction === 'fromClient')
   }
 
-  /** How many connections were opened since. */
+  /** Returns the number of connections opened since a mark. */
   async opened(since: number): Promise<number> {
     return (await this.proxy.records({ since })).filter(({ kind }) => kind === 'open').length
   }
 
-  /** Holds what the server says on the connections that are open, not on those to come. */
+  /** Holds the open connections, but not future ones. */
   async holdPresent(direction?: 'fromServer'): Promise<void> {
     const scope = direction === undefined ? {} : { direction }
     for (const { id, open } of await this.proxy.connections()) {
@@ -144,7 +147,7 @@ export class Rig {
     }
   }
 
-  /** Waits until a client has written since, and has no more to write. */
+  /** Waits until a client has sent something since a mark, and sends no more. */
   async expectWritten(since: number, what: string): Promise<void> {
     await this.eventually(
       async () => bytesOf(await this.sent(since)).length > 0,
@@ -153,7 +156,7 @@ export class Rig {
     await this.quiet()
   }
 
-  /** Waits until nothing passes for a moment. */
+  /** Waits until there is no traffic for a moment. */
   async quiet(): Promise<void> {
     for (let last = -1, now = await this.proxy.mark(); now !== last;) {
       last = now
@@ -162,29 +165,29 @@ export class Rig {
   }
 
   /**
-   * Lets the server, which is being held, speak that often, and stops when it has spoken once more. Returns how often it
-   * has spoken: less, if what waits for it has settled before.
+   * Forwards that many answers of the server, which must be held, and waits for the next one. Returns the number of answers
+   * forwarded, which is less if `opening` has settled before.
    */
   async step(
     opening: Promise<unknown>,
-    words: number,
-  ): Promise<{ said: number; settled: boolean }> {
+    answers: number,
+  ): Promise<{ forwarded: number; settled: boolean }> {
     let settled = false
     const settle = (): void => void (settled = true)
     opening.then(settle, settle)
-    for (let said = 0, mark = 0; ; said++) {
+    for (let forwarded = 0, mark = 0; ; forwarded++) {
       const since = mark
       await this.eventually(
-        async () => settled || (await this.#hasSpoken(since)),
-        () => `Expected \`create\` to come to an end, but it waits and the server has said all`,
+        async () => settled || (await this.#hasAnswered(since)),
+        () => `Expected \`create\` to settle after the last answer of the server, but it has not`,
       )
-      if (settled || said === words) return { said, settled }
+      if (settled || forwarded === answers) return { forwarded, settled }
       mark = await this.proxy.mark()
       await this.proxy.pass({ direction: 'fromServer' })
     }
   }
 
-  async #hasSpoken(since: number): Promise<boolean> {
+  async #hasAnswered(since: number): Promise<boolean> {
     const open = new Set<number>()
     for (const { id, open: isOpen } of await this.proxy.connections()) if (isOpen) open.add(id)
     return (await this.proxy.records({ since })).some(
@@ -193,17 +196,18 @@ export class Rig {
     )
   }
 
-  /** Opens one resource step by step, to know how it is done. */
+  /** Opens one resource step by step, and returns how it is opened. */
   async rehearse(): Promise<Opening> {
     const mark = await this.proxy.mark()
     await this.proxy.hold({ direction: 'fromServer' })
     const opening = this.begin()
-    const { said: words } = await this.step(opening, Infinity)
+    const { forwarded: answers } = await this.step(opening, Infinity)
     await this.proxy.resume()
     await opening
-    return { connections: await this.opened(mark), words }
+    return { connections: await this.opened(mark), answers }
   }
 
+  /** Waits until `holds` returns true. Fails with the message of `otherwise` after `timeoutMillis`. */
   async eventually(
     holds: () => boolean | Promise<boolean>,
     otherwise: () => string,
@@ -216,7 +220,7 @@ export class Rig {
     }
   }
 
-  /** What a hook gives, in time. */
+  /** Returns the result of a hook, or rejects after `timeoutMillis`. */
   async within<T>(what: string, work: T | Promise<T>): Promise<T> {
     const { timeoutMillis } = this.options
     let timer: NodeJS.Timeout | undefined
@@ -241,7 +245,7 @@ function failure(message: string): AssertionError {
   return new AssertionError({ message: `${message}.`, stackStartFn: expect })
 }
 
-/** How a promise has settled. */
+/** The outcome of a promise. */
 export type Outcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 
@@ -252,18 +256,18 @@ export function outcomeOf<T>(promise: T | Promise<T>): Promise<Outcome<T>> {
   )
 }
 
-/** All bytes, in order. */
+/** Returns all bytes, in order. */
 export function bytesOf(records: readonly ProxyRecord[]): Buffer {
   return Buffer.concat(
     records.map((record) => (record.kind === 'data' ? record.bytes : Buffer.of())),
   )
 }
 
-/** Tells what was sent, in an error message. */
+/** Formats what was sent for an error message. */
 export function show(records: readonly ProxyRecord[]): string {
   const bytes = bytesOf(records)
-  const said = JSON.stringify(bytes.toString('latin1').slice(0, 60))
-  const parts = bytes.length === 0 ? [] : [`${bytes.length} bytes (${said})`]
+  const text = JSON.stringify(bytes.toString('latin1').slice(0, 60))
+  const parts = bytes.length === 0 ? [] : [`${bytes.length} bytes (${text})`]
   if (records.some(({ kind }) => kind === 'end')) parts.push('a FIN')
   if (records.some(({ kind }) => kind === 'reset')) parts.push('a RST')
   return parts.length === 0 ? 'nothing' : parts.join(', ')

@@ -5,12 +5,12 @@ import { conformance, type Conformance } from './conformance.ts'
 import type { ConformanceOptions } from './options.ts'
 
 /**
- * Proves on a real server, and with real forks, that a driver does what a pool relies on: registers a test for each thing
- * that is proved, with vitest where that runs the file, else with `node:test`.
+ * Registers a test for each check of the conformance suite, which proves on a real server and with real forks that a driver does
+ * what a pool relies on. Uses vitest if that runs the file, else `node:test`.
  *
- * `await` it at the top of a test file: vitest is loaded meanwhile.
+ * Await it at the top level of a test file, because it loads vitest.
  *
- * @throws {TypeError} (as a rejection) for a driver that is none, and for a wrong, missing or unknown option.
+ * @throws {TypeError} (as a rejection) for an invalid driver, and for a wrong, missing or unknown option.
  */
 export async function testDriver<R extends object, C, M extends object>(
   driver: Driver<R, C, M>,
@@ -21,7 +21,7 @@ export async function testDriver<R extends object, C, M extends object>(
   else await withVitest(suite)
 }
 
-/** In the same turn: a file that does not wait is run all the same. */
+/** Registers synchronously, so that it also works in a file that does not await. */
 function withNode({ name, checks, timeoutMillis: timeout, close }: Conformance): void {
   const { after, describe, it } = createRequire(import.meta.url)('node:test') as typeof NodeTest
   void describe(`driver ${name}`, () => {

@@ -3,12 +3,12 @@
 import { Lane } from './lane.js'
 
 /**
- * What happens to every connection, those to come included.
+ * The faults of all connections, including future ones.
  *
  * @typedef {{ held: Set<Direction>, delayMillis: number }} Faults
  */
 
-/** A client, a server and the two lanes between them. */
+/** A connection from a client to the server, with a lane for each direction. */
 export class Connection {
   bytesFromClient = 0
   bytesFromServer = 0
@@ -73,7 +73,7 @@ export class Connection {
   cut(how) {
     this.#lanes.fromClient.drop()
     this.#lanes.fromServer.drop()
-    // A Unix socket knows no RST.
+    // A Unix socket has no RST.
     if (how === 'reset' && this.clientPort !== undefined) this.#client.resetAndDestroy()
     else this.#client.destroy()
     this.#server.destroy()
@@ -86,7 +86,7 @@ export class Connection {
    */
   #join(from, to, direction) {
     from.setNoDelay(true)
-    // Never paused: what is held back further on is recorded all the same.
+    // Never paused: held bytes are recorded too.
     from.on('data', (bytes) => {
       if (direction === 'fromClient') this.bytesFromClient += bytes.length
       else this.bytesFromServer += bytes.length
@@ -98,7 +98,7 @@ export class Connection {
       this.#lanes[direction].pass(undefined)
     })
     from.on('error', () => {
-      // Whatever went wrong, for the other side it is a reset. If both sides fail, one of them was first.
+      // For the other side, any error is a reset. If both sides fail, only the first is recorded.
       if (to.destroyed) return
       this.#record({ kind: 'reset', direction })
       this.cut('reset')

@@ -3,13 +3,13 @@ import { createServer } from 'node:net'
 import { serialize } from 'node:v8'
 
 /**
- * What to do for each request. What it returns or resolves to is sent back, what it throws too.
+ * The handler of each request. Its result, or its error, is sent back.
  *
  * @typedef {{ [Op in Request['op']]: (request: Extract<Request, { op: Op }>) => unknown }} Handlers
  */
 
 /**
- * Takes one request on each connection, answers it and ends: nobody can be in the middle of another's conversation.
+ * Answers one request per connection, so that forked processes cannot mix their conversations.
  *
  * @param {Handlers} handlers
  */
@@ -17,7 +17,7 @@ export function createControlServer(handlers) {
   return createServer((socket) => {
     let line = ''
     socket.setEncoding('utf8')
-    socket.on('error', () => socket.destroy()) // It asked and left.
+    socket.on('error', () => socket.destroy()) // The client is gone.
     socket.on('data', (text) => {
       line += text
       if (!line.endsWith('\n')) return

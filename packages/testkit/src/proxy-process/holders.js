@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
- * The inode of the client end of a connection, `undefined` if it is gone. It names the socket itself: copies of it in
- * forked processes have the same.
+ * Returns the inode of the client end of a connection, or `undefined` if it is closed. Copies of the socket in forked
+ * processes have the same inode.
  *
  * @param {number} clientPort
  * @param {number} proxyPort
  * @returns {string | undefined}
  */
 export function clientInode(clientPort, proxyPort) {
-  // A socket made for IPv6 is listed apart, also when it speaks IPv4.
+  // Sockets made for IPv6 are listed separately, even if they use IPv4.
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const line of (read(table) ?? '').split('\n')) {
       const [, local = '', remote = '', , , , , , , inode = '0'] = line.trim().split(/\s+/)
@@ -20,7 +20,7 @@ export function clientInode(clientPort, proxyPort) {
 }
 
 /**
- * The processes that hold a socket, by its inode, oldest first. Those of other users are seen by root only.
+ * Returns the processes that hold each socket, by inode, oldest first. Only root sees those of other users.
  *
  * @param {Iterable<string>} inodes
  * @returns {Map<string, number[]>}
@@ -42,7 +42,7 @@ function port(address) {
   return Number.parseInt(address.slice(address.indexOf(':') + 1), 16)
 }
 
-/** Pids wrap around, so their order says nothing. */
+/** Sorts by start time: pids wrap around. */
 function pidsByAge() {
   const processes = list('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -53,12 +53,12 @@ function pidsByAge() {
 
 /** @param {string} pid */
 function startTime(pid) {
-  // The second field is the program's name in brackets, with whatever it has in it; the start time is field 22.
+  // The second field is the program's name in brackets, which may contain any character. The start time is field 22.
   const stat = read(`/proc/${pid}/stat`) ?? ''
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 0)
 }
 
-// Processes come and go while they are looked at, and some are not ours to look into.
+// Processes may start and end meanwhile, and some cannot be read.
 
 /** @param {string} path */
 function list(path) {

@@ -1,6 +1,6 @@
 /** @import { Socket } from 'node:net' */
 
-/** One direction of one connection: passes on what arrives, in order, unless told to hold or delay it. */
+/** One direction of one connection. Forwards what arrives, in order, unless it is held or delayed. */
 export class Lane {
   /** @type {{ bytes: Buffer | undefined, due: number }[]} */
   #queue = []
@@ -32,7 +32,7 @@ export class Lane {
     this.#delayMillis = millis
   }
 
-  /** Passes on what has arrived, held or not. */
+  /** Forwards what has arrived, held or not. */
   flush() {
     const held = this.#held
     this.hold(false)

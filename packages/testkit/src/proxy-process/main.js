@@ -9,11 +9,10 @@ import { Connection } from './connection.js'
 import { createControlServer } from './control.js'
 import { clientInode, holdersOf } from './holders.js'
 
-// The proxy's own process, started by proxy.ts with the target as JSON in its first argument, and in the second the Unix
-// path to listen on, if it is to be one. Plain JavaScript, because it is started from the sources too, and Node 20 cannot
-// run TypeScript.
+// The proxy's process, started by proxy.ts. Arguments: the target as JSON, and the Unix socket to listen on, if any. It is
+// JavaScript because tests start it from the sources, and Node 20 cannot run TypeScript.
 
-/** Long enough for the kernel to deliver what was written before a request was. */
+/** The time in which the kernel delivers what was written before a request. */
 const SETTLE_MILLIS = 5
 const HOST = '127.0.0.1'
 const DIRECTIONS = /** @type {const} */ (['fromClient', 'fromServer'])
@@ -29,7 +28,7 @@ const faults = { held: new Set(), delayMillis: 0 }
 
 const proxy = createServer({ allowHalfOpen: true }, (client) => {
   const id = connections.size + 1
-  // A Unix socket's client end has no address by which to find who holds it.
+  // The client end of a Unix socket has no address by which to find its holders.
   const clientPort = client.remotePort
   const inode = clientPort === undefined ? undefined : clientInode(clientPort, port)
   const openedBy = inode === undefined ? undefined : holdersOf([inode]).get(inode)?.[0]
@@ -116,7 +115,7 @@ function listen(onPort) {
   return once(path === undefined ? proxy.listen(onPort, HOST) : proxy.listen(path), 'listening')
 }
 
-/** What was written before the request came shall be on record. */
+/** Waits until everything written before the request is recorded. */
 async function settle() {
   await sleep(SETTLE_MILLIS)
   await new Promise((resolve) => setImmediate(resolve))
@@ -127,7 +126,7 @@ function inScope(id) {
   if (id === undefined) return connections.values()
   const connection = connections.get(id)
   if (connection === undefined) {
-    throw new RangeError(`Expected \`connection\` to be from 1 to ${connections.size}, got ${id}`)
+    throw new RangeError(`Expected \`connection\` to be from 1 to ${connections.size}, got ${id}.`)
   }
   return [connection]
 }
@@ -147,11 +146,11 @@ function describeAll() {
   }))
 }
 
-// The pipe from the process that started this one: it ends when that one does, however it ends.
+// Stdin is a pipe from the parent process, which closes when that process ends in any way.
 process.stdin.resume()
 process.stdin.on('close', () => process.exit())
 process.on('SIGTERM', () => process.exit())
-// To close it removes the file of a Unix socket.
+// Closing the server removes the file of its Unix socket.
 process.on('exit', () => proxy.close())
 
 const control = createControlServer(handlers)

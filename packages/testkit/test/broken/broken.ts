@@ -7,10 +7,10 @@ export type LineDriver = typeof lineDriver
 export interface Broken {
   readonly driver: Partial<LineDriver>
   readonly options?: Partial<ConformanceOptions<LineClient, LineConnection>>
-  /** The names of the checks that fail, and no others do. */
+  /** The names of the checks that must fail. No similar check may. */
   readonly fail: RegExp
-  /** What they say. */
+  /** The messages of these checks. */
   readonly saying: RegExp
-  /** It matters in a forked child too. */
+  /** Whether the fault also affects forked children. */
   readonly forked?: true
 }

@@ -2,10 +2,10 @@ import { connect } from 'node:net'
 import { type LineClient, lineDriver } from '../support/line-driver.ts'
 import type { Broken, LineDriver } from './broken.ts'
 
-/** What a resource is, and what is done to it. */
+/** The state of each resource. */
 const states = new WeakMap<LineClient, string>()
 
-/** Is in that state, as long as `work` takes. */
+/** Sets the state of a resource until `work` settles. */
 async function marked<T>(client: LineClient, state: string, work: T): Promise<Awaited<T>> {
   states.set(client, state)
   try {
@@ -15,7 +15,7 @@ async function marked<T>(client: LineClient, state: string, work: T): Promise<Aw
   }
 }
 
-/** Discards in the wrong way, in one state alone. */
+/** Returns hooks with a discard that is wrong in one state. */
 function wrong(
   when: (client: LineClient) => boolean,
   how: (client: LineClient) => void = ({ socket }) => void socket.write('echo mistake\n'),
@@ -40,31 +40,31 @@ function wrong(
 }
 
 const writes = /bytes \("echo mistake\\n/
-const everywhere = /^discard lets|^discard, in|^a fork (?!while a resource is opened)/
+const everywhere = /^discard closes|^discard, in|^a fork (?!while a resource is opened)/
 
-/** `discard`, broken: everywhere, and in each state. */
+/** Drivers with a broken `discard`: in all states, or in one. */
 export const brokenDiscards: Readonly<Record<string, Broken>> = {
   'discard does nothing': {
     driver: { discard: () => undefined },
     fail: /^discard|^a fork (?!while a resource is opened)/,
-    saying: /let go|is open|left open|hold no connection/,
+    saying: /close everything|is open|left open|hold no connection/,
     forked: true,
   },
   'discard ends the connection': {
     driver: { discard: ({ socket }) => void socket.end() },
     fail: everywhere,
-    saying: /let go|a FIN/,
+    saying: /close everything|a FIN/,
     forked: true,
   },
-  'discard says goodbye': {
+  'discard sends QUIT': {
     driver: {
       discard({ socket }) {
         if (socket.writable) socket.write('quit\n')
         socket.destroy()
       },
     },
-    // What is being destroyed has said it already, and can say no more.
-    fail: /^discard lets|^discard, in|^a fork (?!while a resource is (opened|destroyed))/,
+    // A resource that is being destroyed has already sent it.
+    fail: /^discard closes|^discard, in|^a fork (?!while a resource is (opened|destroyed))/,
     saying: /bytes \("quit\\n/,
     forked: true,
   },
@@ -75,14 +75,14 @@ export const brokenDiscards: Readonly<Record<string, Broken>> = {
       },
     },
     fail: everywhere,
-    saying: /let go/,
+    saying: /close everything/,
     forked: true,
   },
-  'discard gives a promise': {
+  'discard returns a promise': {
     // oxlint-disable-next-line typescript/no-misused-promises -- that is what is wrong with it
     driver: { discard: async (client) => lineDriver.discard(client) },
-    fail: /^discard (lets|does)/,
-    saying: /to be synchronous and give nothing, got a promise/,
+    fail: /^discard (closes|can)/,
+    saying: /to be synchronous and return nothing, got a promise/,
   },
   'discard throws when repeated': {
     driver: {
@@ -91,21 +91,21 @@ export const brokenDiscards: Readonly<Record<string, Broken>> = {
         lineDriver.discard(client)
       },
     },
-    fail: /^discard does|^discard, in|^destroy settles/,
+    fail: /^discard can|^discard, in|^destroy settles/,
     saying: /It is gone already/,
     forked: true,
   },
-  'discard throws for what is dead': {
+  'discard throws for a dead resource': {
     driver: {
       discard(client) {
         lineDriver.discard(client)
         if (client.socket.errored) throw new Error('It is dead already.')
       },
     },
-    fail: /^discard does|^destroy settles/,
+    fail: /^discard can|^destroy settles/,
     saying: /It is dead already/,
   },
-  'discard connects anew': {
+  'discard reconnects': {
     driver: {
       discard({ socket }) {
         const { remotePort } = socket
@@ -113,47 +113,47 @@ export const brokenDiscards: Readonly<Record<string, Broken>> = {
         if (remotePort !== undefined) connect(remotePort, '127.0.0.1').on('error', () => undefined)
       },
     },
-    fail: /^discard (lets|does)|^a fork (?!while a resource is opened)/,
+    fail: /^discard (closes|can)|^a fork (?!while a resource is opened)/,
     saying: /nothing to be left open|to hold no connection|the child to open one/,
     forked: true,
   },
-  'discard writes on what is idle': {
+  'discard writes on an idle resource': {
     driver: wrong((client) => states.get(client) === 'idle'),
     fail: /^a fork with idle/,
     saying: writes,
     forked: true,
   },
-  'discard writes on what is lent': {
+  'discard writes on a lent resource': {
     driver: wrong((client) => states.get(client) === 'lent'),
-    fail: /^a fork while a (resource is lent|holder|question|caller)/,
+    fail: /^a fork while a (resource is lent|holder|request|caller)/,
     saying: writes,
     forked: true,
   },
-  'discard writes where something is open in the session': {
+  'discard writes if its session was changed': {
     driver: wrong(({ kept }) => kept !== ''),
     fail: /^a fork while a holder/,
     saying: writes,
     forked: true,
   },
-  'discard writes where a question has no answer': {
+  'discard writes if a request is unanswered': {
     driver: wrong(({ waiting }) => waiting.length > 0),
-    fail: /^discard lets go|^a fork while a (question|resource is (validated|reset))/,
+    fail: /^discard closes|^a fork while a (request|resource is (validated|reset))/,
     saying: writes,
     forked: true,
   },
-  'discard writes on what is being validated': {
+  'discard writes on a resource that is being validated': {
     driver: wrong((client) => states.get(client) === 'validated'),
     fail: /^a fork while a resource is validated/,
     saying: writes,
     forked: true,
   },
-  'discard writes on what is being reset': {
+  'discard writes on a resource that is being reset': {
     driver: wrong((client) => states.get(client) === 'reset'),
     fail: /^a fork while a resource is reset/,
     saying: writes,
     forked: true,
   },
-  'discard throws for what is being destroyed': {
+  'discard throws for a resource that is being destroyed': {
     driver: wrong(
       (client) => states.get(client) === 'destroyed',
       () => {
@@ -162,7 +162,7 @@ export const brokenDiscards: Readonly<Record<string, Broken>> = {
     ),
     fail: /^a fork while a resource is destroyed/,
     saying:
-      /expected the child to let go|no hook to fail in the child, got discard: Error: It is on/,
+      /expected the child to close everything|no hook to fail in the child, got discard: Error: It is on/,
     forked: true,
   },
 }

@@ -5,24 +5,24 @@ import type { Broken } from './broken.ts'
 
 const never = new AbortController().signal
 let created = 0
-/** What was left behind. */
+/** The servers that broken drivers left open. */
 export const left: Server[] = []
 
-/** Each hook but `discard`, broken. */
+/** Drivers with a broken hook other than `discard`. */
 export const brokenHooks: Readonly<Record<string, Broken>> = {
-  'a resource gives another’s answer': {
+  'a resource returns the answer to another request': {
     driver: {
       async create(connection, context) {
         const client = await lineDriver.create(connection, context)
-        // The first is that of the rehearsal.
+        // The first resource is opened by the rehearsal.
         if (++created === 2) client.ask = async () => 'not-yours'
         return client
       },
     },
     fail: /^create opens a resource that answers$/,
-    saying: /to answer "process-0-question-1", got "not-yours"/,
+    saying: /to answer "process-0-request-1", got "not-yours"/,
   },
-  'create takes no notice of a signal that has aborted': {
+  'create ignores a signal that has already aborted': {
     driver: {
       create: (connection, { signal }) =>
         lineDriver.create(connection, { signal: signal.aborted ? never : signal }),
@@ -30,16 +30,16 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     fail: /^create opens nothing/,
     saying: /nothing to be left open by a `create` that was aborted before it began/,
   },
-  'create takes no notice of a signal that aborts': {
+  'create ignores a signal that aborts': {
     driver: {
       create: (connection, { signal }) =>
         lineDriver.create(connection, { signal: signal.aborted ? signal : never }),
     },
-    fail: /^create lets go|while a resource is opened/,
-    saying: /aborted as soon as it began|expected the child to let go/,
+    fail: /^create closes|while a resource is opened/,
+    saying: /aborted as soon as it began|expected the child to close everything/,
     forked: true,
   },
-  'create says goodbye when its signal aborts': {
+  'create sends QUIT when its signal aborts': {
     driver: {
       async create({ port, password }, { signal }) {
         signal.throwIfAborted()
@@ -52,7 +52,7 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         return client
       },
     },
-    fail: /^create lets go|while a resource is opened/,
+    fail: /^create closes|while a resource is opened/,
     saying: /5 bytes \("quit\\n"\)/,
     forked: true,
   },
@@ -66,10 +66,11 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         return client
       },
     },
-    // What it has still to say may come at any time.
+    // It may send the rest at any time.
     options: { kill: undefined, goodbye: undefined },
     fail: /^create (waits|leaves)|^classify|while a resource is opened/,
-    saying: /wait for a word of the server|but it gives a resource|on its way, but it is open/,
+    saying:
+      /wait for an answer of the server|but it returns a resource|not to be open yet, but it is/,
     forked: true,
   },
   'create leaves a connection behind when it is cut off': {
@@ -83,46 +84,48 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         })
       },
     },
-    fail: /^create (lets|leaves)/,
-    saying: /nothing to be left open by a `create` that has failed|an abort to let go at once, but/,
+    fail: /^create (closes|leaves)/,
+    saying:
+      /nothing to be left open by a `create` that has failed|an abort to close everything at once, but/,
   },
-  'classify takes everything for fatal': {
+  'classify always returns fatal': {
     driver: { classify: () => 'fatal' },
     fail: /^classify calls a (server|full)/,
-    saying: /to call it "(transient|full)", got "fatal" for Error: /,
+    saying: /to return "(transient|full)", got "fatal" for Error: /,
   },
-  'classify takes everything for transient': {
+  'classify always returns transient': {
     driver: { classify: () => 'transient' },
     fail: /^classify calls a (wrong|full)/,
-    saying: /to call it "(fatal|full)", got "transient" for Error: (refused|full)/,
+    saying: /to return "(fatal|full)", got "transient" for Error: (refused|full)/,
   },
-  'nothing says what classify tells apart': {
+  'no failures are given for classify': {
     driver: {},
     options: { failures: {} },
-    fail: /^classify tells a failure/,
-    saying: /has a `classify`: expected `failures` to say what it tells apart, got none/,
+    fail: /^classify recognizes/,
+    saying:
+      /has a `classify`: expected `failures` with the failures that it distinguishes, got none/,
   },
-  'validate always says no': {
+  'validate always returns false': {
     driver: { validate: () => false },
-    fail: /^validate says yes|is validated/,
-    saying: /to say true, got false|`validate` to ask the server|it opened 1 connection/,
+    fail: /^validate accepts|is validated/,
+    saying: /to return true, got false|`validate` to ask the server|it opened 1 connection/,
     forked: true,
   },
-  'validate always says yes': {
+  'validate always returns true': {
     driver: { validate: () => true },
-    fail: /^validate (asks|says no)|is validated/,
-    saying: /says yes by itself|says yes of a dead|`validate` to ask the server/,
+    fail: /^validate (asks|refuses)|is validated/,
+    saying: /returns true by itself|accepts a dead|`validate` to ask the server/,
     forked: true,
   },
-  'validate asks, and does not listen': {
+  'validate ignores the answer': {
     driver: {
       async validate(client) {
         await client.ask('echo alive').catch(() => undefined)
         return true
       },
     },
-    fail: /^validate says no/,
-    saying: /says yes of a dead/,
+    fail: /^validate refuses/,
+    saying: /accepts a dead/,
   },
   'reset does nothing': {
     driver: { reset: async () => undefined },
@@ -130,23 +133,23 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     saying: /the next holder finds what was left|`reset` to ask the server/,
     forked: true,
   },
-  'watch never tells': {
+  'watch never reports': {
     driver: { watch: () => undefined },
     fail: /^watch/,
-    saying: /to tell of (a connection that was (ended|reset)|what the server has killed), but/,
+    saying: /to report a connection that (was (ended|reset)|the server killed), but/,
   },
-  'watch tells of what is alive': {
+  'watch reports a live resource': {
     driver: { watch: (_, lost) => lost(new Error('It may be dead one day.')) },
-    // A pool has no use for what is said to be lost.
+    // A pool does not lend a resource that was reported as lost.
     fail: /^watch|in a pool$|^nothing is left/,
-    saying: /nothing of a live resource|AcquireTimeoutError/,
+    saying: /nothing for a live resource|AcquireTimeoutError/,
   },
-  'watch gives no error': {
+  'watch reports no Error': {
     driver: {
       watch: ({ socket }, lost) => void socket.on('close', () => lost('gone' as unknown as Error)),
     },
     fail: /^watch/,
-    saying: /to give an Error, got gone/,
+    saying: /to report an Error, got gone/,
   },
   'a holder removes the listeners of the driver': {
     driver: {
@@ -156,30 +159,30 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         return Object.assign(client, { removeAllListeners })
       },
     },
-    fail: /^a pool lends no resource that died/,
+    fail: /^a pool does not lend a dead resource/,
     saying: /to get a live resource, but it gets the dead one/,
   },
-  'reset forgets who waits for an answer': {
+  'reset forgets unanswered requests': {
     driver: {
       async reset(client) {
         client.waiting.length = 0
         await lineDriver.reset?.(client)
       },
     },
-    fail: /^a pool gives the answer/,
+    fail: /^a pool gives no holder/,
     saying: /to get its own answer, but: .*got \\?"no-answer/,
   },
   'ref does nothing': {
     driver: { ref: () => undefined },
     fail: /^ref and unref/,
-    saying: /to hold the process open after `ref` alone/,
+    saying: /to keep the process alive after `ref`/,
   },
   'unref does nothing': {
     driver: { unref: () => undefined },
     fail: /^ref and unref/,
-    saying: /not to hold the process open after `unref`, but TCPSocketWrap/,
+    saying: /not to keep the process alive after `unref`, but TCPSocketWrap/,
   },
-  'destroy says no goodbye': {
+  'destroy sends nothing': {
     driver: {
       async destroy({ socket }) {
         if (socket.closed) return
@@ -187,29 +190,29 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         await once(socket, 'close')
       },
     },
-    fail: /^destroy says goodbye|is destroyed/,
-    saying: /to say goodbye, got a FIN|`destroy` to ask the server/,
+    fail: /^destroy ends|is destroyed/,
+    saying: /to send a goodbye, got a FIN|`destroy` to ask the server/,
     forked: true,
   },
-  'destroy does not wait for the end': {
+  'destroy settles early': {
     driver: {
       async destroy(client) {
-        Promise.resolve(lineDriver.destroy(client)).catch(() => undefined) // Nobody is there to be told.
+        Promise.resolve(lineDriver.destroy(client)).catch(() => undefined)
       },
     },
     fail: /^destroy has closed/,
-    saying: /to close, but socket:\[\d+\] is open/,
+    saying: /to close everything, but socket:\[\d+\] is open/,
   },
-  'destroy waits for what is dead': {
+  'destroy never settles for a dead resource': {
     driver: {
       async destroy(client) {
         await (client.socket.writable ? lineDriver.destroy(client) : new Promise(() => undefined))
       },
     },
-    fail: /^destroy settles for a resource that is dead/,
+    fail: /^destroy settles for a dead resource/,
     saying: /`destroy` of a dead resource to settle/,
   },
-  'what a pool has had open stays open': {
+  'a closed pool leaves something open': {
     driver: {
       async destroy(client) {
         await lineDriver.destroy(client)
@@ -217,6 +220,6 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
       },
     },
     fail: /^nothing is left/,
-    saying: /left open of a pool that has closed/,
+    saying: /left open after a pool has closed/,
   },
 }

@@ -5,17 +5,17 @@ import { startLineServer } from '../support/line-server.ts'
 import type { Broken } from './broken.ts'
 import { left } from './hooks.ts'
 
-// Each check of the suite is seen to fail, on a driver that breaks the contract in one way; and no other like it fails.
+// Each check must fail on a driver that breaks the contract in one way, and no similar check may.
 
-/** Some of what fails is seen by waiting for it in vain. */
-const IN_VAIN_MILLIS = 2_000
+/** A shorter timeout for checks that fail by a timeout. */
+const SHORT_TIMEOUT_MILLIS = 2_000
 
-/** What checks that are alike have in common: the hook, or at which moment the process forks. */
+/** Returns what similar checks have in common: the hook, or the state in which the process forks. */
 function concernOf(name: string): string {
   return /^a fork [^,]*|^\S*/.exec(name)?.[0] ?? ''
 }
 
-/** Tests that the suite finds what is wrong with each. */
+/** Tests that the suite finds the fault of each driver. */
 export async function testBroken(drivers: Readonly<Record<string, Broken>>): Promise<void> {
   vi.setConfig({ testTimeout: 120_000 })
   const server = await startLineServer()
@@ -28,7 +28,7 @@ export async function testBroken(drivers: Readonly<Record<string, Broken>>): Pro
       const whole = { ...lineOptions(server.port), ...options }
       const brokenDriver = { ...lineDriver, ...driver }
       const patient = conformance(brokenDriver, whole)
-      const hasty = conformance(brokenDriver, { ...whole, timeoutMillis: IN_VAIN_MILLIS })
+      const hasty = conformance(brokenDriver, { ...whole, timeoutMillis: SHORT_TIMEOUT_MILLIS })
       onTestFinished(async () => {
         await Promise.all([patient.close(), hasty.close()])
         for (const listener of left.splice(0)) listener.close()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { ConformanceOptions } from '../../src/index.ts'
 
-/** How to reach a line server. */
+/** The address of a line server. */
 export interface LineConnection {
   readonly port: number
   readonly password: string
@@ -17,9 +17,9 @@ interface Waiting {
 /** A client of a line server. */
 export class LineClient {
   readonly socket: Socket
-  /** The server's number of its session. */
+  /** The server's id of the session. */
   id = ''
-  /** The last that its holder left there. */
+  /** The last word that its holder stored in the session. */
   kept = ''
   readonly waiting: Waiting[] = []
   #begun = ''
@@ -64,7 +64,7 @@ export async function logIn(client: LineClient, password: string): Promise<void>
   client.id = id
 }
 
-/** A driver that keeps the contract. The tests break it. */
+/** A correct driver. The tests break it. */
 export const lineDriver = defineDriver({
   name: 'line',
 
@@ -117,7 +117,7 @@ export const lineDriver = defineDriver({
   },
 })
 
-/** What the suite has to know of a line server. */
+/** Returns the options of the suite for a line server. */
 export function lineOptions(port: number): ConformanceOptions<LineClient, LineConnection> {
   return {
     server: { port },

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** What the server does. A process of its own: here, a forked child would inherit and serve it too. */
+/** The program of the server. It runs in its own process, so that forked children do not inherit it. */
 const program = `
   const sessions = new Map()
   let last = 0
@@ -40,7 +40,7 @@ const program = `
   server.listen(0, '127.0.0.1', () => console.log(server.address().port))
   process.stdin.resume().on('close', () => process.exit())`
 
-/** A server that talks in lines: it welcomes who knows the password, echoes, and keeps a word for each session. */
+/** Starts a server with a line protocol: it checks a password, echoes, and stores a word for each session. */
 export async function startLineServer() {
   const child = spawn(process.execPath, ['-e', program], { stdio: ['pipe', 'pipe', 'inherit'] })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
