@@ -199,13 +199,15 @@ function ofError(module, error) {
     (child) =>
       child.kindOf(ReflectionKind.Property) && !child.inheritedFrom && child.name !== 'code',
   )
-  const code = error.children?.find(({ name }) => name === 'code')?.type?.toString()
+  const ofCode = error.children?.find(({ name }) => name === 'code')
+  const code = ofCode?.type?.toString()
   const facts = own
     .filter((child) => text(child) !== '')
     .map((child) => `- \`${child.name}\`: ${text(child)}`)
   return [
     `### [${error.name}](./api/${module}/classes/${error.name}.md)`,
     ...(code?.startsWith('"') ? [`\`code\`: \`${code.slice(1, -1)}\``] : []),
+    ...(ofCode && code?.startsWith('`') ? [`\`code\`: ${text(ofCode)}`] : []),
     text(error),
     ...(facts.length > 0 ? [facts.join('\n')] : []),
   ].join('\n\n')

@@ -155,8 +155,8 @@ export const mutations: readonly Mutation[] = [
   inDriver(
     'an aborted connect goes on',
     'driver.ts',
-    "signal.addEventListener('abort', letGo, { once: true })",
-    'void letGo',
+    'openUntilAborted(\n      signal,',
+    'openUntilAborted(\n      new AbortController().signal,',
     'fork-opening',
     'conformance',
   ),

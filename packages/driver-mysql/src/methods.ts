@@ -1,5 +1,6 @@
 import type { ForkSafePool } from '@forksafe/core'
-import { anAbortSignal, type Rule, useUntilAborted, wholeFrom } from '@forksafe/core/methods'
+import { anAbortSignal, type Rule, wholeFrom } from '@forksafe/core/methods'
+import { transact, useUntilAborted } from '@forksafe/sql'
 import type {
   ExecuteValues,
   FieldPacket,
@@ -13,7 +14,7 @@ import { checkStatement, type Given } from './check-statement.ts'
 import type { MysqlClient } from './client.ts'
 import { sessionOf } from './session.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
-import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
+import { dialect, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
 /** How to run one statement. */
 export interface QueryOptions {
@@ -119,7 +120,7 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
       return rowsOf(pool, asOptions(statement), values, options)
     },
 
-    transaction: (work, options) => transact(pool, work, options),
+    transaction: (work, options) => transact(pool, dialect, work, options),
   }
 }
 

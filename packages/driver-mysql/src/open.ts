@@ -1,4 +1,4 @@
-import { show } from '@forksafe/core/methods'
+import { openUntilAborted, show } from '@forksafe/core/methods'
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -56,19 +56,12 @@ export async function openWith<C extends Connection>(
   const core = make((context) => (socket = openSocket(own, context, address)))
   // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
   core.on('error', () => undefined)
-  const letGo = (): void => void socket?.destroy()
-  signal.addEventListener('abort', letGo, { once: true })
-  try {
-    await new Promise<void>((resolve, reject) => {
+  const connect = (): Promise<void> =>
+    new Promise((resolve, reject) => {
       core.connect((error) => (error ? reject(error) : resolve()))
     })
-    return { core, socket: socket as unknown as Duplex }
-  } catch (error) {
-    letGo()
-    throw error
-  } finally {
-    signal.removeEventListener('abort', letGo)
-  }
+  await openUntilAborted(signal, () => socket?.destroy(), connect)
+  return { core, socket: socket as unknown as Duplex }
 }
 
 /** As mysql2 opens one by itself, unless the options bring one. */

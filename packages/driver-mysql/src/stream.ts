@@ -1,5 +1,5 @@
 import { type ForkSafePool, type Lease, onAbort } from '@forksafe/core'
-import { cancelOrEnd } from '@forksafe/core/methods'
+import { cancelOrEnd } from '@forksafe/sql'
 import type { QueryOptions as Statement, QueryValues, RowDataPacket } from 'mysql2'
 import type { Readable } from 'node:stream'
 import { cancel } from './cancel.ts'

@@ -1,12 +1,20 @@
 import type { Lease } from '@forksafe/core'
-import type { TransactionWatch } from '@forksafe/core/methods'
+import {
+  CommitUnknownError,
+  RolledBackError,
+  TransactionEndedError,
+  type TransactionOutcome,
+  type TransactionWatch,
+} from '@forksafe/sql'
 import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
 import { type Ending, endingOf, mayName } from './endings.ts'
-import { CommitUnknownError, RolledBackError, TransactionEndedError } from './errors.ts'
 import { type Command, type Core, refuse, untyped } from './internals.ts'
 import { ASK, type Session, sessionOf, type TransactionListener } from './session.ts'
 import { bringsSql } from './statements.ts'
+
+/** Begins the codes of the driver's errors of transactions. */
+export const CODE_PREFIX = 'FORKSAFE_MYSQL'
 
 const NO_SUCH_SAVEPOINT = 1305 // ER_SP_DOES_NOT_EXIST
 /** After these errors, the server may have rolled back the whole transaction. */
@@ -93,17 +101,15 @@ export class Watch implements TransactionWatch, TransactionListener {
     this.#session.listener = this
   }
 
-  get outcome(): TransactionWatch['outcome'] {
+  get outcome(): TransactionOutcome {
     if (this.#ended) return 'ended'
     const isUnknown = this.#unknown || this.#uncheckedAt !== undefined || this.#running !== 'none'
     return isUnknown ? 'unknown' : 'open'
   }
 
-  failure(options?: ErrorOptions): Error {
-    const cause = options?.cause
-    if (cause instanceof TransactionEndedError || cause instanceof CommitUnknownError) return cause
-    if (this.#ended) return new TransactionEndedError(this.#pool, options)
-    return new CommitUnknownError(this.#pool, cause ?? this.#session.failure)
+  /** The last error that the server reported. */
+  get cause(): unknown {
+    return this.#session.failure
   }
 
   refuse(reason: unknown): void {
@@ -255,7 +261,10 @@ export class Watch implements TransactionWatch, TransactionListener {
     }
     const session = this.#session
     if (session.unusable !== undefined) return { reason: overError(session, this.#pool) }
-    if (this.#ended || this.#unknown) return { reason: this.failure() }
+    if (this.#ended) return { reason: new TransactionEndedError(this.#pool, CODE_PREFIX) }
+    if (this.#unknown) {
+      return { reason: new CommitUnknownError(this.#pool, CODE_PREFIX, { cause: this.cause }) }
+    }
     return session.inTransaction ? undefined : { reason: overError(session, this.#pool) }
   }
 
@@ -328,10 +337,10 @@ interface Refusal {
 export function overError(session: Session, pool: string): Error {
   const { unusable, failing, failure } = session
   if (unusable !== undefined)
-    return new RolledBackError(pool, unusable, failing && { cause: failing })
-  if (failure === undefined) return new TransactionEndedError(pool)
+    return new RolledBackError(pool, CODE_PREFIX, unusable, failing && { cause: failing })
+  if (failure === undefined) return new TransactionEndedError(pool, CODE_PREFIX)
   const why = `by the server, when one of its statements failed (${failure.message})`
-  return new RolledBackError(pool, why, { cause: failure })
+  return new RolledBackError(pool, CODE_PREFIX, why, { cause: failure })
 }
 
 /** Whether a transaction that failed with this error may succeed if it is run again. */

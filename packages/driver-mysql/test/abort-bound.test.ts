@@ -132,7 +132,13 @@ describe('a router that drops existing connections and accepts new ones', () => 
   test('does not keep the place of a transaction that is aborted during COMMIT, whose outcome is unknown', async () => {
     const { pool, proxy } = await openRecordedPool('plain', options)
     const id = await sessionId(pool)
-    const transaction = pool.transaction(() => forgetConnections(proxy), { signal: soon() })
+    const controller = new AbortController()
+    const work = async (): Promise<void> => {
+      await forgetConnections(proxy)
+      // By then, COMMIT has been sent.
+      setImmediate(() => controller.abort())
+    }
+    const transaction = pool.transaction(work, { signal: controller.signal })
     await expect(transaction).rejects.toBeInstanceOf(CommitUnknownError)
     await expectServed(pool, id)
   })

@@ -1,4 +1,5 @@
 import type { CreateFailure } from '@forksafe/core'
+import { isCertificateError } from '@forksafe/core/methods'
 
 /** By SQLSTATE. What is not here passes by itself: a server that starts, stops, or is not there. */
 const meanings: Readonly<Record<string, CreateFailure>> = {
@@ -12,10 +13,6 @@ const meanings: Readonly<Record<string, CreateFailure>> = {
   '53300': 'full', // too_many_connections
   ERR_SOCKET_BAD_PORT: 'fatal',
 }
-
-/** What Node says of a certificate that it will not have, the server's or one on the way to its authority. */
-const refusedCertificate =
-  /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_CERT_|DEPTH_ZERO_SELF_SIGNED_|UNABLE_TO_(GET_ISSUER|VERIFY)_)/
 
 /** PgBouncer says almost everything by this one, a protocol violation, also what the server told it. The words differ. */
 const OF_PGBOUNCER = '08P01'
@@ -36,6 +33,6 @@ export function classify(error: unknown): CreateFailure {
   if (typeof code !== 'string') return ofClient.test(words) ? 'fatal' : 'transient'
   if (code === OF_PGBOUNCER && full.test(words)) return 'full'
   if (code === OF_PGBOUNCER && fatal.test(words)) return 'fatal'
-  if (refusedCertificate.test(code)) return 'fatal'
+  if (isCertificateError(error)) return 'fatal'
   return meanings[code] ?? 'transient'
 }

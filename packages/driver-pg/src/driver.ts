@@ -1,5 +1,5 @@
 import { defineDriver } from '@forksafe/core'
-import { checkOptions, show } from '@forksafe/core/methods'
+import { checkOptions, openUntilAborted, show } from '@forksafe/core/methods'
 import { startupSnapshot } from 'node:v8'
 import type { Client, ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
@@ -53,18 +53,13 @@ export const pgDriver = defineDriver({
     client.on('error', () => undefined)
     guard(client)
     noticeStrings(client)
-    const letGo = (): void => void socket.destroy()
-    signal.addEventListener('abort', letGo, { once: true })
-    try {
-      await client.connect()
-      if (startupSnapshot.isBuildingSnapshot()) holdOnlyWhileBusy(untyped(client))
-      return client
-    } catch (error) {
-      socket.destroy()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', letGo)
-    }
+    await openUntilAborted(
+      signal,
+      () => socket.destroy(),
+      () => client.connect(),
+    )
+    if (startupSnapshot.isBuildingSnapshot()) holdOnlyWhileBusy(untyped(client))
+    return client
   },
 
   async validate(client) {

@@ -1,6 +1,6 @@
+export { CommitUnknownError, RolledBackError, TransactionEndedError } from '@forksafe/sql'
 export { pgDriver, pgDriverWith } from './driver.ts'
 export type { PgConnection, PgDriverOptions } from './driver.ts'
 export { Pool } from './drop-in/pool.ts'
-export { CommitUnknownError, RolledBackError, TransactionEndedError } from './errors.ts'
 export type { PgMethods, PgPool, QueryOptions } from './methods.ts'
 export type { Savepoint, TransactionOptions, TransactionWork } from './transaction.ts'

@@ -1,5 +1,5 @@
 import type { ForkSafePool } from '@forksafe/core'
-import { useUntilAborted } from '@forksafe/core/methods'
+import { transact, useUntilAborted } from '@forksafe/sql'
 import type {
   Client,
   QueryArrayConfig,
@@ -10,7 +10,7 @@ import type {
 } from 'pg'
 import { cancel } from './cancel.ts'
 import { checkQuery } from './check-query.ts'
-import { transact, type TransactionOptions, type TransactionWork } from './transaction.ts'
+import { dialect, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
 /** How to run one statement. */
 export interface QueryOptions {
@@ -74,6 +74,6 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
         : useUntilAborted(pool, options.signal, cancel, ask)
     },
 
-    transaction: (work, options) => transact(pool, work, options),
+    transaction: (work, options) => transact(pool, dialect, work, options),
   }
 }

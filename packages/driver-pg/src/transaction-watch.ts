@@ -1,7 +1,6 @@
-import type { TransactionWatch } from '@forksafe/core/methods'
+import type { TransactionWatch } from '@forksafe/sql'
 import type { Client } from 'pg'
 import { endingsOf } from './endings.ts'
-import { CommitUnknownError, TransactionEndedError } from './errors.ts'
 import { keepListener } from './listeners.ts'
 import { isReady } from './pending.ts'
 import { escapesInStrings } from './strings.ts'
@@ -32,7 +31,7 @@ const ROLLED_BACK = 'ROLLBACK'
  * Notices by the server's answers that `work` ends its transaction. Costs no round trip: the answer to each statement names
  * what it did, also in a text of several statements. A procedure cannot end the transaction that called it.
  */
-export function watch(client: Client, pool: string): TransactionWatch {
+export function watch(client: Client): TransactionWatch {
   const inner = client as Client & Inner
   const { connection } = client
   const ask = client.query.bind(client) as (text: string) => Promise<unknown>
@@ -97,13 +96,6 @@ export function watch(client: Client, pool: string): TransactionWatch {
     get outcome() {
       if (ended) return 'ended'
       return unknown || (!stopped && isWaiting()) ? 'unknown' : 'open'
-    },
-
-    failure(options) {
-      const cause = options?.cause
-      if (cause instanceof TransactionEndedError || cause instanceof CommitUnknownError)
-        return cause
-      return ended ? new TransactionEndedError(pool, options) : new CommitUnknownError(pool, cause)
     },
 
     refuse(reason) {

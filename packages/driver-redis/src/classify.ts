@@ -1,4 +1,5 @@
 import type { CreateFailure } from '@forksafe/core'
+import { isCertificateError } from '@forksafe/core/methods'
 import { isReply, withoutSentinelPrefix } from './internals.ts'
 
 /**
@@ -18,15 +19,11 @@ const kinds: readonly (readonly [RegExp, CreateFailure])[] = [
   [/^ERR max number of clients/, 'full'],
 ]
 
-/** Codes of Node for a certificate that it rejects: the server's, or one between it and its authority. */
-const rejectedCertificate =
-  /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_CERT_|DEPTH_ZERO_SELF_SIGNED_|UNABLE_TO_(GET_ISSUER|VERIFY)_)/
-
 /** Classifies the error of a failed connect. */
 export function classify(error: unknown): CreateFailure {
   if (error instanceof TypeError) return 'fatal' // A connection option that the driver does not accept.
-  const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown }
-  if (typeof code === 'string' && rejectedCertificate.test(code)) return 'fatal'
+  if (isCertificateError(error)) return 'fatal'
+  const { message } = (error ?? {}) as { readonly message?: unknown }
   const text = typeof message === 'string' ? withoutSentinelPrefix(message) : ''
   return kinds.find(([beginning]) => beginning.test(text))?.[1] ?? 'transient'
 }

@@ -1,4 +1,5 @@
 import { defineDriver } from '@forksafe/core'
+import { openUntilAborted } from '@forksafe/core/methods'
 import { Cluster, type ClusterNode, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { once } from 'node:events'
 import { blockingCommand } from './blocking.ts'
@@ -51,18 +52,17 @@ export const redisClusterDriver = defineDriver({
     const failures: Error[] = []
     const fail = (error: Error, node: string): void => void failures.push(withNode(error, node))
     cluster.on('node error', fail)
-    const abort = (): void => discard(cluster)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
+    const connect = async (): Promise<void> => {
       await cluster.connect()
       await expectServing(cluster)
+    }
+    try {
+      await openUntilAborted(signal, () => discard(cluster), connect)
     } catch (error) {
-      discard(cluster)
       const { failure, refusal } = nodes
       const errors = [...(failure === undefined ? [] : [failure]), ...failures, error as Error]
       throw reasonOf(errors, refusal) as Error
     } finally {
-      signal.removeEventListener('abort', abort)
       cluster.off('node error', fail)
     }
     const { slotsRefreshInterval } = connection

@@ -1,4 +1,5 @@
 import { defineDriver } from '@forksafe/core'
+import { openUntilAborted } from '@forksafe/core/methods'
 import {
   type CommonRedisOptions,
   Redis,
@@ -74,16 +75,15 @@ export const redisDriver = defineDriver({
     }
     // These errors say more than the rejection. For a missing database there is none: ioredis would use database 0.
     client.on('error', fail)
-    const abort = (): void => discard(client)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
+    const connect = async (): Promise<void> => {
       await client.connect()
       await expectServing(client)
+    }
+    try {
+      await openUntilAborted(signal, () => discard(client), connect)
     } catch (error) {
-      discard(client)
       throw reasonOf([...failures, error as Error], connectorOf(client).refusal) as Error
     } finally {
-      signal.removeEventListener('abort', abort)
       client.off('error', fail)
     }
     sessions.set(client, new Session(client))

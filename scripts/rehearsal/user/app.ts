@@ -9,6 +9,7 @@ import {
 import { mysqlDriver } from '@forksafe/driver-mysql'
 import { pgDriver, Pool } from '@forksafe/driver-pg'
 import { redisDriver } from '@forksafe/driver-redis'
+import { CommitUnknownError, modesOf } from '@forksafe/sql'
 import { fork, startRecordingProxy } from '@forksafe/testkit'
 import type { Client } from 'pg'
 
@@ -36,6 +37,8 @@ export const count: number = await pool.use((resource) => resource.count)
 await using proxy = await startRecordingProxy({ host: '127.0.0.1', port: 5432 })
 const { result } = await fork(() => proxy.port)
 export const port: number = await result
+export const modes: string[] = modesOf({ isolation: 'serializable', readOnly: true })
+export const isUnknown = (error: unknown): boolean => error instanceof CommitUnknownError
 export const isOurs = (error: unknown): string => (error instanceof PoolError ? error.code : '')
 
 // @ts-expect-error -- an unknown option

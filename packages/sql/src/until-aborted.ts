@@ -1,6 +1,5 @@
-import { PooledLease } from '../lend/lease.ts'
-import { onAbort } from '../tools/signals.ts'
-import type { ForkSafePool, Lease } from '../api/pool.ts'
+import { type ForkSafePool, type Lease, onAbort } from '@forksafe/core'
+import { discardLease } from '@forksafe/core/methods'
 
 /**
  * Work on one resource, which is given back when the promise settles. After `decide()`, the outcome is that of the work, even if
@@ -15,7 +14,7 @@ export type Work<R extends object, T> = (
 /** How long after an abort the resource is discarded, unless it has come back by then. */
 const DISCARD_AFTER_MILLIS = 3_000
 
-/** Ends what is running on a lent resource. Once it has settled, it must not strike what the next holder runs. */
+/** Ends what is running on a lent resource. Once it has settled, it must not end what the next holder runs. */
 export type Cancel<R extends object> = (lease: Lease<R>) => Promise<void>
 
 /**
@@ -33,7 +32,7 @@ export async function useUntilAborted<R extends object, T>(
   if (signal === undefined) return pool.use((resource, lease) => work(resource, lease, noDecision))
   const lease = await pool.acquire({ signal })
   if (signal.aborted) {
-    // When the lease was on its way already.
+    // It aborted when the lease was already on its way.
     lease.release()
     throw signal.reason
   }
@@ -43,10 +42,8 @@ export async function useUntilAborted<R extends object, T>(
   let stopListening!: () => void
   const aborted = new Promise<never>((_, reject) => {
     stopListening = onAbort(signal, () => {
-      timer = setTimeout(
-        () => PooledLease.discard(lease, tooLate('`work`')),
-        DISCARD_AFTER_MILLIS,
-      ).unref()
+      const discard = (): void => discardLease(lease, tooLate('`work`'))
+      timer = setTimeout(discard, DISCARD_AFTER_MILLIS).unref()
       if (decided) return
       cancelled = cancelOrEnd(lease, cancel)
       reject(signal.reason as Error)
@@ -78,7 +75,7 @@ async function start<R extends object, T>(
 }
 
 /**
- * Calls `cancel`. If it rejects or has not settled after 3 seconds, nobody knows what it will strike, and the resource is
+ * Calls `cancel`. If it rejects or has not settled after 3 seconds, it may still end what a later holder runs, so the resource is
  * discarded without a goodbye, which would not be answered either. Never rejects.
  */
 export async function cancelOrEnd<R extends object>(
@@ -92,7 +89,7 @@ export async function cancelOrEnd<R extends object>(
   try {
     await Promise.race([cancel(lease), late])
   } catch (error) {
-    PooledLease.discard(lease, error as Error)
+    discardLease(lease, error as Error)
   } finally {
     clearTimeout(timer)
   }
