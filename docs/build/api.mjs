@@ -11,7 +11,11 @@ import { root } from './repository.mjs'
 export function entryPoints() {
   /** @type {Map<string, string>} */
   const points = new Map()
-  for (const folder of readdirSync(join(root, 'packages'))) {
+  // Drivers come last: TypeDoc documents what they re-export where it finds it first.
+  const folders = readdirSync(join(root, 'packages')).sort(
+    (one, other) => Number(one.startsWith('driver-')) - Number(other.startsWith('driver-')),
+  )
+  for (const folder of folders) {
     const home = join(root, 'packages', folder)
     const manifest = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
     if (manifest.private) continue
