@@ -15,13 +15,4 @@ export type { BasePoolOptions, ForkDetection, PoolOptions } from './api/options.
 export { createForkSafePool } from './pool.ts'
 export { onAbort } from './tools/signals.ts'
 export type { PoolStats } from './api/stats.ts'
-export type {
-  AcquireOptions,
-  CloseOptions,
-  DestroyReason,
-  ForkSafePool,
-  Lease,
-  PoolEvents,
-  PoolListener,
-  ProcessChangeReason,
-} from './api/pool.ts'
+export type * from './api/pool.ts'

@@ -724,11 +724,11 @@ describe('without a hook, detection at use', () => {
     const pool = process.pool(
       Object.assign(driver, {
         async reset(_: FakeResource, context?: ResetContext) {
-          steps.push('ROLLBACK')
+          steps.push('first')
           context?.checkProcess()
           await answer
           context?.checkProcess()
-          steps.push('DISCARD ALL')
+          steps.push('second')
         },
       }),
     )
@@ -741,7 +741,7 @@ describe('without a hook, detection at use', () => {
     answered()
     await settled()
 
-    expect(steps).toEqual(['ROLLBACK'])
+    expect(steps).toEqual(['first'])
     expect(errors).toEqual([])
     expectDiscardedOnce(driver.resource(1))
   })
