@@ -18,7 +18,7 @@ import { root } from './root.ts'
 export interface ProgramsOptions {
   /** The folder of the programs, seen from the root of the repository. */
   from: string
-  /** Our packages that the programs import, by the names of their folders, and the packages that those import. */
+  /** Our packages that the programs import, by the names of their folders. */
   packages: string[]
 }
 
@@ -35,12 +35,12 @@ export class Programs {
 
   constructor({ from, packages }: ProgramsOptions) {
     const modules = join(this.#folder, 'node_modules')
-    for (const name of packages) {
-      const source = name === 'scripts' ? join(root, name) : join(root, 'packages', name)
+    for (const name of withDependencies(packages)) {
+      const source = sourceOf(name)
       const folder = join(modules, '@forksafe', name)
       const sources = name === 'scripts' ? '' : 'src'
       compile(join(source, sources), join(folder, sources))
-      const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest
+      const manifest = manifestOf(name)
       const compiled = { type: 'module', exports: compiledExports(manifest) }
       writeFileSync(join(folder, 'package.json'), JSON.stringify(compiled))
       for (const needed of neededBy(manifest)) link(source, needed, modules)
@@ -57,6 +57,28 @@ export class Programs {
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+function sourceOf(name: string): string {
+  return name === 'scripts' ? join(root, name) : join(root, 'packages', name)
+}
+
+function manifestOf(name: string): Manifest {
+  return JSON.parse(readFileSync(join(sourceOf(name), 'package.json'), 'utf8')) as Manifest
+}
+
+/** Returns these packages of ours and those that they depend on. */
+function withDependencies(packages: readonly string[]): Set<string> {
+  const all = new Set(packages)
+  // A package that is added is visited, too.
+  for (const name of all) {
+    if (name === 'scripts') continue
+    const { dependencies = {}, peerDependencies = {} } = manifestOf(name)
+    for (const needed of Object.keys({ ...dependencies, ...peerDependencies })) {
+      if (needed.startsWith('@forksafe/')) all.add(needed.replace('@forksafe/', ''))
+    }
+  }
+  return all
 }
 
 /** Returns the entry points, which lead to their compiled sources. */
