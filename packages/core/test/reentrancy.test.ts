@@ -261,7 +261,7 @@ describe('an isUsable that uses the pool', () => {
       }
       return true
     }
-    const driver = Object.assign(new FakeDriver(), { isUsable })
+    const driver = Object.assign(new FakeDriver({ hooks: ['watch', 'validate'] }), { isUsable })
     const pool = openPool(driver, { max: 2 })
     await openIdle(pool, 1)
     isArmed = true
@@ -285,6 +285,15 @@ describe('an isUsable that uses the pool', () => {
       expect(driver.resource(1).destroys).toBe(1)
     },
   )
+
+  test('and ends the resource does not have it tested', async () => {
+    const { driver, pool } = await openUsing((pool) => pool.trim())
+    await pass(501)
+    const { resource } = await pool.acquire()
+    expect(resource.id).toBe(2)
+    expect(driver.count('validate')).toBe(0)
+    expect(driver.resource(1).destroys).toBe(1)
+  })
 
   test.each([0, 501])('and acquires shares no resource, after %i ms', async (idleMillis) => {
     let inner: Promise<Lease<FakeResource>> | undefined
