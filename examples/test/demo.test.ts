@@ -86,7 +86,7 @@ test('without support for forks, one process does its work and reports why', asy
   )
   expect(await finish(run)).toMatchObject({ end: 0, err: '' })
   expect(tally(readLedger(ledger))).toMatchObject({
-    unforked: 'it needs x64 or arm64, this is s390x',
+    unforked: 'it needs x64 or arm64, but this is s390x',
     processes: 1,
     right: 300,
     unanswered: 0,
