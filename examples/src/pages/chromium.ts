@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ export class ChromiumPage {
   readonly process: ChildProcess
   readonly #pipes: readonly [toBrowser: Socket, fromBrowser: Socket]
   readonly #folder: string
+  #removed: Promise<void> | undefined
   #browser: Browser | undefined
   #page: Page | undefined
 
@@ -37,7 +39,8 @@ export class ChromiumPage {
     for (const each of [this.process, ...this.#pipes]) each.on('error', () => undefined)
     // Only the process that started Chromium is notified of its exit.
     this.process.once('close', () => {
-      rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10 })
+      // The helper processes of a killed Chromium may still write to the folder for a while.
+      this.#removed = rm(this.#folder, { recursive: true, force: true, maxRetries: 20 })
     })
   }
 
@@ -69,6 +72,7 @@ export class ChromiumPage {
     const session = await this.#browser?.newBrowserCDPSession()
     await session?.send('Browser.close')
     await gone
+    await this.#removed
   }
 
   /** Closes this process's copies of the pipes. */
