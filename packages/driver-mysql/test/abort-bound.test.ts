@@ -1,6 +1,6 @@
 import { startMariadb } from '@forksafe/scripts/mariadb'
 import type { RecordingProxy } from '@forksafe/testkit'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -165,8 +165,17 @@ test('a server that is stopped keeps no place past an abort', async () => {
   const pool = openPool({ host, port, user, database }, options)
   const id = await sessionId(pool)
   process.kill(pid, 'SIGSTOP')
+  await expect.poll(() => isStopped(pid)).toBe(true)
   await expect(pool.query('SELECT 1', [], { signal: soon() })).rejects.toMatchObject(TIMED_OUT)
   await expect.poll(() => pool.stats.size).toBe(0)
   process.kill(pid, 'SIGCONT')
   await expectServed(pool, id)
 })
+
+/** Whether every thread of a process has stopped: some may still answer for a moment after the signal. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  return readdirSync(tasks).every((task) =>
+    /^State:\s+T/m.test(readFileSync(join(tasks, task, 'status'), 'utf8')),
+  )
+}
