@@ -27,9 +27,9 @@ export function startTimer(run: () => void, millis: number): Timer {
 }
 
 /** So many steps take a few milliseconds at most, even if each of them creates an error with a stack. */
-const STEPS = 256
+const STEPS = 64
 
-/** Calls `step` until it returns `false`. After 256 calls, the event loop turns before the next ones. */
+/** Calls `step` until it returns `false`. After 64 calls, the event loop turns before the next ones. */
 export function inSlices(step: () => boolean): void {
   for (let steps = 0; steps < STEPS; steps++) if (!step()) return
   setImmediate(inSlices, step)
