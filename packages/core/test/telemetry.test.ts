@@ -353,7 +353,7 @@ describe('the async context', () => {
     })
   })
 
-  test('of a caller is preserved after acquire, and in and after use, whoever opened or released the resource', async () => {
+  test('of a caller is preserved after acquire, and in and after use, also when another caller opened or released the resource', async () => {
     const pool = openPool(new FakeDriver(), { max: 1 })
     const requests = ['a', 'b', 'c', 'd'].map((request) =>
       context.run(request, async () => {

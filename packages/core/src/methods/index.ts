@@ -1,4 +1,4 @@
-// What drivers build their hooks and methods from. The pool does without most of it.
+// Helpers for the hooks and methods of drivers. The pool itself uses few of them.
 export {
   anAbortSignal,
   checkOptions,

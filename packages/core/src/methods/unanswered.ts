@@ -2,7 +2,7 @@
 const PATIENCE_MILLIS = 3_000
 const LOOK_EVERY_MILLIS = 250
 
-/** What is known of a resource whose holder has returned it before everything was answered. */
+/** A resource that its holder has returned before every request was answered. */
 export interface Unanswered {
   /** Whether the answers will never come, or too late. */
   isHopeless(): boolean

@@ -53,7 +53,7 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   coming = false
   /** Gives up the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
-  /** What `reset` is given. */
+  /** The second argument of `reset`. */
   resetContext: ResetContext | undefined = undefined
 
   readonly generation: Generation<Entry<R>>

@@ -16,7 +16,7 @@ export class Generation<T> {
   retired = false
   readonly #ownership: { readonly lost: boolean }
   readonly #pool: Pool<T>
-  /** What generic-pool has been asked to create and has not begun. */
+  /** Members that generic-pool has been asked to create and has not begun. */
   readonly #reserved: T[] = []
 
   /** `ownership` is that of all generations that were begun in this process. */

@@ -5,7 +5,7 @@ import { type InnerConnection, PoolConnectionClass } from './mysql2.ts'
 type Prepare = (statement: object, prepared?: Prepared) => unknown
 type Prepared = (error: unknown, statement?: object) => void
 
-/** What a handle does by itself. */
+/** The methods that a handle does not pass on to its connection. */
 interface HandleHost {
   readonly release: () => void
   /** Called after the release. */
@@ -14,7 +14,7 @@ interface HandleHost {
 
 /** One use of a connection. */
 export interface Handle {
-  /** What its holder is given: the connection, until `end` is called. */
+  /** The object for the holder: it acts as the connection until `end` is called. */
   readonly connection: InnerConnection
   /** From now on, nothing that is done with it reaches the connection, which may be another holder's. */
   end(): void
