@@ -13,7 +13,7 @@ await testDriver(mydbDriver, {
   server: { host, port: Number(port) },
   connection: ({ host, port }) => `postgres://${username}@${host}:${port}${pathname}`,
   async echo(session, text) {
-    const { rows } = await session.query<{ text: string }>('select $1 as text', [text])
+    const { rows } = await session.query('select $1 as text', [text])
     return rows[0]?.text ?? ''
   },
   session: {

@@ -8,11 +8,30 @@ import {
   type TransactionWork,
 } from '@forksafe/sql'
 import { Socket } from 'node:net'
-import { Client } from 'pg'
+import { Client, type QueryResult } from 'pg'
 
-export interface Session extends Client {
+/** Wraps the client: a holder who calls `removeAllListeners` on it would remove those of the driver. */
+export class Session {
   /** Under TLS and protocol. */
-  readonly socket: Socket
+  readonly socket = new Socket()
+  readonly #client: Client
+
+  constructor(connectionString: string) {
+    this.#client = new Client({ connectionString, stream: () => this.socket })
+    this.#client.on('error', () => undefined)
+  }
+
+  async connect(): Promise<void> {
+    await this.#client.connect()
+  }
+
+  query(text: string, values?: unknown[]): Promise<QueryResult> {
+    return this.#client.query(text, values)
+  }
+
+  end(): Promise<void> {
+    return this.#client.end()
+  }
 }
 
 const dialect: TransactionDialect<Session> = {
@@ -33,13 +52,10 @@ export const mydbDriver = defineDriver({
   name: 'mydb',
   async create(connectionString: string, { signal }): Promise<Session> {
     signal.throwIfAborted()
-    const socket = new Socket()
-    const client = new Client({ connectionString, stream: () => socket })
-    const session = Object.assign(client, { socket })
-    session.on('error', () => undefined)
+    const session = new Session(connectionString)
     await openUntilAborted(
       signal,
-      () => socket.destroy(),
+      () => session.socket.destroy(),
       () => session.connect(),
     )
     return session
