@@ -400,9 +400,30 @@ export const mutations: readonly Mutation[] = [
   inCore(
     'a create that generic-pool delayed begins after recycle',
     'stock/stock.ts',
-    "    if (entry.generation.retired) aborter.abort(new GivenUp('Nobody wants it.'))\n",
+    "    if (entry.retired !== undefined) aborter.abort(new GivenUp('Nobody wants it.'))\n",
     '',
     'recycle',
+  ),
+  inCore(
+    'a retired resource is lent again after its release',
+    'lend/lending.ts',
+    '    else if (entry.retired !== undefined) this.stock.end(entry, entry.retired)\n',
+    '',
+    'retire',
+  ),
+  inCore(
+    'a retired resource is lent after its validation or reset',
+    'lend/lending.ts',
+    '    if (entry.retired !== undefined) return entry.retired\n',
+    '',
+    'retire',
+  ),
+  inCore(
+    'a server that retires each new resource is asked for the next without a pause',
+    'stock/stock.ts',
+    "    this.#slowDownIfUnused(entry, new Error('The resource was retired before its first use.'))\n",
+    '',
+    'retire',
   ),
 
   // A blocked event loop, and many callers at once.

@@ -49,6 +49,8 @@ class World {
   readonly warmUps: { readonly outcome: Outcome<void> }[] = []
   readonly closes: { readonly outcome: Outcome<void> }[] = []
   readonly broken: string[] = []
+  /** The callers that were seen to hold a resource after it announced its end. */
+  readonly #lastHolders = new Map<FakeResource, Set<Caller>>()
   changes = 0
   /** The creates that were requested but not started when `max` changed. generic-pool starts some creates a turn later. */
   #unbegun = 0
@@ -128,6 +130,7 @@ class World {
       () => this.resize({ min: this.#reentries % 2, max: 2 + (this.#reentries % 3) }),
       () => this.warmUps.push(follow(this.pool.warmUp())),
       () => this.pool.stats,
+      () => pick(watchedBy(this.driver), this.#reentries)?.retire(),
     ]
     if (this.#reentries < REENTRIES) actions[this.#reentries++ % actions.length]?.()
   }
@@ -202,6 +205,7 @@ class World {
     )
     expect(new Set(lent).size).toBe(lent.length)
     for (const resource of lent) expect(resource?.open).toBe(true)
+    for (const [at, caller] of live.entries()) this.#checkRetired(caller, lent[at])
     expect(this.#numbersOf(stats)).toEqual({
       borrowed: live.length,
       waiting: this.pending.length,
@@ -212,6 +216,14 @@ class World {
     const { size, idle, borrowed, creating, destroying } = stats
     const validating = size - idle - borrowed - creating - destroying
     if (stats.waiting > validating) expect(idle).toBe(0)
+  }
+
+  /** Checks that nobody gets a resource that has announced its end: it keeps the holder that it had. */
+  #checkRetired(caller: Caller, resource: FakeResource | undefined): void {
+    if (!resource?.retired) return
+    const holders = this.#lastHolders.get(resource) ?? new Set()
+    this.#lastHolders.set(resource, holders.add(caller))
+    expect(holders.size).toBe(1)
   }
 
   #numbersOf({ borrowed, waiting, creating, destroying }: PoolStats): object {
@@ -289,6 +301,11 @@ function step(name: string, run: (world: World) => void | Promise<void>): Step {
 const index = fc.nat({ max: 7 })
 function pick<T>(from: readonly T[], at: number): T | undefined {
   return from.length === 0 ? undefined : from[at % from.length]
+}
+
+function watchedBy(driver: FakeDriver): FakeResource[] {
+  const watched = new Set(driver.calls.filter(({ hook }) => hook === 'watch').map(({ id }) => id))
+  return driver.resources.filter(({ id }) => watched.has(id))
 }
 
 const plan: fc.Arbitrary<Plan> = fc.constantFrom<Plan>(
@@ -387,15 +404,10 @@ const server: fc.Arbitrary<Step>[] = [
       step(`every ${hook} in flight does ${how}`, ({ driver }) => driver.settle(hook, how)),
     ),
   index.map((at) =>
-    step(`resource ${at} dies`, ({ driver }) => {
-      const watched = new Set(
-        driver.calls.filter(({ hook }) => hook === 'watch').map(({ id }) => id),
-      )
-      pick(
-        driver.resources.filter(({ id }) => watched.has(id)),
-        at,
-      )?.lose()
-    }),
+    step(`resource ${at} dies`, ({ driver }) => pick(watchedBy(driver), at)?.lose()),
+  ),
+  index.map((at) =>
+    step(`resource ${at} announces its end`, ({ driver }) => pick(watchedBy(driver), at)?.retire()),
   ),
   fc.constantFrom<CreateFailure>('transient', 'fatal', 'full', 'single').map((kind) =>
     step(`failures are ${kind}`, ({ driver }) => {

@@ -65,10 +65,13 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    */
   discard(resource: R): void
   /**
-   * Watches a resource. Called once for each resource, as soon as it is open. The driver calls `lost` when the resource dies by
-   * itself, whether it is borrowed or idle. A second call of `lost` does nothing.
+   * Watches a resource. Called once for each resource, as soon as it is open.
+   *
+   * The driver calls `lost` when the resource dies by itself, whether it is borrowed or idle. It calls `retire` when the resource
+   * still works but must not be lent again, as when a server announces its shutdown: an idle resource is destroyed at once, a
+   * borrowed one when its holder returns it. A second call of either, or one after the end of the resource, does nothing.
    */
-  watch?(resource: R, lost: (error: Error) => void): void
+  watch?(resource: R, lost: (error: Error) => void, retire: () => void): void
   /** Makes the resource keep the process alive. Called when it is lent. */
   ref?(resource: R): void
   /** Stops the resource from keeping the process alive. Called when it becomes idle, if `allowExitOnIdle` is set. */

@@ -69,6 +69,7 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
  * - `uses`: it had been lent `maxUses` times;
  * - `trim`: by `trim()`;
  * - `resize`: a lowered `max` left no room for it;
+ * - `retire`: the driver called `retire`, because its server announced its end;
  * - `recycle`, `close`: by `recycle()` or `close()`;
  * - `late`: it was opened after the pool had given up on its create.
  */
@@ -82,6 +83,7 @@ export type DestroyReason =
   | 'uses'
   | 'trim'
   | 'resize'
+  | 'retire'
   | 'recycle'
   | 'close'
   | 'late'

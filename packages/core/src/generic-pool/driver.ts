@@ -116,7 +116,8 @@ export function driverOf<T>(
         }
       : {}),
     ...(factory.watch && {
-      watch: ({ obj }: Member<T>, lost: (error: Error) => void) => factory.watch?.(obj, lost),
+      watch: ({ obj }: Member<T>, lost: (error: Error) => void, retire: () => void) =>
+        factory.watch?.(obj, lost, retire),
     }),
     ...(factory.ref && { ref: ({ obj }: Member<T>) => factory.ref?.(obj) }),
     ...(factory.unref && { unref: ({ obj }: Member<T>) => factory.unref?.(obj) }),

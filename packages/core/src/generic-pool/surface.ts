@@ -29,8 +29,11 @@ export interface Factory<T> {
    * `validateTimeoutMillis`. If it rejects, the resource ends.
    */
   reset?(client: T): void | Promise<void>
-  /** Watches a resource. Called once for each. The factory calls `lost` when the resource dies by itself, borrowed or idle. */
-  watch?(client: T, lost: (error: Error) => void): void
+  /**
+   * Watches a resource. Called once for each. The factory calls `lost` when the resource dies by itself, borrowed or idle, and
+   * `retire` when it must not be lent again but its holder may finish.
+   */
+  watch?(client: T, lost: (error: Error) => void, retire: () => void): void
   /** Makes the resource keep the process alive. Called when it is lent. */
   ref?(client: T): void
   /** Stops the resource from keeping the process alive. Called when it becomes idle. */

@@ -113,7 +113,7 @@ export class Lending<R extends object> implements Demand<R> {
 
   #takeBack(entry: Entry<R>): void {
     if (entry.uses >= this.#context.options.maxUses) this.stock.end(entry, 'uses')
-    else if (entry.generation.retired) this.stock.end(entry, 'recycle')
+    else if (entry.retired !== undefined) this.stock.end(entry, entry.retired)
     else if (this.#resets) this.#reset(entry)
     else if (this.#queue.waiting > 0) this.#handOver(entry)
     else if (this.#shrinking) this.ready(entry)
@@ -143,7 +143,7 @@ export class Lending<R extends object> implements Demand<R> {
   }
 
   #isUnwanted(entry: Entry<R>): DestroyReason | undefined {
-    if (entry.generation.retired) return 'recycle'
+    if (entry.retired !== undefined) return entry.retired
     if (this.#isExpired(entry)) return 'lifetime'
     return this.#shrinking && this.#exceeds() ? 'resize' : undefined
   }

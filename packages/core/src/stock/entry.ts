@@ -43,6 +43,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** Its holder, and since when by the monotonic clock. Set only for leak detection. */
   lentTo: Borrower | undefined = undefined
   lentAt = 0
+  /** Why it ends when it comes back, instead of being lent again. */
+  retired: 'recycle' | 'retire' | undefined = undefined
   /** It did not answer in time, and would not answer a goodbye. */
   mute = false
   /** Why it is being destroyed. */

@@ -12,8 +12,6 @@ export interface Factory<T> {
  */
 export class Generation<T> {
   readonly number: number
-  /** Its resources end as they come back. */
-  retired = false
   readonly #ownership: { readonly lost: boolean }
   readonly #pool: Pool<T>
   /** Members that generic-pool has been asked to create and has not begun. */

@@ -172,9 +172,11 @@ export class Stock<R extends object> {
 
   /** Begins a new generation; the resources of the present one end as they come back. */
   recycle(): void {
-    this.#generation.retired = true
     this.#generation = this.#newGeneration(this.generation + 1)
-    for (const entry of this.entries) this.#discount(entry)
+    for (const entry of this.entries) {
+      entry.retired ??= 'recycle'
+      this.#discount(entry)
+    }
     this.backoff.reset()
     this.cancelCreates()
     this.endIdle('recycle')
@@ -230,7 +232,7 @@ export class Stock<R extends object> {
     entry.startedAt = this.#context.clock.now()
     const aborter = new AbortController()
     // It was recycled before generic-pool came to it.
-    if (entry.generation.retired) aborter.abort(new GivenUp('Nobody wants it.'))
+    if (entry.retired !== undefined) aborter.abort(new GivenUp('Nobody wants it.'))
     this.#hooks.callBounded(
       entry,
       'create',
@@ -272,8 +274,9 @@ export class Stock<R extends object> {
     const jitter = 0.1 * Math.random()
     entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
     const lost = (error: Error): void => this.#lost(entry, error)
-    this.#hooks.callGuarded(entry, 'watch', driver.watch, entry.resource as R, lost)
-    // It may have been lost already.
+    const retire = (): void => this.#retire(entry)
+    this.#hooks.callGuarded(entry, 'watch', driver.watch, entry.resource as R, lost, retire)
+    // It may have been lost or retired already.
     if (entry.state !== 'creating') return
     // One that was begun before the failure says nothing about what comes after it.
     if (entry.probe) this.backoff.reset()
@@ -312,7 +315,7 @@ export class Stock<R extends object> {
       retryMillis,
     })
     // If a listener has recycled, the failure no longer matters.
-    if (!isReported && !generation.retired) this.#demand.failed(error, kind)
+    if (!isReported && generation === this.#generation) this.#demand.failed(error, kind)
   }
 
   /** If `connection` is a function, it may return something else by now: it is asked once more before a failure is fatal. */
@@ -353,13 +356,30 @@ export class Stock<R extends object> {
     // A forked child must not react to the end of an inherited connection.
     this.#context.checkProcess()
     if (entry.state === 'destroying' || entry.state === 'gone') return
+    this.#slowDownIfUnused(entry, error)
+    this.end(entry, 'lost', error)
+  }
+
+  /** The resource must not be lent again, but its holder may finish. */
+  #retire(entry: Entry<R>): void {
+    this.#context.checkProcess()
+    const { state } = entry
+    if (entry.retired !== undefined || state === 'destroying' || state === 'gone') return
+    this.#slowDownIfUnused(entry, new Error('The resource was retired before its first use.'))
+    entry.retired = 'retire'
+    if (state === 'idle' || state === 'creating') return this.end(entry, 'retire')
+    // A caller that waits for it needs another one.
+    this.#discount(entry)
+    return this.#demand.changed()
+  }
+
+  /** A server that accepts a connection and ends it before its first use is failing. */
+  #slowDownIfUnused(entry: Entry<R>, error: Error): void {
     const { clock, options } = this.#context
-    // A server that accepts and then hangs up is failing, too.
     const isNew = clock.now() - entry.startedAt < options.createTimeoutMillis
-    if (isNew && entry.uses === 0 && !entry.generation.retired) {
+    if (isNew && entry.uses === 0 && entry.retired === undefined) {
       this.backoff.failed(error, 'transient')
     }
-    this.end(entry, 'lost', error)
   }
 
   #test(entry: Entry<R>, test: () => boolean | undefined | Promise<boolean>): void {

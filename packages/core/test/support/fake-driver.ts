@@ -34,7 +34,10 @@ export class FakeResource {
   discards = 0
   refs = 0
   unrefs = 0
+  /** Whether it has announced its end. */
+  retired = false
   #lost: ((error: Error) => void) | undefined
+  #retire: (() => void) | undefined
 
   constructor(id: number, openedWith: unknown, signal: AbortSignal) {
     this.id = id
@@ -46,15 +49,23 @@ export class FakeResource {
     return this.destroys + this.discards === 0
   }
 
-  /** The callback that the pool passed to `watch`. */
-  watchedBy(lost: (error: Error) => void): void {
+  /** The callbacks that the pool passed to `watch`. */
+  watchedBy(lost: (error: Error) => void, retire: () => void): void {
     this.#lost = lost
+    this.#retire = retire
   }
 
   /** Makes the resource die by itself. */
   lose(error = new Error('connection reset')): void {
     if (this.#lost === undefined) throw new Error('This resource is not watched.')
     this.#lost(error)
+  }
+
+  /** Makes the resource announce its end. */
+  retire(): void {
+    if (this.#retire === undefined) throw new Error('This resource is not watched.')
+    this.retired = true
+    this.#retire()
   }
 }
 
@@ -107,7 +118,11 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   mostAtOnce = 0
   readonly validate?: (resource: FakeResource) => boolean | Promise<boolean>
   readonly reset?: (resource: FakeResource) => void | Promise<void>
-  readonly watch?: (resource: FakeResource, lost: (error: Error) => void) => void
+  readonly watch?: (
+    resource: FakeResource,
+    lost: (error: Error) => void,
+    retire: () => void,
+  ) => void
   readonly ref?: (resource: FakeResource) => void
   readonly unref?: (resource: FakeResource) => void
   readonly classify?: (error: unknown) => CreateFailure
@@ -122,8 +137,8 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
       this.reset = (resource) => this.#run('reset', resource, () => undefined)
     }
     if (hooks.includes('watch')) {
-      this.watch = (resource, lost) => {
-        resource.watchedBy(lost)
+      this.watch = (resource, lost, retire) => {
+        resource.watchedBy(lost, retire)
         this.#runNow('watch', resource)
       }
     }

@@ -129,7 +129,9 @@ function watching(what: string, kill: (rig: Rig, resource: object) => Promise<un
     async run(rig) {
       const resource = await rig.create()
       const reported: unknown[] = []
-      rig.driver.watch?.(resource, (error) => reported.push(error))
+      const lost = (error: Error): void => void reported.push(error)
+      const retire = (): void => void reported.push('a retirement')
+      rig.driver.watch?.(resource, lost, retire)
       await rig.expectAnswer(resource)
       expect(
         reported.length === 0,
