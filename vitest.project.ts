@@ -11,9 +11,9 @@ export default defineProject({
     pool: 'forks',
     // V8's helper threads do not exist in a forked child: nothing may wait for them. A pool size of 0 means many.
     execArgv: ['--expose-gc', '--v8-pool-size=1', '--single-threaded'],
-    testTimeout: 30_000,
     // A busy machine is slow, not wrong.
-    expect: { poll: { timeout: 10_000 } },
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     hookTimeout: 120_000,
   },
 })

@@ -10,8 +10,6 @@ import type * as Recipes from '../src/recipes/pool.ts'
 
 let server: Awaited<ReturnType<typeof startPostgres>>
 let recipes: typeof Recipes
-const patient = { timeout: 20_000 }
-
 beforeAll(async () => {
   server = await startPostgres({ own: true, roles: { app: 'secret' } })
   vi.stubEnv('DATABASE_URL', server.url)
@@ -46,17 +44,17 @@ test('a listener continues after its connection was lost, and in a forked child'
   const done = listen('jobs', (payload) => heard.push(payload), abort.signal)
   onTestFinished(() => abort.abort())
 
-  await expect.poll(pids, patient).toHaveLength(1)
+  await expect.poll(pids).toHaveLength(1)
   const [first] = await pids()
   await pool.query("notify jobs, 'one'")
-  await expect.poll(() => heard, patient).toEqual(['one'])
+  await expect.poll(() => heard).toEqual(['one'])
 
   await pool.query('select pg_terminate_backend($1)', [first])
-  await expect.poll(async () => (await pids())[0], patient).not.toBe(first)
-  await expect.poll(pids, patient).toHaveLength(1)
+  await expect.poll(async () => (await pids())[0]).not.toBe(first)
+  await expect.poll(pids).toHaveLength(1)
   const parents = await pids()
   await pool.query("notify jobs, 'two'")
-  await expect.poll(() => heard, patient).toEqual(['one', 'two'])
+  await expect.poll(() => heard).toEqual(['one', 'two'])
 
   const inTheChild = await inChild(async () => {
     while ((await pids()).length < 2) await new Promise((next) => setTimeout(next, 20))
@@ -65,13 +63,13 @@ test('a listener continues after its connection was lost, and in a forked child'
     return heard
   })
   expect(inTheChild).toEqual(['one', 'two', 'three'])
-  await expect.poll(() => heard, patient).toEqual(['one', 'two', 'three'])
+  await expect.poll(() => heard).toEqual(['one', 'two', 'three'])
   // The server may not have noticed the exit of the child yet.
-  await expect.poll(pids, patient).toEqual(parents)
+  await expect.poll(pids).toEqual(parents)
 
   abort.abort()
   await done
-  await expect.poll(pids, patient).toEqual([])
+  await expect.poll(pids).toEqual([])
 })
 
 test('a pool that is busy is a 503 with Retry-After, and any other error is passed on', async () => {
@@ -108,7 +106,7 @@ test('a process is ready while the server answers', async () => {
   await server.stopServer()
   expect(await ready()).toBe(false)
   await server.startServer()
-  await expect.poll(ready, patient).toBe(true)
+  await expect.poll(ready).toBe(true)
 })
 
 test('a named statement is prepared once for each connection', async () => {

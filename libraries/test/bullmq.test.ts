@@ -65,6 +65,6 @@ describe('BullMQ beside the pool', () => {
     const seen: unknown[] = []
     const { close } = openWorker('forked', async ({ data }) => void seen.push(data.to))
     onTestFinished(close)
-    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['grace', 'ada'])
+    await expect.poll(() => seen).toEqual(['grace', 'ada'])
   })
 })

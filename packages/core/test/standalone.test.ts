@@ -28,7 +28,6 @@ test('a process with an idle pool that was not closed exits by itself', async ()
     console.log(pool.stats.idle)
   `)
   expect(child).toMatchObject({ code: 0, stdout: '2\n', stderr: '' })
-  expect(child.millis).toBeLessThan(5_000)
 })
 
 test('a process with a forgotten lease exits by itself', async () => {
@@ -38,7 +37,6 @@ test('a process with a forgotten lease exits by itself', async () => {
     console.log('forgotten')
   `)
   expect(child).toMatchObject({ code: 0, stdout: 'forgotten\n', stderr: '' })
-  expect(child.millis).toBeLessThan(5_000)
 })
 
 test('a process whose server is down exits by itself if no caller waits', async () => {
@@ -50,7 +48,6 @@ test('a process whose server is down exits by itself if no caller waits', async 
     await pool.acquire({ timeoutMillis: 10 }).catch((error) => console.log(error.code))
   `)
   expect(child).toMatchObject({ code: 0, stdout: 'FORKSAFE_ACQUIRE_TIMEOUT\n', stderr: '' })
-  expect(child.millis).toBeLessThan(5_000)
 })
 
 test('a process that warms up does not exit while the server is down', async () => {
@@ -159,7 +156,6 @@ test('a closed pool leaves nothing that keeps the process alive', async () => {
     await closing
   `)
   expect(child).toMatchObject({ code: 0, stderr: '' })
-  expect(child.millis).toBeLessThan(5_000)
 })
 
 test('a process without koffi can use a pool, whose stats name the source of its identity', async () => {
@@ -188,5 +184,4 @@ test('a process with the generic-pool drop-in exits by itself while its evictor 
     console.log(pool.available, pool.borrowed)
   `)
   expect(child).toMatchObject({ code: 0, stdout: '1 1\n', stderr: '' })
-  expect(child.millis).toBeLessThan(5_000)
 })

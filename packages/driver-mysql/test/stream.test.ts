@@ -15,18 +15,16 @@ test('rows come one after the other, and the connection comes back after the las
   expect(await sessionId(pool)).toBe(id)
 })
 
-test('whoever leaves early is not sent the rest, and the connection comes back clean', async () => {
-  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+test('a consumer that stops early is not sent the rest, and its connection is used again', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
   const id = await sessionId(pool)
-  // A hundred million bytes.
-  for await (const { seq } of pool.stream('SELECT seq FROM seq_1_to_10000000 /* streamed */')) {
+  // A terabyte.
+  const endless = 'SELECT seq FROM seq_1_to_100000000000 /* endless */'
+  for await (const { seq } of pool.stream(endless)) {
     if (seq === 10) break
   }
   expect(await sessionId(pool)).toBe(id)
-  expect(await running('streamed')).toBe(0)
-  const [{ bytesFromServer } = { bytesFromServer: 0 }] = await proxy.connections()
-  expect(bytesFromServer).toBeGreaterThan(0)
-  expect(bytesFromServer).toBeLessThan(60_000_000)
+  expect(await running('endless')).toBe(0)
 })
 
 test('an abort rejects the iteration with the reason', async () => {

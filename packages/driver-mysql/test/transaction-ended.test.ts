@@ -191,7 +191,7 @@ test('a child that reads the answer to the parent’s statement asks nothing abo
     const child = await fork(
       async () => {
         await proxy.resume()
-        const answer = await Promise.race([failed, sleep(2_000)])
+        const answer = await Promise.race([failed, sleep(8_000)])
         await sleep(50)
         return answer
       },

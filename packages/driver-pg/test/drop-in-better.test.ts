@@ -116,7 +116,7 @@ describe('a connection', () => {
 test('`connectionTimeoutMillis` holds also while the only client is being rolled back', async () => {
   const { proxy, stop } = await startProxy('plain')
   onTestFinished(stop)
-  const pool = open({ port: proxy.port, max: 2, connectionTimeoutMillis: 300 })
+  const pool = open({ port: proxy.port, max: 2, connectionTimeoutMillis: 1_500 })
   const client = await pool.connect()
   await client.query('BEGIN')
   await proxy.hold()

@@ -53,7 +53,7 @@ async function startUnderInit(kind: DaemonSettings['kind'], koffi: boolean) {
   program.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
   const report = async (number: number): Promise<DaemonReport> => {
     const lines = () => printed.split('\n').slice(0, -1)
-    await expect.poll(() => lines().length, { timeout: 10_000, interval: 10 }).toBe(number)
+    await expect.poll(() => lines().length, { interval: 10 }).toBe(number)
     return JSON.parse(lines()[number - 1] ?? '') as DaemonReport
   }
   return { proxy, proceed, report }

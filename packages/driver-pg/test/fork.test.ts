@@ -182,7 +182,7 @@ test('a child that reads what the parent waits for before its COMMIT sends none'
   const child = await fork(
     async () => {
       await proxy.resume()
-      return Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 2_000))])
+      return Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 8_000))])
     },
     { afterFork: false },
   )

@@ -6,16 +6,14 @@ import { addressOf } from './support/sentinels.ts'
 
 const keys = Array.from({ length: 50 }, (_, n) => `failover:${n}`)
 const anyKey = () => keys[Math.floor(Math.random() * keys.length)] ?? ''
-const patience = { timeout: 20_000 }
-
 test('callers do not notice a planned failover', async () => {
   const { replica, connection } = await startOwnCluster()
   const pool = openClusterPool(connection, { max: 4, acquireTimeoutMillis: 20_000 })
   const load = startLoad(8, () => pool.incr(anyKey()))
-  await expect.poll(() => pool.stats.size, patience).toBe(4)
+  await expect.poll(() => pool.stats.size).toBe(4)
   await observe((redis) => redis.cluster('FAILOVER'), addressOf(replica))
   const role = () => observe((redis) => redis.role(), addressOf(replica))
-  await expect.poll(role, patience).toContain('master')
+  await expect.poll(role).toContain('master')
   await Promise.all(keys.map((key) => pool.incr(key)))
   const { errors, answers } = await load.end()
   expect(errors).toEqual([])
@@ -30,7 +28,7 @@ test('when a master crashes, commands under way reject, and callers wait for the
   }
   const pool = openClusterPool(connection, { max: 4, acquireTimeoutMillis: 25_000 })
   const load = startLoad(8, () => pool.incr(anyKey()))
-  await expect.poll(() => pool.stats.size, patience).toBe(4)
+  await expect.poll(() => pool.stats.size).toBe(4)
   await masters[0]?.stopServer()
   await Promise.all(keys.map((key) => pool.incr(key)))
   const { errors, slowest } = await load.end()

@@ -175,7 +175,7 @@ test('the pool notices the end of the connection to a master of a cluster', asyn
       if (idle) lease.release()
       await observe((redis) => redis.client('KILL', 'ID', id), { host, port })
       const expected = [...ended, 'lost']
-      await expect.poll(() => ended, { timeout: 20_000 }).toEqual(expected)
+      await expect.poll(() => ended).toEqual(expected)
       if (!idle) lease.release()
     }
   }

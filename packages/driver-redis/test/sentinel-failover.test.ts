@@ -5,20 +5,17 @@ import { startLoad } from './support/load.ts'
 import { connectionTo, observe, openPool } from './support/pools.ts'
 import { addressOf, instead, startOwnSentinel } from './support/sentinels.ts'
 
-const patience = { timeout: 20_000 }
 const portOf = (redis: Redis): number | undefined => redis.stream.remotePort
 
 test('when the master crashes, commands under way reject, and callers wait for the next master', async () => {
   const { master, replica, connection } = await startOwnSentinel()
   const pool = openPool(connection, { max: 4, acquireTimeoutMillis: 20_000 })
   const load = startLoad(8, () => pool.incr('failover:n'))
-  await expect.poll(() => pool.stats.size, patience).toBe(4)
+  await expect.poll(() => pool.stats.size).toBe(4)
   await master.stopServer()
-  await expect.poll(() => pool.use(portOf), patience).toBe(replica.port)
+  await expect.poll(() => pool.use(portOf)).toBe(replica.port)
   const counted = Number(await pool.get('failover:n'))
-  await expect
-    .poll(async () => Number(await pool.get('failover:n')), patience)
-    .toBeGreaterThan(counted + 20)
+  await expect.poll(async () => Number(await pool.get('failover:n'))).toBeGreaterThan(counted + 20)
   const { errors, slowest } = await load.end()
   expect(errors.length).toBeLessThanOrEqual(4)
   expect(new Set(errors.map(({ message }) => message))).toEqual(
@@ -37,7 +34,7 @@ test('when one of three sentinels crashes with the master, the others name the n
   )
   expect(await pool.use(portOf)).toBe(master.port)
   await Promise.all([sentinels[2]?.stopServer(), master.stopServer()])
-  await expect.poll(() => pool.use(portOf), patience).toBe(replica.port)
+  await expect.poll(() => pool.use(portOf)).toBe(replica.port)
   expect(await pool.set('a', 1)).toBe('OK')
 })
 
@@ -53,7 +50,7 @@ test('when the master is demoted, its connections are lost, and the next ones re
   const popped = client.blpop('nothing:comes', 0).catch((error: unknown) => error)
   await observe((redis) => redis.call('SENTINEL', 'FAILOVER', name), addressOf(sentinel))
   expect(await popped).toMatchObject({ message: 'Connection is closed.' })
-  await expect.poll(() => pool.stats.size, patience).toBe(0)
+  await expect.poll(() => pool.stats.size).toBe(0)
   expect(ended).toMatchObject([{ reason: 'lost' }, { reason: 'lost' }])
   expect(() => lease.resource).toThrow('its resource was lost')
   await expect(client.get('a')).rejects.toThrow('Connection is closed')
@@ -71,7 +68,7 @@ test('with `failoverDetector`, a connection ends once a sentinel announces the n
   const lost = new Promise<PoolEvents['destroy'][0]>((resolve) => pool.once('destroy', resolve))
   expect(await pool.use(portOf)).not.toBe(master.port)
   await expect
-    .poll(() => observe((redis) => redis.client('LIST'), addressOf(sentinel)), patience)
+    .poll(() => observe((redis) => redis.client('LIST'), addressOf(sentinel)))
     .toContain('cmd=subscribe')
   await observe((redis) => redis.call('SENTINEL', 'FAILOVER', name), addressOf(sentinel))
   expect(await lost).toMatchObject({ reason: 'lost' })

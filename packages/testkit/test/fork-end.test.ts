@@ -54,7 +54,7 @@ test('work that can never settle rejects, at once if the event loop is empty', a
 
 test('a grandchild does not outlive the child', async () => {
   const grandchild = await inChild(async () => (await fork(() => sleep(60_000))).pid)
-  await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
+  await expect.poll(() => isRunning(grandchild)).toBe(false)
 })
 
 test('a daemon outlives its parent, but not its timeout', async () => {
@@ -63,7 +63,7 @@ test('a daemon outlives its parent, but not its timeout', async () => {
     return (await fork(() => sleep(60_000), options)).pid
   })
   expect(isRunning(daemon)).toBe(true)
-  await vi.waitFor(() => expect(isRunning(daemon)).toBe(false), { timeout: 5_000 })
+  await expect.poll(() => isRunning(daemon)).toBe(false)
 })
 
 test('when a child is killed, its own children end too', async () => {
@@ -78,9 +78,9 @@ test('when a child is killed, its own children end too', async () => {
     const pid = Number(readFileSync(note, 'utf8'))
     expect(isRunning(pid)).toBe(true)
     return pid
-  })
+  }, 20_000)
   child.kill()
   await expect(child.result).rejects.toThrow('SIGKILL')
-  await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false))
+  await expect.poll(() => isRunning(grandchild)).toBe(false)
   rmSync(folder, { recursive: true })
 })

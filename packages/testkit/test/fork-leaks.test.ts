@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { fork, inChild } from '../src/index.ts'
 import { processState } from './helpers.ts'
 
@@ -33,7 +33,7 @@ test('no file descriptor is left in the parent', async () => {
   }
   await Promise.all(Array.from({ length: 10 }, () => inChild(() => sleep(5))))
   // libuv closes a handle at the end of a turn of the event loop.
-  await vi.waitFor(() => expect(openFds()).toBe(before))
+  await expect.poll(() => openFds()).toBe(before)
 })
 
 test('a child holds no pipe of its siblings or of its grandparent', async () => {
@@ -54,7 +54,5 @@ test('a pending result keeps the process alive, and nothing afterwards does', as
   const child = await fork(() => sleep(50))
   expect(process.getActiveResourcesInfo().length).toBeGreaterThan(before)
   await child.result
-  await vi.waitFor(() =>
-    expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before),
-  )
+  await expect.poll(() => process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before)
 })

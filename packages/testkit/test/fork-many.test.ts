@@ -38,13 +38,11 @@ test('children can fork children of their own', async () => {
 })
 
 test('a running grandchild does not delay the result of the child', async () => {
-  const started = Date.now()
   const answer = await inChild(async () => {
-    await fork(() => sleep(60_000))
+    await fork(() => sleep(600_000))
     return 'now'
   })
   expect(answer).toBe('now')
-  expect(Date.now() - started).toBeLessThan(5000)
 })
 
 test('an error in a grandchild rejects in the child that awaits it', async () => {

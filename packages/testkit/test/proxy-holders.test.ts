@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fork, inChild, startRecordingProxy, type RecordingProxy } from '../src/index.ts'
 import { ask, connected, livePid, startEchoServer } from './helpers.ts'
 
@@ -26,7 +26,7 @@ test('a connection of this process shows it as its opener and holder', async () 
     holders: [process.pid],
   })
   socket.destroy()
-  await vi.waitFor(async () => expect(await holders()).toEqual([]))
+  await expect.poll(() => holders()).toEqual([])
 })
 
 test('a connection that a child opens shows the child as its opener', async () => {

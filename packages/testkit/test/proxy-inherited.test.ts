@@ -48,7 +48,7 @@ test('a child that dies with the connection open leaves no trace', async () => {
 test('a write of a child on the inherited connection is recorded', async () => {
   await inChild(async () => {
     socket.write('mistake')
-    await vi.waitFor(() => expect(socket.writableLength).toBe(0))
+    await vi.waitFor(() => expect(socket.writableLength).toBe(0), 20_000)
   })
   const [first] = await onInherited()
   const bytes = Buffer.from('mistake')

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { inChild, startRecordingProxy } from '../src/index.ts'
 import { isRunning } from './helpers.ts'
 
@@ -36,5 +36,5 @@ test('a proxy ends with the process that started it, no matter how that ends', a
     return readFileSync('/proc/thread-self/children', 'latin1').trim().split(' ').map(Number)
   })
   expect(pids).toHaveLength(1)
-  await vi.waitFor(() => expect(pids.map(isRunning)).toEqual([false]))
+  await expect.poll(() => pids.map(isRunning)).toEqual([false])
 })

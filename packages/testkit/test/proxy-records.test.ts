@@ -63,7 +63,7 @@ test('records include what was written just before the call', async () => {
   for (let i = 0; i < 20; i += 1) {
     const mark = await proxy.mark()
     socket.write(Buffer.alloc(100_000))
-    await vi.waitFor(() => expect(socket.writableLength).toBe(0), { interval: 1 })
+    await vi.waitFor(() => expect(socket.writableLength).toBe(0), { timeout: 20_000, interval: 1 })
     const bytes = (await proxy.records({ since: mark })).flatMap((record) =>
       record.kind === 'data' && record.direction === 'fromClient' ? [record.bytes] : [],
     )
@@ -76,9 +76,9 @@ test("a client's RST is recorded", async () => {
   const mark = await proxy.mark()
   const socket = await connected(proxy.port)
   socket.resetAndDestroy()
-  await vi.waitFor(async () =>
-    expect(brief(await proxy.records({ since: mark }))).toEqual(['open', 'reset fromClient']),
-  )
+  await expect
+    .poll(async () => brief(await proxy.records({ since: mark })))
+    .toEqual(['open', 'reset fromClient'])
 })
 
 test('an unreachable server is recorded as a RST, and the client gets a RST', async () => {
@@ -112,7 +112,7 @@ test('connections have their traffic and whether they are open', async () => {
     expect(one).toMatchObject({ clientPort: first.localPort, bytesFromClient: 5, open: true })
     expect(one).toMatchObject({ bytesFromServer: 5 })
     expect(two).toMatchObject({ bytesFromClient: 0, open: false })
-  })
+  }, 20_000)
   first.destroy()
 })
 
