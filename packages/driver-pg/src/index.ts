@@ -2,5 +2,6 @@ export { CommitUnknownError, RolledBackError, TransactionEndedError } from '@for
 export { pgDriver, pgDriverWith } from './driver.ts'
 export type { PgConnection, PgDriverOptions } from './driver.ts'
 export { Pool } from './drop-in/pool.ts'
+export type { DropInConfig } from './drop-in/pool.ts'
 export type { PgMethods, PgPool, QueryOptions } from './methods.ts'
 export type { Savepoint, TransactionOptions, TransactionWork } from './transaction.ts'

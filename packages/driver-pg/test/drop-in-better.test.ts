@@ -1,10 +1,10 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Pool as PgPool, Query, type PoolClient } from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Pool } from '../src/index.ts'
 import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
-import { observe, sessionsAlive, startProxy } from './support/pools.ts'
+import { connectionTo, observe, sessionsAlive, startProxy } from './support/pools.ts'
 
 // Where the drop-in is not like pg.Pool, on purpose. docs/drop-in.md says the same.
 
@@ -265,4 +265,120 @@ test('a client of another make is given back as it is', async () => {
   const client: PoolClient = await pool.connect()
   client.release()
   expect(pool.idleCount).toBe(1)
+})
+
+test('`await using` ends the pool, once', async () => {
+  const ended: PgPool[] = []
+  {
+    await using pool = new Pool(connectionTo())
+    await pool.query('SELECT 1')
+    ended.push(pool)
+  }
+  expect(ended[0]).toMatchObject({ ended: true, totalCount: 0 })
+  {
+    await using pool = new Pool(connectionTo())
+    await pool.query('SELECT 1')
+    ended.push(pool)
+    // It may have been ended already.
+    void pool.end()
+  }
+  expect(ended[1]?.ended).toBe(true)
+})
+
+describe('a client whose `end` fails', () => {
+  const ends = [
+    () => {
+      throw new Error('from end')
+    },
+    async () => Promise.reject(new Error('from end')),
+  ]
+
+  /** Like pg-native's client, it does not expose its connection. */
+  class Failing extends EventEmitter {
+    connect(callback: (error?: Error) => void): void {
+      process.nextTick(callback, new Error('from connect'))
+    }
+  }
+
+  test.each(ends)('does not hide why it could not connect', async (end) => {
+    class Mine extends Failing {
+      readonly end = end
+    }
+    const pool = open({ Client: Mine })
+    expect((await errorOf(pool.connect())).message).toBe('from connect')
+    expect((await errorOf(pool.query('SELECT 1'))).message).toBe('from connect')
+    expect(pool.totalCount).toBe(0)
+  })
+
+  test.each(ends)('does not hide that it took too long', async (end) => {
+    class Mine extends Failing {
+      readonly end = (): unknown => {
+        this.failed?.(new Error('closed'))
+        return end()
+      }
+      private failed: ((error: Error) => void) | undefined
+      override connect(callback: (error?: Error) => void): void {
+        this.failed = callback
+      }
+    }
+    const pool = open({ Client: Mine, connectionTimeoutMillis: 20 })
+    expect((await errorOf(pool.connect())).message).toContain('due to connection timeout')
+  })
+
+  test.each(ends)('does not hide the error of `onConnect`', async (end) => {
+    class Mine extends Failing {
+      readonly end = end
+      override connect(callback: (error?: Error) => void): void {
+        process.nextTick(callback)
+      }
+    }
+    const onConnect = (): never => {
+      throw new Error('from onConnect')
+    }
+    const pool = open({ Client: Mine, onConnect })
+    expect((await errorOf(pool.connect())).message).toBe('from onConnect')
+    expect(pool.totalCount).toBe(0)
+  })
+})
+
+describe('an option of the underlying pool', () => {
+  test('is supported: `leakDetectionMillis` reports a client that is not released', async () => {
+    const pool = open({ leakDetectionMillis: 20 })
+    const leaks: unknown[] = []
+    const emitter: EventEmitter = pool
+    emitter.on('leak', (leak) => leaks.push(leak))
+    const client = await pool.connect()
+    await expect.poll(() => leaks.length).toBe(1)
+    expect(leaks[0]).toMatchObject({ heldMillis: expect.any(Number), stack: expect.any(String) })
+    client.release()
+  })
+
+  test('is supported: `maxWaitingClients`', async () => {
+    const pool = open({ max: 1, maxWaitingClients: 0 })
+    const client = await pool.connect()
+    expect(await errorOf(pool.connect())).toMatchObject({ name: 'QueueFullError' })
+    client.release()
+  })
+
+  test('is checked', () => {
+    expect(() => open({ leakDetectionMillis: -1 })).toThrow('`leakDetectionMillis`')
+    expect(() => open({ name: '' })).toThrow('`name`')
+  })
+
+  test.each([
+    ['acquireTimeoutMillis', '`connectionTimeoutMillis`'],
+    ['createTimeoutMillis', '`connectionTimeoutMillis`'],
+    ['maxLifetimeMillis', '`maxLifetimeSeconds`'],
+    ['connection', 'beside the other options'],
+  ])('is refused where pg-pool has another name for it: %s', (option, hint) => {
+    expect(() => open({ [option]: 1 })).toThrow(hint)
+    expect(() => open({ [option]: undefined })).not.toThrow()
+  })
+
+  test('does not keep an option of a client, known or not, from reaching it', async () => {
+    const pool = open({ application_name: 'mine', statement_timeout: 5_000, ofSomebody: 1 })
+    const { rows } = await pool.query('SHOW application_name')
+    expect(rows).toEqual([{ application_name: 'mine' }])
+    expect(pool.options).toMatchObject({ ofSomebody: 1 })
+  })
 })

@@ -634,21 +634,77 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.end()).toBeInstanceOf(Mine)
     })
 
-    test('`log` is told what goes on', async () => {
-      const told: unknown[] = []
-      const pool = open({ log: (message: unknown) => told.push(message) })
-      await pool.query('SELECT 1')
-      const ending = pool.end()
-      expect(told).toEqual(
-        expect.arrayContaining([
+    describe('`log` gets the messages of pg-pool', () => {
+      /** All but those on its queue. */
+      const logged = (config = {}): { pool: pg.Pool; messages: unknown[] } => {
+        const messages: unknown[] = []
+        const log = (message: string): void => {
+          if (!/pulse queue|no queued requests/.test(message)) messages.push(message)
+        }
+        return { pool: open({ log, ...config }), messages }
+      }
+      const connected = [
+        'checking client timeout',
+        'connecting new client',
+        'new client connected',
+        'dispatching query',
+        'query dispatched',
+      ]
+
+      test('on a query and on `end()`', async () => {
+        const { pool, messages } = logged()
+        await pool.query('SELECT 1')
+        await errorOf(pool.query('SELECT nothing'))
+        await pool.end()
+        expect(messages).toEqual([...connected, 'dispatching query', 'query dispatched', 'ending'])
+      })
+
+      test('on a connect that fails', async () => {
+        const { pool, messages } = logged({ host: '127.0.0.1', port: 1 })
+        await errorOf(pool.query('SELECT 1'))
+        expect(messages).toEqual([
+          'checking client timeout',
           'connecting new client',
-          'new client connected',
-          'dispatching query',
-          'query dispatched',
-          'ending',
-        ]),
-      )
-      await ending
+          'client failed to connect',
+        ])
+      })
+
+      test('on a connect that takes too long', async () => {
+        const { pool, messages } = logged({
+          host: '127.0.0.1',
+          port: await silentServer(),
+          connectionTimeoutMillis: 50,
+        })
+        await errorOf(pool.query('SELECT 1'))
+        expect(messages).toEqual([
+          'checking client timeout',
+          'connecting new client',
+          'ending client due to timeout',
+          'client failed to connect',
+        ])
+      })
+
+      test.each([
+        [{ idleTimeoutMillis: 50 }, ['remove idle client']],
+        [{ maxUses: 1 }, ['remove expended client']],
+        [
+          { maxLifetimeSeconds: 0.2 },
+          ['ending client due to expired lifetime', 'remove expired client'],
+        ],
+      ])('on a client that ends by %o', async (config, ends) => {
+        const { pool, messages } = logged(config)
+        await pool.query('SELECT 1')
+        await expect.poll(() => messages).toEqual([...connected, ...ends])
+      })
+
+      test('on a pool whose `log` was replaced', async () => {
+        const { pool, messages } = logged()
+        const later: unknown[] = []
+        Object.assign(pool, { log: (message: unknown) => later.push(message) })
+        await pool.query('SELECT 1')
+        expect(messages).toEqual([])
+        expect(later).toEqual(expect.arrayContaining(connected))
+      })
     })
 
     test.skipIf(role === undefined)('`password` may be a function', async () => {

@@ -5,15 +5,24 @@ import { Pool } from '../src/index.ts'
 const pool = new Pool()
 
 test('goes where a pg.Pool goes', () => {
-  expectTypeOf<Pool>().toEqualTypeOf<PgPool>()
-  expectTypeOf(Pool).toEqualTypeOf<typeof PgPool>()
-  expectTypeOf(pool).toEqualTypeOf<PgPool>()
+  expectTypeOf<Pool>().toExtend<PgPool>()
+  expectTypeOf(Pool).toExtend<typeof PgPool>()
+  expectTypeOf(pool).toEqualTypeOf<Pool>()
 })
 
 test('takes what a pg.Pool takes', () => {
   expectTypeOf(Pool).toBeConstructibleWith({ connectionString: 'postgres://', max: 3 })
+  expectTypeOf(Pool).toBeConstructibleWith({ leakDetectionMillis: 1_000 })
+  class Mine extends Pool {}
+  expectTypeOf(new Mine({ max: 1 })).toExtend<PgPool>()
   // @ts-expect-error -- there is no such option
   void new Pool({ maximum: 3 })
+})
+
+test('can be disposed', async () => {
+  expectTypeOf<Pool>().toExtend<AsyncDisposable>()
+  await using mine = new Pool()
+  expectTypeOf(mine.connect()).resolves.toEqualTypeOf<PoolClient>()
 })
 
 test('gives what a pg.Pool gives', () => {

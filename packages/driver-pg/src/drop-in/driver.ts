@@ -6,11 +6,13 @@ import { refuseEnded, rollBack } from '../reset.ts'
 import { refuseSpoiled } from '../spoiled.ts'
 import { type ClientClass, open } from './open.ts'
 import type { DropInOptions } from './options.ts'
+import type { Outage } from './outage.ts'
 import { lookBeforeQueries, Session } from './session.ts'
 
 /** What the driver asks and tells its pool. */
 export interface DropInHost {
   readonly Client: ClientClass
+  readonly outage: Outage
   readonly log: (...messages: unknown[]) => void
   /** The generation of the pool now. */
   generation(): number
@@ -30,9 +32,8 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
     name: pgDriver.name,
 
     async create(options, { signal }) {
-      host.log('connecting new client')
-      const { client, socket } = await open(options, host.Client, signal)
-      host.log('new client connected')
+      const { client, socket } = await open(options, host, signal)
+      host.outage.connected()
       const session = new Session(client, socket, host.generation())
       lookBeforeQueries(session)
       return session
@@ -85,7 +86,9 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
 
     ref: ({ client }) => pgDriver.ref?.(client),
     unref: ({ client }) => pgDriver.unref?.(client),
-    // As in pg-pool, whoever it was opened for learns of it at once.
-    classify: () => 'single',
+    classify(error) {
+      host.outage.failed(error)
+      return host.outage.isOn ? 'transient' : 'single'
+    },
   }
 }

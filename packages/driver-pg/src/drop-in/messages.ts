@@ -1,4 +1,9 @@
-import { AcquireTimeoutError, CreateError, PoolClosedError } from '@forksafe/core'
+import {
+  AcquireTimeoutError,
+  CreateError,
+  type DestroyReason,
+  PoolClosedError,
+} from '@forksafe/core'
 
 /** What pg-pool says, word for word: there are programs that compare it. */
 export const says = {
@@ -16,4 +21,19 @@ export function inWordsOfPgPool(error: unknown): unknown {
   if (error instanceof AcquireTimeoutError) return new Error(says.noneInTime, { cause: error })
   if (error instanceof PoolClosedError) return new Error(says.ended, { cause: error })
   return error
+}
+
+/** The messages for `log` about clients that end, by the pool's reason. */
+export const reasonsToLog: Partial<Record<DestroyReason, readonly string[]>> = {
+  idle: ['remove idle client'],
+  lifetime: ['ending client due to expired lifetime', 'remove expired client'],
+  uses: ['remove expended client'],
+}
+
+/** Returns a copy for one of several callers that the same error rejects: each has its own stack. */
+export function copyOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const copy = new Error(error.message)
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
+  return Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error))
 }

@@ -1,13 +1,59 @@
-import type { PoolOptions } from '@forksafe/core'
+import type { BasePoolOptions, PoolOptions } from '@forksafe/core'
 import { kindOf } from '@forksafe/core/methods'
 import type { PoolConfig, PoolOptions as DropInOptions } from 'pg'
 
 export type { PoolOptions as DropInOptions } from 'pg'
 
-/** @throws {TypeError} for what pg-pool would stumble over. */
+/** Options of the underlying pool that the drop-in takes as well. */
+export interface CoreOptions extends Pick<
+  BasePoolOptions,
+  | 'name'
+  | 'maxConnecting'
+  | 'maxWaitingClients'
+  | 'validateTimeoutMillis'
+  | 'destroyTimeoutMillis'
+  | 'validateAfterIdleMillis'
+  | 'keepaliveMillis'
+  | 'fifo'
+  | 'backoff'
+  | 'leakDetectionMillis'
+  | 'forkDetection'
+  | 'eager'
+> {}
+
+const coreOptions: readonly (keyof CoreOptions)[] = [
+  'name',
+  'maxConnecting',
+  'maxWaitingClients',
+  'validateTimeoutMillis',
+  'destroyTimeoutMillis',
+  'validateAfterIdleMillis',
+  'keepaliveMillis',
+  'fifo',
+  'backoff',
+  'leakDetectionMillis',
+  'forkDetection',
+  'eager',
+]
+
+/** Options of the underlying pool that have another name in pg-pool. */
+const renamed: Readonly<Record<string, string>> = {
+  acquireTimeoutMillis: 'set `connectionTimeoutMillis`',
+  createTimeoutMillis: 'set `connectionTimeoutMillis`',
+  maxLifetimeMillis: 'set `maxLifetimeSeconds`',
+  connection: 'put its properties beside the other options',
+}
+
+/** @throws {TypeError} for options that are no object, and for one that has another name here. */
 export function checkConfig(config: PoolConfig | undefined): PoolConfig | undefined {
   if (config === undefined || config === null) return undefined
-  if (typeof config === 'object' && !Array.isArray(config)) return config
+  if (typeof config === 'object' && !Array.isArray(config)) {
+    for (const [option, hint] of Object.entries(renamed)) {
+      if ((config as Record<string, unknown>)[option] === undefined) continue
+      throw new TypeError(`Pool "pg": there is no option \`${option}\` here: ${hint}.`)
+    }
+    return config
+  }
   // It may be a string with a password.
   throw new TypeError(
     `Pool "pg": expected an object of options, such as { connectionString }, got ${kindOf(config)}.`,
@@ -16,6 +62,7 @@ export function checkConfig(config: PoolConfig | undefined): PoolConfig | undefi
 
 /** The same in core's terms. */
 export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions> {
+  const own = ownCoreOptions(options)
   return {
     connection: options,
     ...coreSizeOf(options),
@@ -30,9 +77,15 @@ export function coreOptionsOf(options: DropInOptions): PoolOptions<DropInOptions
     // `end()` of pg-pool does not wait for the server at all.
     destroyTimeoutMillis: 1_000,
     allowExitOnIdle: Boolean(options.allowExitOnIdle as unknown),
-    // Every caller has a try of its own; only what fails for nobody is followed by a pause.
-    backoff: { minMillis: 1, maxMillis: 1 },
+    ...own,
+    // While the server is down, callers wait for the next connect: short pauses.
+    backoff: { maxMillis: 1_000, ...own.backoff },
   }
+}
+
+function ownCoreOptions(options: DropInOptions & CoreOptions): CoreOptions {
+  const given = coreOptions.map((option) => [option, options[option]])
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as CoreOptions
 }
 
 /** Here a `min` above `max` is `max`, and one below 0 is 0. */

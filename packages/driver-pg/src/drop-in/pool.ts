@@ -1,14 +1,27 @@
-import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
+import {
+  AcquireTimeoutError,
+  createForkSafePool,
+  type ForkSafePool,
+  type Lease,
+} from '@forksafe/core'
 import type { EventEmitter } from 'node:events'
 import { Pool as PgPool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
 import { dropInDriver } from './driver.ts'
 import { lend, type Lender } from './lend.ts'
-import { inWordsOfPgPool, says } from './messages.ts'
+import { copyOf, inWordsOfPgPool, reasonsToLog, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
-import { checkConfig, coreOptionsOf, coreSizeOf, type DropInOptions } from './options.ts'
+import {
+  checkConfig,
+  type CoreOptions,
+  coreOptionsOf,
+  coreSizeOf,
+  type DropInOptions,
+} from './options.ts'
+import { Outage } from './outage.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy, throwUncaught } from './settle.ts'
+import { isDestroyed, reportsErrors } from './submittable.ts'
 
 type Release = (error?: Error | boolean) => void
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: Release) => void
@@ -37,6 +50,8 @@ export const Pool = class Pool extends Inheritance {
   // Not `#private`: a pool may stand behind a proxy.
   private readonly _core: ForkSafePool<Session>
   private readonly _sessions = new Set<Session>()
+  private readonly _outage = new Outage()
+  private _ended: Promise<void> | undefined
   /** What the options said of it last. */
   private _size: Pick<DropInOptions, 'min' | 'max'>
   /** A listener's error is its own: it is uncaught, and the pool goes on. */
@@ -57,10 +72,10 @@ export const Pool = class Pool extends Inheritance {
 
   constructor(config?: PoolConfig) {
     super(checkConfig(config))
-    const { Client, log } = this
     const driver = dropInDriver({
-      Client,
-      log,
+      Client: this.Client,
+      outage: this._outage,
+      log: (...messages) => this.log(...messages),
       generation: () => this._core.stats.generation,
       opened: (session) => {
         this._sessions.add(session)
@@ -69,16 +84,22 @@ export const Pool = class Pool extends Inheritance {
       gone: (session) => void this._sessions.delete(session),
       ended: ({ client }) => this._tell('remove', client),
       failedIdle: ({ client }, error) => {
-        log('idle client failed', error)
         // Nobody has to listen: the pool has let go of it already.
         if (this.listenerCount('error') === 0) return
         this._tell('error', Object.assign(error, { client }), client)
       },
     })
     this._core = createForkSafePool(driver, coreOptionsOf(this.options))
+    this._core.on('createError', ({ kind }) => {
+      if (kind !== 'single') this._outage.rejectWaiting()
+    })
+    this._core.on('destroy', ({ reason }) => {
+      for (const message of reasonsToLog[reason] ?? []) this.log(message)
+    })
+    this._core.on('leak', (leak) => this._tell('leak', leak))
     const { min, max } = this.options
     this._size = { min, max }
-    for (const own of ['_core', '_sessions', '_size', '_tell', '_lender']) {
+    for (const own of ['_core', '_sessions', '_outage', '_ended', '_size', '_tell', '_lender']) {
       Object.defineProperty(this, own, { enumerable: false })
     }
   }
@@ -97,15 +118,25 @@ export const Pool = class Pool extends Inheritance {
       return undefined
     }
     if (typeof values === 'function') return this.query(query, undefined, values as Answered)
+    if (callback === undefined && reportsErrors(query)) {
+      const reported = new Set<unknown>()
+      const answer = this._query(query, values, (error) => void reported.add(error))
+      return inPromiseOf(this.Promise, answer, (error) => reported.has(error))
+    }
     const answer = this._query(query, values)
     if (callback === undefined) return inPromiseOf(this.Promise, answer)
     settleBy(answer, callback, (result) => [result])
     return undefined
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (this._ended ?? this.end())
+  }
+
   end(callback?: () => void): Promise<void> | undefined {
     this.log('ending')
     const ended = this._end()
+    this._ended ??= ended
     if (callback === undefined) return inPromiseOf(this.Promise, ended)
     settleBy(ended, callback, () => [])
     return undefined
@@ -136,23 +167,35 @@ export const Pool = class Pool extends Inheritance {
   private async _lend(): Promise<PoolClient> {
     if (this.ending) throw new Error(says.ended)
     this._keepUp()
+    const { signal } = this._outage
     let lease: Lease<Session>
     try {
-      lease = await this._core.acquire(this._getsItsOwn ? { timeoutMillis: Infinity } : undefined)
+      lease = await this._core.acquire(
+        this._getsItsOwn ? { signal, timeoutMillis: Infinity } : { signal },
+      )
     } catch (error) {
-      const told = inWordsOfPgPool(error)
-      // Leads back to whoever asked, and not to a timer or a socket.
+      const told = this._errorFor(error, signal)
+      // Its stack leads to the caller, and not to a timer or a socket.
       if (told instanceof Error) Error.captureStackTrace(told)
       throw told
     }
     return lend(lease, this.options, this._lender)
   }
 
-  /** Whether a client is opened for who comes now: then how long it may wait is how long that may take. */
+  private _errorFor(error: unknown, signal: AbortSignal): unknown {
+    const { size, max } = this._core.stats
+    if (signal.aborted && error === signal.reason) return copyOf(error)
+    // It waited for the next connect.
+    const { isOn, lastError } = this._outage
+    if (error instanceof AcquireTimeoutError && isOn && size < max) return copyOf(lastError)
+    return inWordsOfPgPool(error)
+  }
+
+  /** Whether a client is opened for this caller: then it may wait for as long as that may take. */
   private get _getsItsOwn(): boolean {
-    if (!this.options.connectionTimeoutMillis) return false
+    if (!this.options.connectionTimeoutMillis || this._outage.isOn) return false
     const { size, borrowed, creating, destroying, max } = this._core.stats
-    // Nor is it for who can have what is idle, or is being reset or validated: that comes first.
+    // None is opened if one is idle, or is being reset or validated.
     return size === borrowed + creating + destroying && size < max
   }
 
@@ -164,21 +207,50 @@ export const Pool = class Pool extends Inheritance {
     this._core.resize(coreSizeOf(this.options))
   }
 
-  private async _query(query: unknown, values: unknown): Promise<QueryResult> {
-    const client = (await this.connect()) as PoolClient
+  /** `failed` is called with an error of the query itself. */
+  private async _query(
+    query: unknown,
+    values: unknown,
+    failed?: (error: unknown) => void,
+  ): Promise<QueryResult> {
+    // oxlint-disable-next-line typescript/unbound-method -- it is compared, and called on the pool
+    const { connect } = this
+    const client = await (connect === ownConnect ? this._lend() : this._connectByCallback())
+    if (isDestroyed(query)) {
+      client.release()
+      throw new Error('Cannot query: the stream was destroyed before it was submitted')
+    }
     let result: QueryResult
     try {
       this.log('dispatching query')
       result = await ask(client, query, values)
       this.log('query dispatched')
     } catch (error) {
-      // Leads back to whoever asked, and not to the socket that the answer came from.
+      this.log('query dispatched')
+      failed?.(error)
+      // Its stack leads to the caller, and not to the socket.
       if (error instanceof Error) Error.captureStackTrace(error)
       releaseFailed(client, error)
       throw error
     }
     client.release()
     return result
+  }
+
+  /**
+   * Calls a `connect` that a subclass or a tracer has replaced. As pg-pool does, it passes a callback. One that ignores the callback
+   * and returns a promise works too.
+   */
+  private _connectByCallback(): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      const returned: unknown = this.connect((error, client) =>
+        error ? reject(error) : resolve(client as PoolClient),
+      )
+      Promise.resolve(returned).then((client) => {
+        // A wrapper that calls back may return a promise of nothing.
+        if (client !== undefined) resolve(client as PoolClient)
+      }, reject)
+    })
   }
 
   private async _end(): Promise<void> {
@@ -190,7 +262,21 @@ export const Pool = class Pool extends Inheritance {
     await this._core.close({ deadlineMillis: Infinity })
     this.ended = true
   }
-} as unknown as typeof PgPool
+} as unknown as PoolClass
 
-/** What `new Pool()` gives: as pg types it. */
-export type Pool = PgPool
+// oxlint-disable-next-line typescript/unbound-method -- it is compared
+const ownConnect: unknown = Pool.prototype.connect
+
+/** The pool that `new Pool()` returns: pg's type, which `await using` takes too. */
+export type Pool = PgPool & AsyncDisposable
+
+/** The options of the drop-in: pg's, and some of the underlying pool. */
+export type DropInConfig = PoolConfig & CoreOptions
+
+/** pg's class, by the types of this one. */
+export interface PoolClass extends Omit<typeof PgPool, 'prototype'> {
+  /** Creates a pool. It opens no connection until a client is wanted. */
+  new (config?: DropInConfig): Pool
+  /** The methods of every pool. */
+  readonly prototype: Pool
+}

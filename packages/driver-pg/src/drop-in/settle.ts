@@ -12,10 +12,24 @@ export function settleBy<T>(
   )
 }
 
-/** The promise that the user asked for by the option `Promise`, in place of Node's. */
-export function inPromiseOf<T>(Promise: PromiseConstructor, outcome: Promise<T>): Promise<T> {
-  if (Promise === globalThis.Promise) return outcome
-  return new Promise((resolve, reject) => void outcome.then(resolve, reject))
+/**
+ * Returns a promise of the class that the user has set by the option `Promise`. If `isReported` says that an error was reported in
+ * another way, nobody has to handle the rejection.
+ */
+export function inPromiseOf<T>(
+  Promise: PromiseConstructor,
+  outcome: Promise<T>,
+  isReported?: (error: unknown) => boolean,
+): Promise<T> {
+  if (Promise === globalThis.Promise && isReported === undefined) return outcome
+  const promise = new Promise<T>((resolve, reject) => {
+    outcome.then(resolve, (error: unknown) => {
+      if (isReported?.(error) === true) promise.then(undefined, () => undefined)
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is the error of `outcome`
+      reject(error)
+    })
+  })
+  return promise
 }
 
 /** An error of the user's own code, where nothing of the pool's may suffer from it. */
