@@ -32,13 +32,18 @@ const ONCE = [
   '--exclude=**/broken-*.test.ts',
   '--exclude=**/demo.test.ts',
 ]
-/** Slow tests of the server or the driver rather than Node. They run on the first and the last Node. */
-const AT_BOTH_ENDS = [
-  '--exclude=**/{conformance,drop-in-like-*,failure-*,fleet,pgbouncer*,rotation,stress}.test.ts',
+/**
+ * What runs between the first and the last Node, as vitest's filters: core, the testkit and the libraries, and of the drivers what
+ * depends on V8, libuv or Node's streams. The rest depends on the server, the client or the driver.
+ */
+const BETWEEN = [
+  ...['core', 'testkit', 'libraries'].map((name) => `${name}/test/`),
+  ...['fork', 'freeze', 'restore', 'snapshot', 'workers'],
+  ...['driver', 'abort', 'transaction', 'stream'].map((name) => `test/${name}.test.ts`),
 ]
 
 /**
- * The test runs, in order. The first Node runs everything. The last of several has the oldest peers, so that both ends of
+ * The test runs, in order. The first Node runs everything. The last of several runs most, and has the oldest peers, so that both ends of
  * their ranges are tested. Every second one has the embedded PostgreSQL, so that both that one and this machine's are
  * tested, unless one is chosen.
  */
@@ -50,7 +55,7 @@ export function plan(all = nodes(), environment = process.env) {
     const postgres = index % 2 === 1 && !ofOne ? 'embedded' : undefined
     const oldestPeers = last && !first
     const how = [postgres && `${postgres} PostgreSQL`, oldestPeers && 'the oldest peers']
-    const most = [...EVERYWHERE, ...ONCE, ...(last ? [project('examples')] : AT_BOTH_ENDS)]
+    const most = [...EVERYWHERE, ...ONCE, ...(last ? [project('examples')] : BETWEEN)]
     return {
       ...node,
       title: [`test on Node ${node.name}`, ...how.filter(Boolean)].join(', '),

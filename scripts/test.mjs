@@ -37,9 +37,14 @@ try {
       const site = step('site', buildSite)
       // The tests mostly wait, so the checks run beside them.
       await Promise.all([first && testOn(first, site), checkSources(), site.then(checkPackages)])
-      for (const node of others) await testOn(node)
-      // The last test is that of the packages as users install them.
-      if (others.length > 0) await step('rehearsal', () => script('rehearse.mjs'))
+      if (others.length > 0) {
+        // Before the rehearsal, which needs them too.
+        await step('fetch the other Nodes', () => fetchAll(others))
+        // It gives way to the tests, which mostly wait.
+        const rehearsal = step('rehearsal', () => script('rehearse.mjs'))
+        for (const node of others) await testOn(node)
+        await rehearsal
+      }
       await step('proofs', proofs)
       skipped.push(...leftOut(majors, SUPPORTED))
     }
@@ -76,6 +81,11 @@ async function buildSite() {
   const args = [join(root, 'docs/build.mjs')]
   const command = { command: process.execPath, args, env: environment(), nice: true }
   await run('Building the site', command)
+}
+
+/** @param {ReturnType<typeof plan>} planned */
+async function fetchAll(planned) {
+  for (const { find } of planned) await find()
 }
 
 /**

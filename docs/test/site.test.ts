@@ -10,6 +10,8 @@ import { serve } from './support/static-server.ts'
 
 /** The pages that get all checks. The others are similar. */
 const EXEMPLARY = ['/index.html', '/options.html', '/outages.html']
+/** One page of each kind in the API. */
+const API = ['/api/@forksafe/core/index.html', '/api/@forksafe/core/interfaces/ForkSafePool.html']
 
 const { executablePath, reason } = await findChromium().then(
   (executablePath) => ({ executablePath, reason: '' }),
@@ -50,23 +52,30 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
     expect(image.length).toBeGreaterThan(5_000) // The image of an empty page is smaller.
   }
 
-  /** Opens every page, in a few tabs at once. */
+  /** Opens every page, in a few tabs at once: those of the API, which are all made alike, without JavaScript. */
   async function lookAtAll() {
-    const context = await browser.newContext()
-    onTestFinished(() => context.close())
-    // Otherwise VitePress fetches every page that a page links to.
-    await context.addInitScript(() => {
-      Object.defineProperty(navigator, 'connection', { value: { saveData: true } })
-    })
-    const left = pages()
     const looks = new Map<string, Look>()
-    const tab = async () => {
-      const page = await context.newPage()
-      for (let path = left.pop(); path !== undefined; path = left.pop()) {
-        looks.set(path, await look(page, server.url + path))
+    const lookAt = async (paths: string[], options: BrowserContextOptions) => {
+      const context = await browser.newContext(options)
+      onTestFinished(() => context.close())
+      // Otherwise VitePress fetches every page that a page links to.
+      await context.addInitScript(() => {
+        Object.defineProperty(navigator, 'connection', { value: { saveData: true } })
+      })
+      const tab = async () => {
+        const page = await context.newPage()
+        for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+          looks.set(path, await look(page, server.url + path))
+        }
       }
+      await Promise.all([tab(), tab()])
     }
-    await Promise.all([tab(), tab(), tab()])
+    const isLike = (path: string) => path.startsWith('/api/') && !API.includes(path)
+    await lookAt(pages().filter(isLike), { javaScriptEnabled: false })
+    await lookAt(
+      pages().filter((path) => !isLike(path)),
+      {},
+    )
     return looks
   }
 

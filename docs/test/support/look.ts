@@ -20,8 +20,8 @@ export async function look(page: Page, url: string): Promise<Look> {
   })
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? 'failed'
-    // The tab is reused for the next page.
-    if (why !== 'net::ERR_ABORTED') complain(`${request.url()}: ${why}`)
+    // The tab is reused for the next page; without JavaScript, no script is loaded.
+    if (why !== 'net::ERR_ABORTED' && why !== 'csp') complain(`${request.url()}: ${why}`)
   })
   page.on('response', (response) => {
     if (response.status() >= 400) complain(`${response.url()} is ${response.status()}`)

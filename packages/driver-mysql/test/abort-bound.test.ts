@@ -24,6 +24,16 @@ const TIMED_OUT = { name: 'TimeoutError' }
 /** A signal that has aborted a while after it was asked for. */
 const soon = (): AbortSignal => AbortSignal.timeout(200)
 
+/** A signal that aborts a while after `begin` is called. */
+function later(): { signal: AbortSignal; begin: () => void } {
+  const controller = new AbortController()
+  const begin = (): void =>
+    void soon().addEventListener('abort', ({ target }) =>
+      controller.abort((target as AbortSignal).reason),
+    )
+  return { signal: controller.signal, begin }
+}
+
 /** Drops what passes on the connections that exist, as a router does that has lost its table. New ones work. */
 async function forgetConnections(proxy: RecordingProxy): Promise<void> {
   for (const { id, open } of await proxy.connections()) {
@@ -66,12 +76,15 @@ describe('a file that comes no further', () => {
     const pool = openPool(connectionTo(), options)
     const name = await table('stalled_transaction')
     const id = await sessionId(pool)
+    const { signal, begin } = later()
     const transaction = pool.transaction(
       async (client) => {
         await client.query(`INSERT INTO ${name} VALUES (1)`)
-        await client.query(load(name, sourceOf()))
+        const loading = client.query(load(name, sourceOf()))
+        begin()
+        await loading
       },
-      { signal: soon() },
+      { signal },
     )
     await expect(transaction).rejects.toMatchObject(TIMED_OUT)
     await expectServed(pool, id)
@@ -118,12 +131,14 @@ describe('a router that drops existing connections and accepts new ones', () => 
   test('does not keep the place of an aborted transaction', async () => {
     const { pool, proxy } = await openRecordedPool('plain', options)
     const id = await sessionId(pool)
+    const { signal, begin } = later()
     const transaction = pool.transaction(
       async (client) => {
         await forgetConnections(proxy)
+        begin()
         await client.query('SELECT 1')
       },
-      { signal: soon() },
+      { signal },
     )
     await expect(transaction).rejects.toMatchObject(TIMED_OUT)
     await expectServed(pool, id)

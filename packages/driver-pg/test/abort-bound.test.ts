@@ -37,6 +37,16 @@ function soon(): AbortSignal {
   return AbortSignal.timeout(200)
 }
 
+/** A signal that aborts a while after `begin` is called. */
+function later(): { signal: AbortSignal; begin: () => void } {
+  const controller = new AbortController()
+  const begin = (): void =>
+    void soon().addEventListener('abort', ({ target }) =>
+      controller.abort((target as AbortSignal).reason),
+    )
+  return { signal: controller.signal, begin }
+}
+
 async function expectServed(pool: PgPool, before: number): Promise<void> {
   expect(await backendPid(pool)).not.toBe(before)
   expect(pool.stats).toMatchObject({ size: 1, borrowed: 0, waiting: 0 })
@@ -54,14 +64,16 @@ describe('a router that drops existing connections and accepts new ones', () => 
   test('does not keep the place of an aborted transaction that waits for an answer', async () => {
     const { pool, proxy } = await openRecordedPool('plain', options)
     const pid = await backendPid(pool)
+    const { signal, begin } = later()
     let answer: Promise<unknown> = Promise.resolve()
     const work = pool.transaction(
       async (client) => {
         await forgetConnections(proxy)
         answer = client.query('SELECT 1').catch((error: unknown) => error)
+        begin()
         await answer
       },
-      { signal: soon() },
+      { signal },
     )
     await expect(work).rejects.toMatchObject(TIMED_OUT)
     await expectServed(pool, pid)
@@ -99,12 +111,14 @@ test('a black hole for everything keeps no place past an abort', async () => {
 test('a black hole for everything keeps no place of a transaction whose work ignores the abort', async () => {
   const { pool, proxy } = await openRecordedPool('plain', options)
   const pid = await backendPid(pool)
+  const { signal, begin } = later()
   const work = pool.transaction(
     async () => {
       await proxy.hold()
+      begin()
       await new Promise(() => undefined)
     },
-    { signal: soon() },
+    { signal },
   )
   await expect(work).rejects.toMatchObject(TIMED_OUT)
   await expect.poll(() => pool.stats.size).toBe(0)
@@ -148,6 +162,7 @@ test('work that ignores the abort loses its connection, and commits nothing', as
   const pid = await backendPid(pool)
   await observe('CREATE TABLE ignoring (n int)')
   onTestFinished(async () => void (await observe('DROP TABLE ignoring')))
+  const { signal, begin } = later()
   let late: Promise<unknown> = Promise.resolve()
   const work = pool.transaction(
     async (client, savepoint) => {
@@ -160,9 +175,10 @@ test('work that ignores the abort loses its connection, and commits nothing', as
         ]
         return refused
       })()
+      begin()
       await late
     },
-    { signal: soon() },
+    { signal },
   )
   await expect(work).rejects.toMatchObject(TIMED_OUT)
   expect(await late).toEqual([expect.any(Error), expect.any(LeaseReleasedError)])

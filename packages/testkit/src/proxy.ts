@@ -19,7 +19,7 @@ import type {
 
 const HOST = '127.0.0.1'
 /** If an answer takes longer, the proxy's process hangs. */
-const REQUEST_TIMEOUT_MILLIS = 10_000
+const REQUEST_TIMEOUT_MILLIS = 30_000
 
 /**
  * A proxy in front of a server, over TCP or a Unix socket, which records all traffic and can inject faults.

@@ -18,7 +18,7 @@ const QUIET = { NODE_NO_WARNINGS: '1', NODE_PATH: '' }
 const FORKABLE = ['--v8-pool-size=1', '--single-threaded']
 /** Where Node looks whether it is a single executable. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
-const PATIENCE_MILLIS = 30_000
+const PATIENCE_MILLIS = 60_000
 
 export type Env = Record<string, string>
 
