@@ -38,7 +38,11 @@ const ONCE = [
  */
 const BETWEEN = [
   ...['core', 'testkit', 'libraries'].map((name) => `${name}/test/`),
-  ...['fork', 'freeze', 'restore', 'snapshot', 'workers'],
+  'fork',
+  'freeze',
+  'restore',
+  'snapshot',
+  'workers',
   ...['driver', 'abort', 'transaction', 'stream'].map((name) => `test/${name}.test.ts`),
 ]
 

@@ -11,7 +11,10 @@ import { serve } from './support/static-server.ts'
 /** The pages that get all checks. The others are similar. */
 const EXEMPLARY = ['/index.html', '/options.html', '/outages.html']
 /** One page of each kind in the API. */
-const API = ['/api/@forksafe/core/index.html', '/api/@forksafe/core/interfaces/ForkSafePool.html']
+const API = new Set([
+  '/api/@forksafe/core/index.html',
+  '/api/@forksafe/core/interfaces/ForkSafePool.html',
+])
 
 const { executablePath, reason } = await findChromium().then(
   (executablePath) => ({ executablePath, reason: '' }),
@@ -70,7 +73,7 @@ describe.skipIf(reason !== '')(`the site${reason}`, () => {
       }
       await Promise.all([tab(), tab()])
     }
-    const isLike = (path: string) => path.startsWith('/api/') && !API.includes(path)
+    const isLike = (path: string) => path.startsWith('/api/') && !API.has(path)
     await lookAt(pages().filter(isLike), { javaScriptEnabled: false })
     await lookAt(
       pages().filter((path) => !isLike(path)),

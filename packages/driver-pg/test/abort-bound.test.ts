@@ -40,10 +40,10 @@ function soon(): AbortSignal {
 /** A signal that aborts a while after `begin` is called. */
 function later(): { signal: AbortSignal; begin: () => void } {
   const controller = new AbortController()
-  const begin = (): void =>
-    void soon().addEventListener('abort', ({ target }) =>
-      controller.abort((target as AbortSignal).reason),
-    )
+  const begin = (): void => {
+    const timeout = soon()
+    timeout.addEventListener('abort', () => controller.abort(timeout.reason))
+  }
   return { signal: controller.signal, begin }
 }
 
