@@ -22,7 +22,10 @@ export interface ProgramsOptions {
   packages: string[]
 }
 
+type Format = 'commonjs' | 'module'
+
 interface Manifest {
+  readonly type: Format
   readonly exports: Readonly<Record<string, { readonly '@forksafe/source': string }>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
@@ -39,13 +42,14 @@ export class Programs {
       const source = sourceOf(name)
       const folder = join(modules, '@forksafe', name)
       const sources = name === 'scripts' ? '' : 'src'
-      compile(join(source, sources), join(folder, sources))
       const manifest = manifestOf(name)
-      const compiled = { type: 'module', exports: compiledExports(manifest) }
+      const { type } = manifest
+      compile(join(source, sources), join(folder, sources), type)
+      const compiled = { type, exports: compiledExports(manifest) }
       writeFileSync(join(folder, 'package.json'), JSON.stringify(compiled))
       for (const needed of neededBy(manifest)) link(source, needed, modules)
     }
-    compile(join(root, from), join(this.#folder, 'programs'))
+    compile(join(root, from), join(this.#folder, 'programs'), 'module')
     writeFileSync(join(this.#folder, 'programs', 'package.json'), '{ "type": "module" }')
   }
 
@@ -109,7 +113,7 @@ function link(by: string, needed: string, modules: string): void {
   symlinkSync(realpathSync(join(by, 'node_modules', needed)), to)
 }
 
-function compile(from: string, to: string): void {
+function compile(from: string, to: string, format: Format): void {
   for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
     if (/^(node_modules|dist)\//.test(file)) continue
     const output = join(to, file.replace(/\.ts$/, '.js'))
@@ -121,8 +125,8 @@ function compile(from: string, to: string): void {
     const { outputText } = ts.transpileModule(readFileSync(join(from, file), 'utf8'), {
       compilerOptions: {
         target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        verbatimModuleSyntax: true,
+        // NodeNext compiles a file outside of a package of ES modules to CommonJS, and keeps `import()`.
+        module: format === 'module' ? ts.ModuleKind.ESNext : ts.ModuleKind.NodeNext,
         rewriteRelativeImportExtensions: true,
       },
       fileName: file,

@@ -259,7 +259,15 @@ test('koffi is not loaded while a snapshot is built', () => {
   expect(loadKoffi([import.meta.url], false)).toBeDefined()
 })
 
-test('a bundle without a location looks for koffi in the folder of the program', () => {
-  expect(koffiPlaces(undefined)).toEqual([`${process.cwd()}/package.json`, execPath])
-  expect(koffiPlaces('file:///app/main.js')).toEqual(['file:///app/main.js'])
+test('koffi is resolved from the file of core or its bundle', () => {
+  expect(koffiPlaces(import.meta.filename)).toEqual([import.meta.filename])
+})
+
+test.each([
+  ['no location', undefined],
+  ['a location that the bundler made up', '/index.js'],
+  ['the executable as its location', execPath],
+])('a bundle with %s resolves koffi from the program', (_which, file) => {
+  const places = ['/app/main.js', `${process.cwd()}/package.json`, execPath]
+  expect(koffiPlaces(file, '/app/main.js')).toEqual(places)
 })

@@ -36,7 +36,7 @@ export interface Libc {
 
 /** @throws the error of koffi if it is not installed or has no build for this machine. */
 export function loadLibc(): Libc {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+  const koffi = createRequire(__filename)('koffi') as typeof Koffi
   const native = koffi.load(null)
   const getpid = native.func('int getpid()') as () => number
   const getppid = native.func('int getppid()') as () => number

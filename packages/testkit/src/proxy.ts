@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { deserialize } from 'node:v8'
 import { forkDepth } from './child.ts'
 import { check, checkOptions, millisFrom, oneOf, target as aTarget } from './options.ts'
@@ -194,7 +194,7 @@ export async function startRecordingProxy(
   check('startRecordingProxy', 'target', target, aTarget)
   checkOptions('startRecordingProxy', options, { path: aPath })
   const { path } = options
-  const entry = fileURLToPath(new URL('proxy-process/main.js', import.meta.url))
+  const entry = join(__dirname, 'proxy-process', 'main.mjs')
   const where = path === undefined ? [] : [path]
   const child = spawn(process.execPath, [entry, JSON.stringify(target), ...where], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -1,5 +1,4 @@
 import { existsSync, readlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { nodeSnapshot } from './snapshot.ts'
@@ -47,12 +46,21 @@ export function bestSource(
   return ppidSource(platform === 'linux' && existsSync('/proc/self') ? pidFromProc : pidFromReport)
 }
 
+/**
+ * This file. `undefined` in a bundle of ES modules, and while a startup snapshot is built, because the snapshot may be started
+ * elsewhere.
+ */
+const here =
+  typeof __filename === 'string' && !nodeSnapshot.isBuildingSnapshot() ? __filename : undefined
+
 /** Loads koffi, if it is installed. Not while a startup snapshot is built, because a snapshot cannot contain an add-on. */
 export function loadKoffi(
-  from: readonly string[] = koffiPlaces(import.meta.url),
+  from: readonly string[] = koffiPlaces(here),
   building = nodeSnapshot.isBuildingSnapshot(),
 ): Koffi | undefined {
   if (building) return undefined
+  // Bundlers rewrite calls of an imported `createRequire`, and koffi must be resolved where the program runs.
+  const { createRequire } = process.getBuiltinModule('node:module')
   for (const place of from) {
     try {
       return createRequire(place)('koffi') as Koffi
@@ -63,9 +71,14 @@ export function loadKoffi(
   return undefined
 }
 
-/** Returns the places to resolve koffi from: this module, or, in a bundle without a location, the program's folder. */
-export function koffiPlaces(here: string | undefined): string[] {
-  return here === undefined ? [join(process.cwd(), 'package.json'), process.execPath] : [here]
+/**
+ * Returns the places to resolve koffi from: this module or the bundle that contains it. If that has no location, or a bundler
+ * made one up: the program, the working folder, and the executable.
+ */
+export function koffiPlaces(file: string | undefined, program = process.argv[1]): string[] {
+  if (file !== undefined && file !== process.execPath && existsSync(file)) return [file]
+  const places = [program, join(process.cwd(), 'package.json'), process.execPath]
+  return places.filter((place) => place !== undefined)
 }
 
 /** A source that never changes, for Windows, which has no fork. */

@@ -41,8 +41,7 @@ export class CompiledCore {
       const { outputText } = ts.transpileModule(readFileSync(join(sources, file), 'utf8'), {
         compilerOptions: {
           target: ts.ScriptTarget.ES2022,
-          module: ts.ModuleKind.ESNext,
-          verbatimModuleSyntax: true,
+          module: ts.ModuleKind.NodeNext,
           rewriteRelativeImportExtensions: true,
         },
         fileName: file,

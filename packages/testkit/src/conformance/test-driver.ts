@@ -23,7 +23,7 @@ export async function testDriver<R extends object, C, M extends object>(
 
 /** Registers synchronously, so that it also works in a file that does not await. */
 function withNode({ name, checks, timeoutMillis: timeout, close }: Conformance): void {
-  const { after, describe, it } = createRequire(import.meta.url)('node:test') as typeof NodeTest
+  const { after, describe, it } = createRequire(__filename)('node:test') as typeof NodeTest
   void describe(`driver ${name}`, () => {
     after(close)
     for (const { name, skipped, run } of checks) {

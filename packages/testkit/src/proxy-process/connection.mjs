@@ -1,6 +1,6 @@
 /** @import { Socket } from 'node:net' */
 /** @import { Direction } from '../proxy-protocol.ts' */
-import { Lane } from './lane.js'
+import { Lane } from './lane.mjs'
 
 /**
  * The faults of all connections, including future ones.

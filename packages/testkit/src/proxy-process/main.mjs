@@ -1,13 +1,13 @@
 /** @import { AddressInfo } from 'node:net' */
 /** @import { Direction, ProxyConnection, ProxyRecord, ProxyTarget } from '../proxy-protocol.ts' */
-/** @import { Faults } from './connection.js' */
-/** @import { Handlers } from './control.js' */
+/** @import { Faults } from './connection.mjs' */
+/** @import { Handlers } from './control.mjs' */
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Connection } from './connection.js'
-import { createControlServer } from './control.js'
-import { clientInode, holdersOf } from './holders.js'
+import { Connection } from './connection.mjs'
+import { createControlServer } from './control.mjs'
+import { clientInode, holdersOf } from './holders.mjs'
 
 // The proxy's process, started by proxy.ts. Arguments: the target as JSON, and the Unix socket to listen on, if any. It is
 // JavaScript because tests start it from the sources, and Node 20 cannot run TypeScript.
