@@ -1,9 +1,6 @@
-import { DefaultEvictor } from './evictor.ts'
-import { createPool, Pool } from './pool.ts'
+import { genericPool } from './default-export.ts'
 
-export { createPool, DefaultEvictor, Pool }
+export { DefaultEvictor } from './evictor.ts'
+export { createPool, Pool } from './pool.ts'
 export type { EvictionConfig, Evictor, Factory, Options, PooledResource } from './surface.ts'
-
-/** The default export of generic-pool. */
-const genericPool = { createPool, DefaultEvictor, Pool }
 export default genericPool
