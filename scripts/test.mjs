@@ -72,7 +72,7 @@ async function checkPackages() {
   const each = ['--filter', './packages/*', 'exec']
   const publint = await pnpm(...each, 'publint', 'run', '--strict')
   await step('publint', () => run('Checking the packages', { ...publint, nice: true }))
-  const attw = await pnpm(...each, 'attw', '--pack', '.', '--profile', 'esm-only')
+  const attw = await pnpm(...each, 'attw', '--pack', '.')
   await step('types of the packages', () => run('Checking types', { ...attw, nice: true }))
   await step('size', () => run('Measuring', tool('size-limit/bin.js')))
 }
