@@ -9,7 +9,7 @@ export type AfterForkRow = Record<keyof AfterForkAnswer, Spread> | { readonly sk
 export type AfterForkResult = Record<string, AfterForkRow>
 
 export async function measureAfterFork(url: string, quick: boolean): Promise<AfterForkResult> {
-  const times = quick ? 5 : 15
+  const times = quick ? 1 : 15
   return {
     '10 idle resources': await measureCase({ idle: 10 }, times),
     '10,000 idle resources': await measureCase({ idle: 10_000 }, times),
