@@ -4,7 +4,7 @@ async function main() {
   for (const name of process.argv.slice(2)) {
     const required = require(name)
     const imported = await import(name)
-    const other = Object.keys(imported).find((key) => required[key] !== imported[key])
+    const other = Object.keys(required).find((key) => required[key] !== imported[key])
     if (other !== undefined) throw new Error(`There are two of ${other} in ${name}`)
   }
 }
