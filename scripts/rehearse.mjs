@@ -12,7 +12,7 @@ import { expectInstalled, withNpm, withPnpm } from './rehearsal/install.mjs'
 import { snippet } from './rehearsal/readme.mjs'
 import { release } from './rehearsal/release.mjs'
 import { tryTemplate } from './rehearsal/template.mjs'
-import { compile, errorsOf, typescripts } from './rehearsal/typescript.mjs'
+import { compile, errorsOf, resolutionsOf, typescripts } from './rehearsal/typescript.mjs'
 import { environment, root, run } from './tools.mjs'
 
 const NAMES = published().flatMap(({ manifest }) =>
@@ -58,24 +58,30 @@ async function loadEverywhere() {
   }
 }
 
+/** Compiles an ES module and a CommonJS file in each way. The processes of one TypeScript run side by side. */
 async function compileEverywhere() {
-  const app = join(npm, 'app.ts')
-  copyFileSync(join(root, 'scripts/rehearsal/user/app.ts'), app)
-  copyFileSync(app, join(pnpm, 'app.ts'))
+  for (const project of [npm, pnpm]) {
+    for (const file of ['app.ts', 'app.cts']) {
+      copyFileSync(join(root, 'scripts/rehearsal/user', file), join(project, file))
+    }
+  }
   const all = await typescripts()
   const own = all.at(-1) ?? ''
-  const runs = [
-    ...all.map((typescript) => /** @type {const} */ ([typescript, app, 'nodenext'])),
-    ...all.map((typescript) => /** @type {const} */ ([typescript, app, 'bundler'])),
-    /** @type {const} */ ([own, join(pnpm, 'app.ts'), 'nodenext']),
-  ]
-  const errors = await Promise.all(
-    runs.map(async ([typescript, file, resolution]) => {
-      const found = await errorsOf(typescript, file, resolution)
-      return found.map((error) => `${typescript}, ${resolution}: ${error}`)
-    }),
-  )
-  if (errors.flat().length > 0) throw new Error(errors.flat().join('\n'))
+  for (const typescript of all) {
+    const { module, commonjs } = resolutionsOf(typescript)
+    const runs = [
+      ...module.map((way) => /** @type {const} */ ([join(npm, 'app.ts'), way])),
+      ...commonjs.map((way) => /** @type {const} */ ([join(npm, 'app.cts'), way])),
+      ...(typescript === own ? [/** @type {const} */ ([join(pnpm, 'app.ts'), 'nodenext'])] : []),
+    ]
+    const errors = await Promise.all(
+      runs.map(async ([file, way]) => {
+        const found = await errorsOf(typescript, file, way)
+        return found.map((error) => `${typescript}, ${way}: ${error}`)
+      }),
+    )
+    if (errors.flat().length > 0) throw new Error(errors.flat().join('\n'))
+  }
 }
 
 /** Runs the README's first snippet unchanged, compiled by TypeScript if the README says so. */

@@ -1,5 +1,6 @@
 // @ts-check
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { environment, npmPackage, root, run } from '../tools.mjs'
@@ -19,19 +20,44 @@ export async function typescripts() {
   return [...folders, OWN]
 }
 
+/** The options of each module resolution. */
+const RESOLUTIONS = {
+  nodenext: '--module nodenext --moduleResolution nodenext',
+  node16: '--module node16 --moduleResolution node16',
+  bundler: '--module esnext --moduleResolution bundler --skipLibCheck',
+  node10: '--module commonjs --moduleResolution node10',
+  /** What TypeScript 6 and later choose for CommonJS instead of `node10`. */
+  commonjs: '--module commonjs --skipLibCheck',
+}
+/** @typedef {keyof typeof RESOLUTIONS} Resolution */
+
 /**
- * Compiles a file as a user would, in strict mode. With `nodenext`, also checks all declarations that it needs.
+ * Compiles a file as a user would, in strict mode. Except with `bundler` and `commonjs`, also checks all declarations that it needs.
  * @param {string} typescript
  * @param {string} file
- * @param {'nodenext' | 'bundler'} resolution
+ * @param {Resolution} resolution
  * @returns {Promise<string[]>} the errors, except those in the declarations of other packages
  */
 export async function errorsOf(typescript, file, resolution) {
-  const module = resolution === 'bundler' ? 'esnext --skipLibCheck' : 'nodenext'
-  const options = `--noEmit --moduleResolution ${resolution} --module ${module}`
-  const output = await tsc(typescript, file, options.split(' '))
+  const options = ['--noEmit', ...RESOLUTIONS[resolution].split(' ')]
+  const output = await tsc(typescript, file, options)
   const errors = output.split('\n').filter((line) => line.includes('error TS'))
   return errors.filter((line) => !/^node_modules\/(?!.*@forksafe\/)/.test(line))
+}
+
+/**
+ * Returns the resolutions to try with a version of TypeScript, for an ES module and for a CommonJS file. TypeScript 6 deprecates
+ * `node10`, and 7 has removed it.
+ * @param {string} typescript
+ * @returns {{ module: Resolution[], commonjs: Resolution[] }}
+ */
+export function resolutionsOf(typescript) {
+  const { version } = JSON.parse(readFileSync(join(typescript, 'package.json'), 'utf8'))
+  const classic = Number.parseInt(version, 10) < 6
+  return {
+    module: ['nodenext', 'node16', 'bundler'],
+    commonjs: ['nodenext', 'node16', classic ? 'node10' : 'commonjs'],
+  }
 }
 
 /**
