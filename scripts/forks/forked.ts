@@ -1,6 +1,6 @@
 import type { ForkSafePool } from '@forksafe/core'
 import { inChild, type ProxyRecord, type RecordingProxy } from '@forksafe/testkit'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { expect } from 'vitest'
 
 // For the fork tests of our drivers: a child that uses an inherited pool, and the check that it discarded all resources.
@@ -167,4 +167,25 @@ function linkOf(fd: string): string | undefined {
   } catch {
     return undefined // This is the descriptor that listed the folder.
   }
+}
+
+/** Returns the state letter that `ps` shows, or `undefined` if there is no such process. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat[stat.lastIndexOf(')') + 2]
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns whether the process runs. A zombie does not. */
+export function isRunning(pid: number): boolean {
+  return ![undefined, 'Z', 'X'].includes(stateOf(pid))
+}
+
+/** Blocks this process until its child has ended. Nothing is read meanwhile from what both have open. */
+export function blockUntilEnded(pid: number): void {
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  while (stateOf(pid) !== 'Z') Atomics.wait(never, 0, 0, 5)
 }

@@ -1,6 +1,6 @@
 import { createForkSafePool, defineDriver } from '@forksafe/core'
+import { blockUntilEnded } from '@forksafe/scripts/forked'
 import { fork, type ForkedChild, inChild } from '@forksafe/testkit'
-import type { Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { mysqlDriver } from '../src/index.ts'
 import {
@@ -107,9 +107,7 @@ test('a child that is answered in the middle of a reset notices, and goes no ste
   const lease = await pool.acquire()
   const client = lease.resource
   await client.query('SET @left = 1')
-  const { stream } = client.connection as unknown as { stream: Socket }
-  // The child alone is to read.
-  stream.pause()
+  await proxy.hold({ direction: 'fromServer' })
   const mark = await proxy.mark()
   lease.release()
   const written = async () => {
@@ -117,18 +115,19 @@ test('a child that is answered in the middle of a reset notices, and goes no ste
     return records.filter((record) => record.kind !== 'data' || record.direction === 'fromClient')
   }
   await expect.poll(written).toHaveLength(1)
-  const found = await inChild(
+  const child = await fork(
     async () => {
       const noticed = new Promise((resolve) => pool.once('processChange', () => resolve('noticed')))
-      stream.resume()
+      await proxy.resume()
       return Promise.race([
         noticed,
-        new Promise((resolve) => setTimeout(resolve, 500, 'saw nothing')),
+        new Promise((resolve) => setTimeout(resolve, 8_000, 'saw nothing')),
       ])
     },
     { afterFork: false },
   )
-  expect(found).toBe('noticed')
+  blockUntilEnded(child.pid)
+  expect(await child.result).toBe('noticed')
   expect(await written()).toHaveLength(1)
 })
 

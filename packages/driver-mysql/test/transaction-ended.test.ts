@@ -1,6 +1,6 @@
 import { type MariadbServer, startMariadb } from '@forksafe/scripts/mariadb'
+import { blockUntilEnded } from '@forksafe/scripts/forked'
 import { fork } from '@forksafe/testkit'
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
@@ -197,11 +197,7 @@ test('a child that reads the answer to the parent’s statement asks nothing abo
       },
       { afterFork: false },
     )
-    // The parent does nothing at all until the child has ended, which nobody can have collected then.
-    const never = new Int32Array(new SharedArrayBuffer(4))
-    while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1'))) {
-      Atomics.wait(never, 0, 0, 5)
-    }
+    blockUntilEnded(child.pid)
     expect(await child.result).toBe('read')
     written = await sentSince(mark)
     throw new Error('enough')

@@ -1,9 +1,10 @@
 import { fork, inChild } from '@forksafe/testkit'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { pgDriverWith } from '../src/index.ts'
 import { expectWritten, fromClient, openWatchedPool, outcomeOf } from './support/forked.ts'
 import { backendPid, role, startProxy } from './support/pools.ts'
-import { blockUntilEnded } from './support/processes.ts'
+import { blockUntilEnded } from '@forksafe/scripts/forked'
 
 // What the net under a forgotten `afterFork()` cannot catch, and what becomes of it where the hook is called. Each is what
 // docs/fork-detection.md says of it.
@@ -63,12 +64,12 @@ describe('a child that never uses the pool', () => {
         async () => {
           await proxy.resume()
           // The parent does nothing meanwhile: whoever can read it, does.
-          return Promise.race([answer.catch(() => []), later([])])
+          return Promise.race([answer.catch(() => []), later([], reader === 'child')])
         },
         { afterFork },
       )
       blockUntilEnded(child.pid)
-      const inParent = await Promise.race([answer, later(nothing)])
+      const inParent = await Promise.race([answer, later(nothing, reader === 'parent')])
       const read = { child: await child.result, parent: inParent }
       const rows = [{ answer: 42 }]
       expect(read).toEqual(
@@ -91,7 +92,7 @@ describe('a child that never uses the pool', () => {
       async () => {
         const change = new Promise((resolve) => pool.once('processChange', resolve))
         await proxy.resume()
-        return Promise.race([change.then(() => 'noticed'), later(nothing.description)])
+        return Promise.race([change.then(() => 'noticed'), later(nothing.description, true)])
       },
       { afterFork: false },
     )
@@ -125,7 +126,8 @@ describe('a child that never uses the pool', () => {
       await inChild(
         async () => {
           tell()
-          await later(undefined)
+          // Long enough to be written on a busy machine.
+          await sleep(goesOn ? 1_000 : 100)
         },
         { afterFork },
       )
@@ -135,7 +137,7 @@ describe('a child that never uses the pool', () => {
   )
 })
 
-/** Long enough for what is there already. */
-function later<T>(value: T): Promise<T> {
-  return new Promise((resolve) => setTimeout(resolve, 100, value))
+/** Settles late: long after what is `expected`, which ends the wait, or long enough to notice what is not. */
+function later<T>(value: T, expected = false): Promise<T> {
+  return new Promise((resolve) => setTimeout(resolve, expected ? 8_000 : 100, value))
 }

@@ -16,7 +16,7 @@ import {
   sessionsAlive,
   startProxy,
 } from './support/pools.ts'
-import { isRunning } from './support/processes.ts'
+import { isRunning } from '@forksafe/scripts/forked'
 
 // What is left of the old generation in a child: nothing. What a parent notices of its children: nothing.
 

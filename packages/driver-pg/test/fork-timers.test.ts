@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fromClient, type Notice, openWatchedPool, type WatchedPool } from './support/forked.ts'
 import { backendPid, startProxy } from './support/pools.ts'
-import { blockUntilEnded } from './support/processes.ts'
+import { blockUntilEnded } from '@forksafe/scripts/forked'
 
 // Timers are copied with the memory. None of the parent's does anything in a child, and in the parent each goes on.
 

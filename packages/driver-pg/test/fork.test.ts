@@ -13,7 +13,7 @@ import {
   target,
   transports,
 } from './support/pools.ts'
-import { blockUntilEnded } from './support/processes.ts'
+import { blockUntilEnded } from '@forksafe/scripts/forked'
 
 // Each state that a connection may be in is in fork-states.test.ts and fork-opening.test.ts.
 

@@ -1,9 +1,9 @@
+import { stateOf } from '@forksafe/scripts/forked'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
-import { stateOf } from './processes.ts'
 
 /** A server that is too busy to accept. */
 export interface FullListener {
