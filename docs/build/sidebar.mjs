@@ -11,6 +11,7 @@ const groups = {
     'process-changes',
     'fork-detection',
     'snapshots',
+    'bundlers',
     'restore',
     'freezes',
     'clusters',
