@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { execPath } from 'node:process'
 import { describe, expect, test, vi } from 'vitest'
 import { onSnapshot, type StartupSnapshot } from '../src/identity/snapshot.ts'
-import { type IdentitySource, koffiPlaces, loadKoffi } from '../src/identity/sources.ts'
+import { type IdentitySource, koffiPlaces, loadKoffi, thisFile } from '../src/identity/sources.ts'
 import { ProcessIdentity } from '../src/identity/identity.ts'
 import { type BasePoolOptions, type PoolEvents, StaleResourceError } from '../src/index.ts'
 import { Pool } from '../src/pool.ts'
@@ -257,6 +257,8 @@ test('two copies of core each discard their own resources', async () => {
 test('koffi is not loaded while a snapshot is built', () => {
   expect(loadKoffi([import.meta.url], true)).toBeUndefined()
   expect(loadKoffi([import.meta.url], false)).toBeDefined()
+  expect(thisFile(true)).toBeUndefined()
+  expect(thisFile(false)).toMatch(/sources\.ts$/)
 })
 
 test('koffi is resolved from the file of core or its bundle', () => {

@@ -46,12 +46,15 @@ export function bestSource(
   return ppidSource(platform === 'linux' && existsSync('/proc/self') ? pidFromProc : pidFromReport)
 }
 
+const here = thisFile(nodeSnapshot.isBuildingSnapshot())
+
 /**
- * This file. `undefined` in a bundle of ES modules, and while a startup snapshot is built, because the snapshot may be started
- * elsewhere.
+ * Returns the path of this file. `undefined` in a bundle of ES modules, and while a startup snapshot is built, because the
+ * snapshot may be started elsewhere.
  */
-const here =
-  typeof __filename === 'string' && !nodeSnapshot.isBuildingSnapshot() ? __filename : undefined
+export function thisFile(building: boolean): string | undefined {
+  return typeof __filename === 'string' && !building ? __filename : undefined
+}
 
 /** Loads koffi, if it is installed. Not while a startup snapshot is built, because a snapshot cannot contain an add-on. */
 export function loadKoffi(
