@@ -41,9 +41,9 @@ test('an invalid driver is refused, and the error names the missing hooks', () =
 test('a missing capability fails its checks, or skips them if there is a reason', async () => {
   const bare = without(['validate', 'reset', 'watch', 'classify', 'ref', 'unref'])
   for (const [capability, checks] of [
-    ['validate', 6],
-    ['reset', 4],
-    ['watch', 3],
+    ['validate', 7],
+    ['reset', 5],
+    ['watch', 5],
     ['classify', 3],
     ['ref', 1],
   ] as const) {

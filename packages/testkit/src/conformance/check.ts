@@ -2,7 +2,10 @@ import type { AnyDriver, AnyOptions, Capability } from './options.ts'
 import type { Opening, Rig } from './rig.ts'
 
 /** A requirement of a check beyond the required hooks of a driver. */
-export type Need = Capability | 'session'
+export type Need = Capability | 'session' | 'death'
+
+/** Requirements that are options; a reason for the other missing capability covers them, too. */
+const coveredBy: Readonly<Partial<Record<Need, Capability>>> = { session: 'reset', death: 'server' }
 
 /** One check of a driver. */
 export interface Check {
@@ -40,6 +43,11 @@ const needs: Readonly<Record<Need, { readonly has: Having; readonly lacking: str
     lacking:
       'the driver does not have both `ref` and `unref`, so idle resources keep a process alive',
   },
+  server: { has: (_, { server }) => server !== undefined, lacking: '' },
+  death: {
+    has: (_, { server, kill }) => server !== undefined || kill !== undefined,
+    lacking: '',
+  },
   // These count as present unless there is a reason; if one is missing without a reason, its checks fail by themselves.
   handshake: { has: () => true, lacking: '' },
   goodbye: { has: () => true, lacking: '' },
@@ -53,12 +61,12 @@ export function verdictOn(
   options: AnyOptions,
 ): { readonly skipped?: string; readonly failed?: string } {
   for (const need of check.needs) {
-    if (need === 'session' && options.session !== undefined) continue
-    // A reason for a missing `reset` also covers `session`.
-    const capability = need === 'session' ? 'reset' : need
+    const { has, lacking } = needs[need]
+    const other = coveredBy[need]
+    if (other !== undefined && has(driver, options)) continue
+    const capability = other ?? (need as Capability)
     const skipped = options.without?.[capability]
     if (skipped !== undefined) return { skipped }
-    const { has, lacking } = needs[need]
     if (!has(driver, options)) {
       return {
         failed: `Driver "${driver.name}": ${lacking}. If this is intended, give a reason: \`without: { ${capability}: '…' }\`.`,

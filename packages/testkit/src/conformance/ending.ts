@@ -1,12 +1,12 @@
 import type { Check } from './check.ts'
-import { activeHandles, added } from './handles.ts'
+import { activeHandles } from './handles.ts'
 import { bytesOf, expect, outcomeOf, type Rig, show } from './rig.ts'
 
 /** Checks of `destroy` and `discard` in one process. */
 export const endingChecks: readonly Check[] = [
   {
     name: 'destroy ends the session politely',
-    needs: ['goodbye'],
+    needs: ['server', 'goodbye'],
     async run(rig) {
       const resource = await rig.create()
       const mark = await rig.proxy.mark()
@@ -40,10 +40,10 @@ export const endingChecks: readonly Check[] = [
   },
   {
     name: 'destroy settles for a dead resource',
-    needs: [],
+    needs: ['death'],
     async run(rig) {
       const resource = await rig.create()
-      await rig.proxy.cut()
+      await rig.die(resource)
       await rig.within('`destroy` of a dead resource', outcomeOf(destroy(rig, resource)))
       rig.driver.discard(resource) // As the pool does after a failed `destroy`.
       await rig.expectNothingHeld('after `destroy` of a dead resource')
@@ -51,13 +51,13 @@ export const endingChecks: readonly Check[] = [
   },
   {
     name: 'discard closes everything synchronously and silently',
-    needs: [],
+    needs: ['server'],
     async run(rig) {
       const resource = await rig.create()
       const mark = await rig.proxy.mark()
       // A request is in progress. Its outcome does not matter.
       await rig.proxy.hold({ direction: 'fromServer' })
-      void outcomeOf(rig.options.echo(resource, 'no-answer'))
+      void outcomeOf(rig.echo(resource, 'no-answer'))
       await rig.expectWritten(mark, '`echo`')
       const asked = await rig.proxy.mark()
       discard(rig, resource)
@@ -73,10 +73,23 @@ export const endingChecks: readonly Check[] = [
     },
   },
   {
-    name: 'discard can be repeated, and called for a dead or destroyed resource',
-    needs: [],
+    name: 'discard leaves nothing open when it returns',
+    needs: ['fork'],
     async run(rig) {
-      const mark = await rig.proxy.mark()
+      discard(rig, await rig.create())
+      const held = rig.held()
+      expect(
+        held.length === 0,
+        `Expected \`discard\` to close everything at once, but ${held.join(', ')} is open`,
+      )
+    },
+  },
+  {
+    name: 'discard can be repeated, and called for a dead or destroyed resource',
+    needs: ['death'],
+    async run(rig) {
+      const before = activeHandles()
+      const mark = rig.hasServer ? await rig.proxy.mark() : 0
       const discarded = await rig.create()
       for (let time = 0; time < 3; time++) discard(rig, discarded)
       await rig.expectNothingHeld('after `discard`')
@@ -84,9 +97,11 @@ export const endingChecks: readonly Check[] = [
       await rig.within('`destroy`', destroy(rig, destroyed))
       discard(rig, destroyed)
       const dead = await rig.create()
-      await rig.proxy.cut()
+      await rig.die(dead)
       discard(rig, dead)
       await rig.expectNothingHeld('after `discard`')
+      await rig.expectNothingActive(before, 'after `discard`')
+      if (!rig.hasServer) return
       const opened = await rig.opened(mark)
       await rig.quiet()
       expect((await rig.opened(mark)) === opened, 'Expected no new connection after `discard`')
@@ -104,11 +119,7 @@ export const endingChecks: readonly Check[] = [
       await rig.fill(pool, 3)
       await pool.close()
       await rig.expectNothingHeld('after a pool has closed')
-      await rig.eventually(
-        () => added(before, activeHandles()).length === 0,
-        () =>
-          `Expected nothing to keep the process alive, but ${added(before, activeHandles()).join(', ')} does`,
-      )
+      await rig.expectNothingActive(before, 'after a pool has closed')
     },
   },
 ]

@@ -97,7 +97,7 @@ const states: readonly State[] = [
   },
   {
     name: 'while a request is unanswered',
-    needs: [],
+    needs: ['server'],
     async prepare(rig) {
       const pool = rig.pool({ max: 1 })
       const lease = await pool.acquire()
@@ -120,7 +120,7 @@ const states: readonly State[] = [
   creating('before the last answer of the server', ({ answers }) => Math.max(0, answers - 1)),
   {
     name: 'while a resource is validated',
-    needs: ['validate'],
+    needs: ['server', 'validate'],
     async prepare(rig) {
       const pool = rig.pool({ max: 1, validateAfterIdleMillis: 0 })
       await rig.fill(pool, 1)
@@ -142,7 +142,7 @@ const states: readonly State[] = [
   },
   {
     name: 'while a resource is reset',
-    needs: ['reset', 'session'],
+    needs: ['server', 'reset', 'session'],
     async prepare(rig) {
       const { session } = rig.options
       const pool = rig.pool({ max: 1 })
@@ -166,7 +166,7 @@ const states: readonly State[] = [
   },
   {
     name: 'while a resource is destroyed',
-    needs: ['goodbye'],
+    needs: ['server', 'goodbye'],
     async prepare(rig) {
       const pool = rig.pool({ max: 1 })
       const lease = await pool.acquire()
@@ -217,7 +217,7 @@ function acquireLater(pool: ForkSafePool<object>): Promise<Lease<object>> {
 function creating(name: string, answers: (opening: Opening) => number): State {
   return {
     name: `while a resource is opened, ${name}`,
-    needs: ['handshake'],
+    needs: ['server', 'handshake'],
     async prepare(rig, opening) {
       const pool = rig.pool({ max: 1 })
       await rig.proxy.hold({ direction: 'fromServer' })
@@ -240,12 +240,12 @@ function creating(name: string, answers: (opening: Opening) => number): State {
 }
 
 async function discardInChild(rig: Rig): Promise<void> {
-  const { driver, proxy, options } = rig
+  const { driver, options } = rig
   const resource = await rig.create()
   await rig.expectAnswer(resource)
   const names = rig.held()
   await rig.quiet()
-  const mark = await proxy.mark()
+  const mark = rig.hasServer ? await rig.proxy.mark() : 0
   const held = await inChild(
     () => {
       driver.discard(resource)
@@ -259,8 +259,10 @@ async function discardInChild(rig: Rig): Promise<void> {
     held.length === 0,
     `Expected \`discard\` to close everything at once, but ${held.join(', ')} is open`,
   )
-  const sent = await rig.sent(mark)
-  expect(sent.length === 0, `Expected \`discard\` to be silent, got ${show(sent)}`)
+  if (rig.hasServer) {
+    const sent = await rig.sent(mark)
+    expect(sent.length === 0, `Expected \`discard\` to be silent, got ${show(sent)}`)
+  }
   await rig.expectAnswer(resource)
 }
 

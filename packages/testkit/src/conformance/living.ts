@@ -1,4 +1,4 @@
-import type { Check } from './check.ts'
+import type { Check, Need } from './check.ts'
 import { activeHandles, added } from './handles.ts'
 import type { AnyOptions } from './options.ts'
 import { bytesOf, expect, outcomeOf, type Rig } from './rig.ts'
@@ -10,7 +10,7 @@ const endings = [
 ] as const
 
 /** Checks of `validate`, `reset`, `watch`, `ref` and `unref`. */
-export function livingChecks({ kill }: AnyOptions): Check[] {
+export function livingChecks({ announce, kill, server }: AnyOptions): Check[] {
   return [
     {
       name: 'validate accepts a live resource',
@@ -24,23 +24,28 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
     },
     {
       name: 'validate asks the server',
-      needs: ['validate'],
+      needs: ['validate', 'server'],
       run: validateAsks,
     },
     ...endings.map(([ended, how]) => ({
       name: `validate refuses a resource whose connection was ${ended}`,
-      needs: ['validate' as const],
-      async run(rig: Rig) {
-        const resource = await rig.create()
-        await rig.proxy.cut({ how })
-        const saying = outcomeOf(call(() => rig.driver.validate?.(resource)))
-        const outcome = await rig.within('`validate` of a dead resource', saying)
-        expect(
-          !outcome.ok || outcome.value === false,
-          'Expected `validate` to return false or to reject, but it accepts a dead resource',
-        )
-      },
+      needs: ['validate' as const, 'server' as const],
+      run: (rig: Rig) => validateDead(rig, () => rig.proxy.cut({ how })),
     })),
+    ...(kill === undefined
+      ? []
+      : [
+          {
+            name: 'validate refuses a resource that was killed',
+            needs: ['validate' as const],
+            run: (rig: Rig) => validateDead(rig, kill),
+          },
+        ]),
+    {
+      name: 'reset accepts a resource in which its holder left nothing',
+      needs: ['reset'],
+      run: resetClean,
+    },
     {
       name: 'reset removes what the last holder left',
       needs: ['reset', 'session'],
@@ -55,26 +60,26 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
     {
       name: 'reset removes it before the next holder in a pool',
       needs: ['reset', 'session'],
-      async run(rig) {
-        const pool = rig.pool({ max: 1 })
-        await pool.use((resource) => leave(rig, resource))
-        await pool.use((resource) => expectRemoved(rig, resource))
-      },
+      run: resetInPool,
     },
     ...endings.map(([ended, how]) =>
-      watching(`a connection that was ${ended}`, (rig) => rig.proxy.cut({ how })),
+      watching(`a connection that was ${ended}`, ['watch', 'server'], (rig) =>
+        rig.proxy.cut({ how }),
+      ),
     ),
     ...(kill === undefined
       ? []
-      : [watching('a connection that the server killed', (_, resource) => kill(resource))]),
+      : [watching('a resource that was killed', ['watch'], (_, resource) => kill(resource))]),
+    ...(kill === undefined && server === undefined ? [unproven] : []),
+    ...(announce === undefined ? [] : announcements(announce)),
     {
       name: 'a pool does not lend a dead resource whose listeners its holder removed',
-      needs: [],
+      needs: ['server'],
       run: loseWithoutListeners,
     },
     {
       name: 'a pool gives no holder the answer of another',
-      needs: [],
+      needs: ['server'],
       run: leaveUnanswered,
     },
     {
@@ -88,6 +93,109 @@ export function livingChecks({ kill }: AnyOptions): Check[] {
 /** Turns a synchronous error into a rejection. */
 async function call<T>(hook: () => T | Promise<T>): Promise<T> {
   return hook()
+}
+
+async function validateDead(rig: Rig, kill: (resource: object) => unknown): Promise<void> {
+  const resource = await rig.create()
+  await kill(resource)
+  const saying = outcomeOf(call(() => rig.driver.validate?.(resource)))
+  const outcome = await rig.within('`validate` of a dead resource', saying)
+  expect(
+    !outcome.ok || outcome.value === false,
+    'Expected `validate` to return false or to reject, but it accepts a dead resource',
+  )
+}
+
+/** A `reset` that rejects costs a resource at each release. */
+async function resetClean(rig: Rig): Promise<void> {
+  const resource = await rig.create()
+  for (const holder of ['nobody', 'one holder', 'two holders']) {
+    const outcome = await rig.within(
+      '`reset`',
+      outcomeOf(call(() => rig.driver.reset?.(resource, { checkProcess: () => undefined }))),
+    )
+    expect(
+      outcome.ok,
+      `Expected \`reset\` to accept a resource that ${holder} had, but: ${outcome.ok ? '' : String(outcome.error)}`,
+    )
+    await rig.expectAnswer(resource)
+  }
+}
+
+async function resetInPool(rig: Rig): Promise<void> {
+  const pool = rig.pool({ max: 1 })
+  const failed: string[] = []
+  pool.on('hookError', ({ hook, error }) => failed.push(`\`${hook}\` fails: ${String(error)}`))
+  const first = await pool.use(async (resource) => {
+    await leave(rig, resource)
+    return resource
+  })
+  await pool.use(async (resource) => {
+    await expectRemoved(rig, resource)
+    expect(
+      resource === first,
+      `Expected the next holder to get the same resource after its reset, but it gets another: ${failed.join('; ')}`,
+    )
+  })
+}
+
+/** The server announces its end while a request is in flight, and while the resource is idle in a pool. */
+function announcements(announce: (resource: object) => unknown): Check[] {
+  return [
+    {
+      name: 'watch retires a resource whose end was announced, and its holder can finish',
+      needs: ['watch'],
+      async run(rig) {
+        const resource = await rig.create()
+        const reported: string[] = []
+        const lost = (error: Error): void => void reported.push(String(error))
+        rig.driver.watch?.(resource, lost, () => reported.push('retired'))
+        const { answer } = rig.ask(resource)
+        await announce(resource)
+        await answer
+        await rig.eventually(
+          () => reported.length > 0,
+          () => 'Expected `watch` to retire a resource whose end was announced, but it does not',
+        )
+        expect(
+          reported[0] === 'retired',
+          `Expected \`watch\` to retire a resource whose end was announced, but it reports its loss: ${reported[0] ?? ''}`,
+        )
+      },
+    },
+    {
+      name: 'a pool does not lend a resource whose end was announced',
+      needs: ['watch'],
+      async run(rig) {
+        const pool = rig.pool({ max: 1 })
+        const ends: string[] = []
+        pool.on('destroy', ({ reason }) => ends.push(reason))
+        const first = await pool.use(async (resource) => {
+          await rig.expectAnswer(resource)
+          return resource
+        })
+        await announce(first)
+        await rig.eventually(
+          () => ends.length > 0,
+          () => 'Expected an idle resource whose end was announced to end, but it does not',
+        )
+        expect(ends[0] === 'retire', `Expected it to end with "retire", got "${ends[0] ?? ''}"`)
+        await pool.use((resource) => rig.expectAnswer(resource))
+      },
+    },
+  ]
+}
+
+/** Without a server, only `kill` makes a resource die. */
+const unproven: Check = {
+  name: 'watch reports a resource that dies',
+  needs: ['watch'],
+  async run({ driver }) {
+    expect(
+      false,
+      `Driver "${driver.name}" has a \`watch\`, and there is no server: expected \`kill\` to show that it works, got none`,
+    )
+  },
 }
 
 async function validateAsks(rig: Rig): Promise<void> {
@@ -109,8 +217,9 @@ async function validateAsks(rig: Rig): Promise<void> {
 
 async function leave({ options: { session } }: Rig, resource: object): Promise<void> {
   await session?.leave(resource)
+  const left = await session?.left(resource)
   expect(
-    (await session?.left(resource)) === true,
+    left === true,
     'Expected `session.left` to be true after `session.leave`, so that there is something to remove',
   )
 }
@@ -122,10 +231,14 @@ async function expectRemoved({ options: { session } }: Rig, resource: object): P
   )
 }
 
-function watching(what: string, kill: (rig: Rig, resource: object) => Promise<unknown>): Check {
+function watching(
+  what: string,
+  needs: Need[],
+  kill: (rig: Rig, resource: object) => unknown,
+): Check {
   return {
     name: `watch reports ${what}`,
-    needs: ['watch'],
+    needs,
     async run(rig) {
       const resource = await rig.create()
       const reported: unknown[] = []
@@ -176,7 +289,7 @@ async function leaveUnanswered(rig: Rig): Promise<void> {
     await rig.expectAnswer(resource)
     const mark = await rig.proxy.mark()
     await rig.holdPresent('fromServer')
-    void outcomeOf(rig.options.echo(resource, 'no-answer'))
+    void outcomeOf(rig.echo(resource, 'no-answer'))
     await rig.expectWritten(mark, '`echo`')
   })
   const next = outcomeOf(pool.use((resource) => rig.expectAnswer(resource)))

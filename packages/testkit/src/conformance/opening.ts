@@ -1,5 +1,6 @@
 import type { CreateFailure } from '@forksafe/core'
 import type { Check } from './check.ts'
+import { activeHandles } from './handles.ts'
 import type { AnyOptions } from './options.ts'
 import { bytesOf, expect, outcomeOf, type Rig, show } from './rig.ts'
 
@@ -15,21 +16,28 @@ export function openingChecks({ failures }: AnyOptions): Check[] {
       name: 'create opens nothing if its signal has already aborted',
       needs: [],
       async run(rig) {
-        const mark = await rig.proxy.mark()
+        const mark = rig.hasServer ? await rig.proxy.mark() : 0
+        const before = activeHandles()
         await rig.within('an aborted `create`', outcomeOf(rig.begin(AbortSignal.abort())))
         await rig.expectNothingHeld('by a `create` that was aborted before it began')
+        if (!rig.hasServer) return rig.expectNothingActive(before, 'after an aborted `create`')
         const opened = await rig.opened(mark)
         expect(opened === 0, `Expected no connection to be opened, got ${opened}`)
       },
     },
     {
-      name: 'create closes everything silently when its signal aborts, at each step',
+      name: 'create closes everything when its signal aborts at once',
       needs: [],
+      run: abortAtOnce,
+    },
+    {
+      name: 'create closes everything silently when its signal aborts, at each step',
+      needs: ['server'],
       run: abortAtEachStep,
     },
     {
       name: 'create waits for an answer of the server',
-      needs: ['handshake'],
+      needs: ['server', 'handshake'],
       async run({ driver }, { answers }) {
         expect(
           answers > 0,
@@ -39,7 +47,7 @@ export function openingChecks({ failures }: AnyOptions): Check[] {
     },
     {
       name: 'create leaves nothing open when it fails midway',
-      needs: ['handshake'],
+      needs: ['server', 'handshake'],
       async run(rig, { answers }) {
         for (const how of ['end', 'reset'] as const) {
           for (const count of new Set([0, Math.max(0, answers - 1)])) {
@@ -57,7 +65,7 @@ export function openingChecks({ failures }: AnyOptions): Check[] {
     },
     {
       name: 'classify calls a server that refuses connections transient',
-      needs: ['classify'],
+      needs: ['classify', 'server'],
       async run(rig) {
         await rig.proxy.refuse()
         await expectKind(rig, 'transient', rig.connection)
@@ -71,7 +79,7 @@ function failureChecks(failures: NonNullable<AnyOptions['failures']>): Check[] {
   const checks = Object.entries(failures).map(([what, { kind, connection }]) => ({
     name: `classify calls ${what} ${kind}`,
     needs: ['classify' as const],
-    run: (rig: Rig) => expectKind(rig, kind, connection(rig.proxy)),
+    run: (rig: Rig) => expectKind(rig, kind, rig.connectionFrom(connection)),
   }))
   if (checks.length > 0) return checks
   return [
@@ -100,13 +108,17 @@ async function expectKind(rig: Rig, kind: CreateFailure, connection: unknown): P
   await rig.expectNothingHeld('by a `create` that has failed')
 }
 
-async function abortAtEachStep(rig: Rig): Promise<void> {
+async function abortAtOnce(rig: Rig): Promise<void> {
+  const before = activeHandles()
   const atOnce = new AbortController()
   const begun = rig.begin(atOnce.signal)
   atOnce.abort()
   await rig.within('a `create` that was aborted at once', outcomeOf(begun))
   await rig.expectNothingHeld('by a `create` that was aborted as soon as it began')
+  await rig.expectNothingActive(before, 'after a `create` that was aborted as soon as it began')
+}
 
+async function abortAtEachStep(rig: Rig): Promise<void> {
   for (let answers = 0; ; answers++) {
     const aborter = new AbortController()
     await rig.proxy.hold({ direction: 'fromServer' })

@@ -1,5 +1,6 @@
 import type { CreateFailure, Driver } from '@forksafe/core'
 import {
+  check,
   checkOptions,
   isFunction,
   isRecord,
@@ -14,17 +15,17 @@ import type { ProxyTarget } from '../proxy-protocol.ts'
 /**
  * A capability that may be missing for a reason.
  *
- * The hooks of the driver, where `ref` includes `unref`; `handshake`: `create` waits for an answer of the server; `goodbye`: a
- * polite end sends something; `fork`: the process can be forked.
+ * The hooks of the driver, where `ref` includes `unref`; `server`: a resource is a connection to a server; `handshake`: `create`
+ * waits for an answer of the server; `goodbye`: a polite end sends something; `fork`: the process can be forked.
  */
 export type Capability =
-  'validate' | 'reset' | 'watch' | 'classify' | 'ref' | 'handshake' | 'goodbye' | 'fork'
+  'validate' | 'reset' | 'watch' | 'classify' | 'ref' | 'server' | 'handshake' | 'goodbye' | 'fork'
 
 /** The address of the recording proxy in front of the server. */
 export interface ConformanceAddress {
   /** The host: 127.0.0.1. */
   readonly host: string
-  /** The port; 0 if there is a `path`. */
+  /** The port; 0 if there is a `path`, or no server. */
   readonly port: number
   /** The Unix socket, if the server listens on one. */
   readonly path: string | undefined
@@ -34,22 +35,28 @@ export interface ConformanceAddress {
 export interface ConformanceOptions<R extends object, C> {
   /** The suite's name, such as `'redis over TLS'`. Default: the driver's name. */
   readonly name?: string | undefined
-  /** The address of the server. The suite starts a recording proxy in front of it. */
-  readonly server: ProxyTarget
-  /** Returns the argument of the driver's `create` for a connection through the proxy at `at`. */
-  readonly connection: (at: ConformanceAddress) => C
   /**
-   * Makes the server return `text`, in one round trip, and resolves with its answer unchanged. The text consists of letters,
-   * digits and hyphens, and is different each time.
+   * The address of the server. The suite starts a recording proxy in front of it. May be omitted with a reason in
+   * `without.server`, for resources that are no connections: worker threads, handles, processes at the end of a pipe.
    */
-  readonly echo: (resource: R, text: string) => Promise<string>
+  readonly server?: ProxyTarget | undefined
+  /**
+   * Returns the argument of the driver's `create` for a connection through the proxy at `at`. May be omitted without a `server`;
+   * `create` then receives `undefined`.
+   */
+  readonly connection?: ((at: ConformanceAddress) => C) | undefined
+  /**
+   * Makes the server, or whatever the resource is, return `text`, in one round trip, and returns its answer unchanged. The text
+   * consists of letters, digits and hyphens, and is different each time.
+   */
+  readonly echo: (resource: R, text: string) => string | Promise<string>
   /** A change that a holder leaves in its session, and that `reset` must ask the server to remove. */
   readonly session?:
     | {
         /** Makes the change. */
-        readonly leave: (resource: R) => Promise<unknown>
-        /** Resolves with whether the change is still there. */
-        readonly left: (resource: R) => Promise<boolean>
+        readonly leave: (resource: R) => unknown
+        /** Returns whether the change is still there. */
+        readonly left: (resource: R) => boolean | Promise<boolean>
       }
     | undefined
   /** Connections that the server refuses, by a description of the failure, and the kind that `classify` returns for each. */
@@ -69,8 +76,10 @@ export interface ConformanceOptions<R extends object, C> {
    * bytes do. Omit it over TLS, where the bytes cannot be read.
    */
   readonly goodbye?: ((bytes: Buffer) => boolean) | undefined
-  /** Makes the server end a resource, as an operator would, to check that `watch` reports it. */
-  readonly kill?: ((resource: R) => Promise<unknown>) | undefined
+  /** Makes the server end a resource, as an operator would, to check that `watch` reports it and `validate` refuses it. */
+  readonly kill?: ((resource: R) => unknown) | undefined
+  /** Makes the server announce that it will end a resource, to check that `watch` retires it. */
+  readonly announce?: ((resource: R) => unknown) | undefined
   /** The reason why a capability is missing. Its checks are skipped with this reason; without one they fail. */
   readonly without?: Readonly<Partial<Record<Capability, string>>> | undefined
   /** How long the suite waits for anything to happen, in milliseconds. Above 0; default 10,000. */
@@ -92,6 +101,7 @@ const capabilities: Readonly<Record<Capability, true>> = {
   watch: true,
   classify: true,
   ref: true,
+  server: true,
   handshake: true,
   goodbye: true,
   fork: true,
@@ -105,8 +115,8 @@ const kinds: Readonly<Record<CreateFailure, true>> = {
 
 const rules: Readonly<Record<keyof ConformanceOptions<object, unknown>, Rule>> = {
   name: optional('a string of at least one character', isText),
-  server: target,
-  connection: required('a function of the address of the proxy', isFunction),
+  server: optional(target.expected, target.accepts),
+  connection: optional('a function of the address of the proxy', isFunction),
   echo: required('a function of a resource and a text', isFunction),
   session: optional('two functions { leave, left }', (value) => {
     return isRecord(value) && isFunction(value['leave']) && isFunction(value['left'])
@@ -117,6 +127,7 @@ const rules: Readonly<Record<keyof ConformanceOptions<object, unknown>, Rule>> =
   ),
   goodbye: optional('a function of what was written', isFunction),
   kill: optional('a function of a resource', isFunction),
+  announce: optional('a function of a resource', isFunction),
   without: optional(
     `an object with a reason, in words, for each missing capability of ${Object.keys(capabilities).join(', ')}`,
     (value) =>
@@ -158,10 +169,30 @@ export function parse(
         `got ${show(given.without[name])}.`,
     )
   }
+  checkServer(where, given)
   return {
     driver: checked,
     options: { timeoutMillis: 10_000, ...given, name: given.name ?? checked.name } as AnyOptions,
   }
+}
+
+/** @throws {TypeError} if there is neither a server nor a reason, or both; and for a server without a `connection`. */
+function checkServer(where: string, options: ConformanceOptions<object, unknown>): void {
+  const { server, connection } = options
+  const reason = options.without?.server
+  if (server === undefined) {
+    if (reason !== undefined) return
+    throw new TypeError(
+      `${where}: expected \`server\` to be ${target.expected}, got undefined. ` +
+        "If a resource is not a connection, give a reason: `without: { server: '…' }`.",
+    )
+  }
+  if (reason !== undefined) {
+    throw new TypeError(
+      `${where}: expected no reason in \`without.server\`, because there is a \`server\`; got ${show(reason)}.`,
+    )
+  }
+  check(where, 'connection', connection, rules.connection)
 }
 
 function parseDriver(driver: unknown): AnyDriver {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { forkDepth } from '../child.ts'
 import type { ProxyRecord } from '../proxy-protocol.ts'
 import type { RecordingProxy } from '../proxy.ts'
-import { openHandles } from './handles.ts'
+import { activeHandles, added, openHandles } from './handles.ts'
 import type { AnyDriver, AnyOptions } from './options.ts'
 
 const POLL_MILLIS = 5
@@ -19,28 +19,42 @@ export interface Opening {
 export class Rig {
   readonly driver: AnyDriver
   readonly options: AnyOptions
-  readonly proxy: RecordingProxy
+  readonly #proxy: RecordingProxy | undefined
   readonly #before = openHandles()
   readonly #ends: (() => unknown)[] = []
   #asked = 0
 
-  constructor(driver: AnyDriver, options: AnyOptions, proxy: RecordingProxy) {
+  constructor(driver: AnyDriver, options: AnyOptions, proxy: RecordingProxy | undefined) {
     this.driver = driver
     this.options = options
-    this.proxy = proxy
+    this.#proxy = proxy
+  }
+
+  /** The proxy in front of the server. Only for checks that need `server`. */
+  get proxy(): RecordingProxy {
+    if (this.#proxy === undefined) throw new Error('This check needs a server.')
+    return this.#proxy
+  }
+
+  get hasServer(): boolean {
+    return this.#proxy !== undefined
   }
 
   /** Closes or discards everything. */
   async close(): Promise<void> {
-    await this.proxy.resume()
-    await this.proxy.accept()
+    await this.#proxy?.resume()
+    await this.#proxy?.accept()
     for (const end of this.#ends) await end()
     // Closes what the driver has left open.
-    await this.proxy.cut()
+    await this.#proxy?.cut()
   }
 
   get connection(): unknown {
-    return this.options.connection(this.proxy)
+    return this.connectionFrom(this.options.connection)
+  }
+
+  connectionFrom(connection: AnyOptions['connection']): unknown {
+    return connection?.(this.#proxy ?? { host: '127.0.0.1', port: 0, path: undefined })
   }
 
   /** Opens a resource with the driver. */
@@ -101,7 +115,7 @@ export class Rig {
   ask(resource: object): { readonly answer: Promise<void> } {
     // A forked child continues from the same number.
     const text = `process-${forkDepth()}-request-${++this.#asked}`
-    const answer = this.within(`the answer to \`echo\``, this.options.echo(resource, text))
+    const answer = this.within('the answer to `echo`', this.echo(resource, text))
     const right = answer.then((answered) => {
       expect(
         answered === text,
@@ -110,6 +124,15 @@ export class Rig {
     })
     right.catch(() => undefined) // It may be awaited later.
     return { answer: right }
+  }
+
+  async echo(resource: object, text: string): Promise<string> {
+    return this.options.echo(resource, text)
+  }
+
+  /** Makes a resource die: by its connection, or by `kill` if there is no server. For checks that need `death`. */
+  async die(resource: object): Promise<void> {
+    await (this.#proxy === undefined ? this.options.kill?.(resource) : this.#proxy.cut())
   }
 
   /** Returns the sockets and pipes that this process has opened since the check began. */
@@ -122,9 +145,20 @@ export class Rig {
       () => this.held().length === 0,
       () => `Expected nothing to be left open ${when}, got ${this.held().join(', ')}`,
     )
+    const proxy = this.#proxy
+    if (proxy === undefined) return
     await this.eventually(
-      async () => !(await this.proxy.connections()).some(({ open }) => open),
+      async () => !(await proxy.connections()).some(({ open }) => open),
       () => `Expected the server to hold no connection ${when}, but it does`,
+    )
+  }
+
+  /** Expects that nothing keeps the process alive that did not `before`. */
+  async expectNothingActive(before: readonly string[], when: string): Promise<void> {
+    await this.eventually(
+      () => added(before, activeHandles()).length === 0,
+      () =>
+        `Expected nothing to keep the process alive ${when}, but ${added(before, activeHandles()).join(', ')} does`,
     )
   }
 
@@ -158,6 +192,7 @@ export class Rig {
 
   /** Waits until there is no traffic for a moment. */
   async quiet(): Promise<void> {
+    if (this.#proxy === undefined) return
     for (let last = -1, now = await this.proxy.mark(); now !== last;) {
       last = now
       now = await this.proxy.mark()

@@ -40,7 +40,7 @@ function wrong(
 }
 
 const writes = /bytes \("echo mistake\\n/
-const everywhere = /^discard closes|^discard, in|^a fork (?!while a resource is opened)/
+const everywhere = /^discard (closes|leaves)|^discard, in|^a fork (?!while a resource is opened)/
 
 /** Drivers with a broken `discard`: in all states, or in one. */
 export const brokenDiscards: Readonly<Record<string, Broken>> = {
@@ -81,7 +81,7 @@ export const brokenDiscards: Readonly<Record<string, Broken>> = {
   'discard returns a promise': {
     // oxlint-disable-next-line typescript/no-misused-promises -- that is what is wrong with it
     driver: { discard: async (client) => lineDriver.discard(client) },
-    fail: /^discard (closes|can)/,
+    fail: /^discard (closes|leaves|can)/,
     saying: /to be synchronous and return nothing, got a promise/,
   },
   'discard throws when repeated': {

@@ -36,7 +36,8 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         lineDriver.create(connection, { signal: signal.aborted ? signal : never }),
     },
     fail: /^create closes|while a resource is opened/,
-    saying: /aborted as soon as it began|expected the child to close everything/,
+    saying:
+      /aborted as soon as it began|an abort to close everything|expected the child to close everything/,
     forked: true,
   },
   'create sends QUIT when its signal aborts': {
@@ -52,7 +53,7 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
         return client
       },
     },
-    fail: /^create closes|while a resource is opened/,
+    fail: /^create closes everything silently|while a resource is opened/,
     saying: /5 bytes \("quit\\n"\)/,
     forked: true,
   },
@@ -86,7 +87,7 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     },
     fail: /^create (closes|leaves)/,
     saying:
-      /nothing to be left open by a `create` that has failed|an abort to close everything at once, but/,
+      /nothing to be left open by a `create` that has failed|an abort to close everything at once, but|to keep the process alive after a `create`/,
   },
   'classify always returns fatal': {
     driver: { classify: () => 'fatal' },
@@ -129,27 +130,96 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
   },
   'reset does nothing': {
     driver: { reset: async () => undefined },
-    fail: /^reset|is reset/,
+    fail: /^reset removes|is reset/,
     saying: /the next holder finds what was left|`reset` to ask the server/,
     forked: true,
+  },
+  'reset always rejects': {
+    driver: {
+      async reset() {
+        throw new Error('It cannot be reset.')
+      },
+    },
+    fail: /^reset/,
+    saying: /It cannot be reset/,
+  },
+  'reset always throws': {
+    driver: {
+      reset() {
+        throw new Error('It cannot be reset.')
+      },
+    },
+    fail: /^reset/,
+    saying: /It cannot be reset/,
+  },
+  'reset rejects after it has removed what was left': {
+    driver: {
+      async reset(client) {
+        await lineDriver.reset?.(client)
+        if (client.kept === '') throw new Error('Something was left.')
+      },
+    },
+    fail: /^reset/,
+    saying: /Something was left/,
+  },
+  'reset rejects if nothing was left': {
+    driver: {
+      async reset(client) {
+        if (client.kept === '') throw new Error('Nothing was left.')
+        await client.keep('')
+      },
+    },
+    fail: /^reset accepts/,
+    saying: /that nobody had, but: Error: Nothing was left/,
+  },
+  'reset rejects in a pool': {
+    driver: {
+      async reset(client, context) {
+        if (client.kept === '') return
+        await client.keep('')
+        context?.checkProcess()
+        if (context !== undefined) throw new Error('The context is unexpected.')
+      },
+    },
+    fail: /^reset.* in a pool$/,
+    saying: /the same resource after its reset, .*`reset` fails: Error: The context/,
   },
   'watch never reports': {
     driver: { watch: () => undefined },
     fail: /^watch/,
-    saying: /to report a connection that (was (ended|reset)|the server killed), but/,
+    saying:
+      /to report a (connection that was (ended|reset)|resource that was killed), but|but it does not/,
+  },
+  'watch never retires': {
+    driver: { watch: (client, lost) => lineDriver.watch?.(client, lost, () => undefined) },
+    fail: /^watch retires|^a pool does not lend a resource whose end/,
+    saying: /was announced(, but it does not| to end, but it does not)/,
+  },
+  'watch reports the announcement of an end as a loss': {
+    driver: {
+      watch: (client, lost) =>
+        lineDriver.watch?.(client, lost, () => lost(new Error('It will end.'))),
+    },
+    fail: /^watch retires|^a pool does not lend a resource whose end/,
+    saying: /reports its loss: Error: It will|with "retire", got "lost"/,
+  },
+  'watch retires a live resource': {
+    driver: { watch: (_client, _lost, retire) => retire() },
+    fail: /^watch (?!retires)/,
+    saying: /nothing for a live resource/,
   },
   'watch reports a live resource': {
     driver: { watch: (_, lost) => lost(new Error('It may be dead one day.')) },
     // A pool does not lend a resource that was reported as lost.
     fail: /^watch|in a pool$|^nothing is left/,
-    saying: /nothing for a live resource|AcquireTimeoutError/,
+    saying: /nothing for a live resource|reports its loss|AcquireTimeoutError/,
   },
   'watch reports no Error': {
     driver: {
       watch: ({ socket }, lost) => void socket.on('close', () => lost('gone' as unknown as Error)),
     },
     fail: /^watch/,
-    saying: /to report an Error, got gone/,
+    saying: /to report an Error, got gone|was announced, but it does not/,
   },
   'a holder removes the listeners of the driver': {
     driver: {

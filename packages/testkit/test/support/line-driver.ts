@@ -22,6 +22,8 @@ export class LineClient {
   /** The last word that its holder stored in the session. */
   kept = ''
   readonly waiting: Waiting[] = []
+  /** Called when the server announces the end of the session. */
+  onLeaving = (): void => undefined
   #begun = ''
 
   constructor(socket: Socket) {
@@ -53,7 +55,10 @@ export class LineClient {
   #heard(text: string): void {
     const lines = (this.#begun + text).split('\n')
     this.#begun = lines.pop() ?? ''
-    for (const line of lines) this.waiting.shift()?.resolve(line)
+    for (const line of lines) {
+      if (line === '!leaving') this.onLeaving()
+      else this.waiting.shift()?.resolve(line)
+    }
   }
 }
 
@@ -104,8 +109,9 @@ export const lineDriver = defineDriver({
     socket.destroy()
   },
 
-  watch({ socket }, lost) {
-    socket.on('close', () => lost(new Error('The connection ended.')))
+  watch(client, lost, retire) {
+    client.onLeaving = retire
+    client.socket.on('close', () => lost(new Error('The connection ended.')))
   },
 
   ref: ({ socket }) => void socket.ref(),
@@ -138,11 +144,15 @@ export function lineOptions(port: number): ConformanceOptions<LineClient, LineCo
       },
     },
     goodbye: (bytes) => bytes.toString() === 'quit\n',
-    kill: async (client) => {
-      const operator = new LineClient(connect(port, '127.0.0.1'))
-      await logIn(operator, 'secret')
-      await operator.ask(`kill ${client.id}`)
-      operator.socket.destroy()
-    },
+    kill: (client) => order(port, `kill ${client.id}`),
+    announce: (client) => order(port, `leave ${client.id}`),
   }
+}
+
+/** Gives an order to the server, as its operator. */
+async function order(port: number, command: string): Promise<void> {
+  const operator = new LineClient(connect(port, '127.0.0.1'))
+  await logIn(operator, 'secret')
+  await operator.ask(command)
+  operator.socket.destroy()
 }

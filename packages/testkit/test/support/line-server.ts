@@ -22,6 +22,7 @@ const program = `
       keep: (text) => say((session.kept = text)),
       kept: () => say(session.kept),
       kill: (id) => { sessions.get(Number(id))?.socket.destroy(); say('killed') },
+      leave: (id) => { sessions.get(Number(id))?.socket.write('!leaving\\n'); say('announced') },
       quit: () => socket.end(),
     }
     socket.setNoDelay(true)
