@@ -44,7 +44,7 @@ test('a session whose server says GOAWAY answers its holder, and is not lent aga
   expect(lease.active).toBe(true)
   expect(first.usable).toBe(false)
   lease.release()
-  await expect(hanging).rejects.toThrow()
+  await expect(hanging).rejects.toThrow('cancelled')
   await pool.use((next) => expect(next).not.toBe(first))
   expect(reasons).toEqual(['retire'])
 })

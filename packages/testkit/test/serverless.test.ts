@@ -108,6 +108,7 @@ function ask(worker: Worker, text: string): Promise<string> {
     worker.once('exit', () => reject(new Error('The thread has ended.')))
     // After its end, there is no message and no event.
     if (worker.threadId === -1) reject(new Error('The thread has ended.'))
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage(text)
   })
 }
