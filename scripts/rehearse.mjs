@@ -7,6 +7,7 @@ import { startPostgres } from '@forksafe/scripts/postgres'
 import { startRegistry } from '@forksafe/scripts/registry'
 import { nodes } from './nodes.mjs'
 import { published } from './packages/published.mjs'
+import { testBundles, testRunners } from './rehearsal/bundlers.mjs'
 import { copyTree } from './rehearsal/copy.mjs'
 import { expectInstalled, withNpm, withPnpm } from './rehearsal/install.mjs'
 import { snippet } from './rehearsal/readme.mjs'
@@ -39,6 +40,8 @@ try {
   })
   await stage('loaded on each Node', loadEverywhere)
   await stage('compiled by each TypeScript', compileEverywhere)
+  await stage('bundled by each bundler', () => testBundles(npm))
+  await stage('loaded by each test runner', () => testRunners(npm))
   await stage('ran the quick start on each Node', startQuickly)
   await stage('built and tested a copy of the driver template', () =>
     tryTemplate(join(folder, 'template'), url),

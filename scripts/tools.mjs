@@ -17,16 +17,17 @@ const SAY_SO_AFTER_MILLIS = 2_000
  * @param {string} folder
  * @param {string} name
  * @param {string} version
+ * @param {string[]} others more packages, as in `name@version`
  * @returns {Promise<string>} the folder of its node_modules
  */
-export async function npmPackage(folder, name, version) {
+export async function npmPackage(folder, name, version, others = []) {
   const home = join(root, '.cache', folder)
   const modules = join(home, 'node_modules')
   if (!existsSync(join(modules, name, 'package.json'))) {
     mkdirSync(home, { recursive: true })
     // With a package.json, npm installs here. With --prefix, it would ignore the machine's npmrc.
     writeFileSync(join(home, 'package.json'), '{ "private": true }\n')
-    const args = ['install', '--no-audit', '--no-fund', `${name}@${version}`]
+    const args = ['install', '--no-audit', '--no-fund', `${name}@${version}`, ...others]
     await run(`Fetching ${name} ${version}`, {
       command: 'npm',
       args,
