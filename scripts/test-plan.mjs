@@ -90,7 +90,7 @@ export function leftOut(majors, supported) {
   } else {
     const [first, ...rest] = majors
     lines.push(
-      `on Node ${rest.join(', ')}: what is slow and does not depend on Node (scripts/test-plan.mjs); Node ${first} runs it`,
+      `on Node ${rest.join(', ')}: what does not depend on Node (scripts/test-plan.mjs); Node ${first} runs it`,
     )
   }
   return lines
