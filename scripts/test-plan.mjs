@@ -25,12 +25,15 @@ const EVERYTHING = [
 
 /** The projects that run on every Node. The scripts run on the current Node only, and the site does not depend on Node. */
 const EVERYWHERE = [...packages, 'libraries'].map(project)
-/** Slow tests that do not depend on Node: browsers, elections of sentinels and clusters, drivers that are broken on purpose. */
+/**
+ * Slow tests that do not depend on Node: browsers, elections of sentinels and clusters, drivers that are broken on purpose, random
+ * sequences of calls.
+ */
 const ONCE = [
   '--exclude=**/pages.test.ts',
   '--exclude=**/{cluster,sentinel}-failover.test.ts',
   '--exclude=**/broken-*.test.ts',
-  '--exclude=**/demo.test.ts',
+  '--exclude=**/{demo,model}.test.ts',
 ]
 /**
  * What runs between the first and the last Node, as vitest's filters: core, the testkit and the libraries, and of the drivers what
