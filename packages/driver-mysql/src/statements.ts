@@ -1,3 +1,5 @@
+import { withoutComments } from './comments.ts'
+
 /** What a statement does to its session, beyond what a transaction or the tables keep. */
 export type Effect =
   | 'none'
@@ -19,35 +21,56 @@ const MOVES = /\b(?:use|database|schema)\b/i
 const LOCKS_TABLES = /\block\s+tables?\b|\bread\s+lock\b/i
 /** By name, or in a procedure or a prepared statement. */
 const SWITCHES = /\b(?:autocommit|call|execute)\b/i
-/** And no column of that name. Between the two words there may be comments. */
+/** Not of a column with that name. In the text of a prepared statement, comments may stand between the two words. */
 const TAKES_ROLE = /\bset(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/)+role\b(?!\s*:?=)/i
 
-/** By its text alone, so what is not known counts as something that is left. */
+/** The server executes nothing of it: it is empty, or a syntax error. */
+const NO_STATEMENT = /^\s*(?:;?\s*$|[\d'"*@])/
+
+/** Returns the effect of a statement by its text alone. An unknown statement counts as one that leaves something. */
 export function effectOf(sql: string): Effect {
-  if (HARMLESS.test(sql)) return HIDDEN.test(sql) ? 'leaves' : 'none'
-  if (BEGINS.test(sql)) return 'begins'
-  if (ANNOUNCES.test(sql)) return 'announces'
-  return ENDS.test(sql) ? 'ends' : 'leaves'
+  const { texts, sure } = withoutComments(sql)
+  if (!sure) return 'leaves'
+  const [text = '', ...others] = texts
+  if (others.length === 0) return effectOfText(text)
+  // A server that skips an executable comment may find no statement.
+  const isNone = (text: string): boolean => NO_STATEMENT.test(text)
+  const effects = new Set(texts.map((text) => (isNone(text) ? 'none' : effectOfText(text))))
+  const [effect = 'leaves'] = effects
+  return effects.size === 1 ? effect : 'leaves'
 }
 
-/** Whether a statement that leaves something may have left another database. */
+/** The same, of a text without comments. */
+export function effectOfText(text: string): Effect {
+  if (HARMLESS.test(text)) return HIDDEN.test(text) ? 'leaves' : 'none'
+  if (BEGINS.test(text)) return 'begins'
+  if (ANNOUNCES.test(text)) return 'announces'
+  return ENDS.test(text) ? 'ends' : 'leaves'
+}
+
+/** Returns whether a statement that leaves something may have left another database. */
 export function mayMove(sql: string): boolean {
-  return MOVES.test(sql)
+  return matches(MOVES, sql)
 }
 
-/** Whether a statement that leaves something may have locked tables. */
+/** Returns whether a statement that leaves something may have locked tables. */
 export function mayLockTables(sql: string): boolean {
-  return LOCKS_TABLES.test(sql)
+  return matches(LOCKS_TABLES, sql)
 }
 
-/** Whether a statement that leaves something may have switched `autocommit`. */
+/** Returns whether a statement that leaves something may have switched `autocommit`. */
 export function maySwitchAutocommit(sql: string): boolean {
-  return SWITCHES.test(sql)
+  return matches(SWITCHES, sql)
 }
 
-/** Whether a statement that leaves something takes on another role, which no reset of the session undoes. */
+/** Returns whether a statement that leaves something takes on another role, which no reset of the session undoes. */
 export function takesRole(sql: string): boolean {
-  return TAKES_ROLE.test(sql)
+  const { texts, sure } = withoutComments(sql)
+  return texts.some((text) => TAKES_ROLE.test(text)) || (!sure && /\brole\b/i.test(sql))
+}
+
+function matches(pattern: RegExp, sql: string): boolean {
+  return withoutComments(sql).texts.some((text) => pattern.test(text))
 }
 
 /** Whether values are filled in as they are, as `mysql.raw()` is: then what a statement does is known with them only. */

@@ -8,7 +8,7 @@ import {
 } from '@forksafe/sql'
 import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
-import { type Ending, endingOf, mayName } from './endings.ts'
+import { mayName, type TransactionEffect, transactionEffectOf } from './transaction-effects.ts'
 import { type Command, type Core, refuse, untyped } from './internals.ts'
 import { ASK, type Session, sessionOf, type TransactionListener } from './session.ts'
 import { bringsSql } from './statements.ts'
@@ -38,7 +38,7 @@ interface Startable extends Command {
 
 interface Sent {
   readonly sql: string
-  readonly ending: Ending
+  readonly effect: TransactionEffect
   /** The number of the savepoint, if it is a statement of our `savepoint`. */
   readonly ours: number | undefined
 }
@@ -87,9 +87,9 @@ export class Watch implements TransactionWatch, TransactionListener {
   /** How many were open when a statement ran that may have ended the transaction, which is not checked yet. */
   #uncheckedAt: number | undefined
   /** The statement that has no answer yet. */
-  #running: Ending = 'none'
+  #running: TransactionEffect = 'none'
   /** The statement that failed since the server last said that the transaction was open. */
-  #failed: Ending | undefined
+  #failed: TransactionEffect | undefined
 
   constructor(lease: Lease<MysqlClient>, pool: string) {
     this.#lease = lease
@@ -137,11 +137,11 @@ export class Watch implements TransactionWatch, TransactionListener {
   }
 
   answered(command: Command, failed: boolean): void {
-    const { ending = 'none', ours, sql = '' } = this.#sent.get(command) ?? {}
+    const { effect = 'none', ours, sql = '' } = this.#sent.get(command) ?? {}
     this.#running = 'none'
     if (ours !== undefined) this.#answeredOurs(sql, ours, failed)
-    else if (failed) this.#failed = ending
-    else if (ending === 'ends') this.#ended = true
+    else if (failed) this.#failed = effect
+    else if (effect === 'ends') this.#ended = true
   }
 
   /** If a savepoint of ours is there, the transaction is the one in which it was set. */
@@ -190,7 +190,7 @@ export class Watch implements TransactionWatch, TransactionListener {
       this.#prepare(command as Startable)
       return addCommand.call(core, command)
     }
-    const ending =
+    const rollingBack =
       (method: (...args: unknown[]) => unknown) =>
       (...args: unknown[]): unknown => {
         this.#ended = true
@@ -198,8 +198,8 @@ export class Watch implements TransactionWatch, TransactionListener {
       }
     core.addCommand = prepared
     // Both roll back.
-    core.changeUser = ending(changeUser)
-    core.reset = ending(reset)
+    core.changeUser = rollingBack(changeUser)
+    core.reset = rollingBack(reset)
     return () => {
       core.changeUser = changeUser
       core.reset = reset
@@ -225,14 +225,14 @@ export class Watch implements TransactionWatch, TransactionListener {
         refuse(command, refusal.reason as Error)
         return true
       }
-      const ending = this.#endingOf(command, sql, ours)
-      const first = this.#before(ending, sql, (reason) => (failed = { reason }))
+      const effect = this.#effectOf(command, sql, ours)
+      const first = this.#before(effect, sql, (reason) => (failed = { reason }))
       if (first !== undefined) {
         this.#core._commands.unshift(command)
         this.#core._command = first
         return first.execute(undefined, core)
       }
-      this.#starts(command, { sql, ending, ours })
+      this.#starts(command, { sql, effect, ours })
       command.execute = execute
       return execute.call(command, packet, core)
     }
@@ -245,10 +245,12 @@ export class Watch implements TransactionWatch, TransactionListener {
     return _queryOptions?.sql ?? sql ?? statement?.query ?? query
   }
 
-  #endingOf(command: Startable, sql: string, ours: number | undefined): Ending {
+  #effectOf(command: Startable, sql: string, ours: number | undefined): TransactionEffect {
     // It is not run yet.
     const isPrepare = command.query !== undefined
-    return ours !== undefined || isPrepare ? 'none' : endingOf(sql, this.#session.autocommits)
+    return ours !== undefined || isPrepare
+      ? 'none'
+      : transactionEffectOf(sql, this.#session.autocommits)
   }
 
   #refusalOf(ours: number | undefined): Refusal | undefined {
@@ -269,10 +271,14 @@ export class Watch implements TransactionWatch, TransactionListener {
   }
 
   /** What has to be sent before a statement, if anything. */
-  #before(ending: Ending, sql: string, fail: (error: unknown) => void): Startable | undefined {
+  #before(
+    effect: TransactionEffect,
+    sql: string,
+    fail: (error: unknown) => void,
+  ): Startable | undefined {
     if (this.#session.inDoubt) return this.#statement(ASK, () => undefined, fail)
     // It removes younger savepoints of the user's, which may still be needed.
-    const mayCheck = this.#namedAt === undefined || ending === 'ends'
+    const mayCheck = this.#namedAt === undefined || effect === 'ends'
     if (this.#canary && this.#uncheckedAt !== undefined && mayCheck) {
       return this.#statement(
         CHECK_CANARY,
@@ -286,13 +292,13 @@ export class Watch implements TransactionWatch, TransactionListener {
         },
       )
     }
-    if (this.#canary || !this.#needsCanary(ending, sql)) return undefined
+    if (this.#canary || !this.#needsCanary(effect, sql)) return undefined
     return this.#statement(SET_CANARY, () => (this.#canary = true), fail)
   }
 
-  #needsCanary(ending: Ending, sql: string): boolean {
-    if (ending !== 'names' && ending !== 'may end') return false
-    const names = ending === 'names' || mayName(sql)
+  #needsCanary(effect: TransactionEffect, sql: string): boolean {
+    if (effect !== 'names' && effect !== 'may end') return false
+    const names = effect === 'names' || mayName(sql)
     const namedAt = this.#namedAt ?? (names ? this.#depth : undefined)
     // In a savepoint of ours, that is the older one.
     return (namedAt ?? 0) === 0
@@ -307,11 +313,11 @@ export class Watch implements TransactionWatch, TransactionListener {
 
   #starts(command: Command, sent: Sent): void {
     this.#sent.set(command, sent)
-    const { ending, sql } = sent
-    const ends = ending === 'ends' || ending === 'may end'
-    this.#running = ends ? ending : 'none'
-    if (ending === 'may end') this.#uncheckedAt = least(this.#uncheckedAt, this.#depth)
-    if (ending === 'names' || (ending === 'may end' && mayName(sql))) {
+    const { effect, sql } = sent
+    const ends = effect === 'ends' || effect === 'may end'
+    this.#running = ends ? effect : 'none'
+    if (effect === 'may end') this.#uncheckedAt = least(this.#uncheckedAt, this.#depth)
+    if (effect === 'names' || (effect === 'may end' && mayName(sql))) {
       this.#namedAt = least(this.#namedAt, this.#depth)
     }
   }

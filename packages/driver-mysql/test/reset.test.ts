@@ -259,3 +259,29 @@ test('a reset may be asked for whenever a connection comes back', async () => {
   expect(await rowOf(pool, 'SELECT @mine AS n')).toEqual({ n: null })
   await observe('DROP FUNCTION set_in_passing')
 })
+
+test.each([
+  '/* c */ SELECT 1',
+  "SELECT 1 /*traceparent='00-5b',route='/a;b@c'*/",
+  '-- c\nSELECT 1',
+  '# c\n  ( /* c */ SELECT 1)',
+  '/*!50000 SELECT */ 1',
+  '/*! SELECT 1 */',
+])('%j costs no round trip at release', async (sql) => {
+  const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
+  await pool.query('SELECT 1')
+  const mark = await proxy.mark()
+  await pool.query(sql)
+  await pool.query('SELECT 2')
+  const sent = (await proxy.records({ since: mark })).filter(
+    (record) => record.kind === 'data' && record.direction === 'fromClient',
+  )
+  expect(sent).toHaveLength(2)
+})
+
+test('a comment that the server executes is undone', async () => {
+  const pool = openPool(connectionTo(), { max: 1 })
+  await pool.query('/*!50000 SET @mine = 1 */')
+  await pool.query("SELECT '\\'/*', @mine := 2, '*/'")
+  expect(await rowOf(pool, 'SELECT @mine AS n')).toEqual({ n: null })
+})

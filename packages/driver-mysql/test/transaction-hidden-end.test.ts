@@ -1,6 +1,6 @@
 import mysql from 'mysql2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { endingOf } from '../src/endings.ts'
+import { transactionEffectOf } from '../src/transaction-effects.ts'
 import {
   CommitUnknownError,
   type MysqlClient,
@@ -493,8 +493,8 @@ test.each([
   ['CALL p', 'may end'],
   ["XA END 'a'", 'may end'],
 ])('%s', (sql, ending) => {
-  expect(endingOf(sql, true)).toBe(ending)
-  expect(endingOf(sql, false)).toBe(ending === 'none' && /^SET|;/.test(sql) ? 'may end' : ending)
+  expect(transactionEffectOf(sql, true)).toBe(ending)
+  expect(transactionEffectOf(sql, false)).toBe(ending === 'none' && /^SET|;/.test(sql) ? 'may end' : ending)
 })
 
 test('a COMMIT that could not be sent leaves the transaction as it is', async () => {
