@@ -62,7 +62,7 @@ export interface Core {
   readonly clientEncoding: string
   readonly _handshakePacket: { readonly statusFlags: number }
   readonly stream: Duplex & { ref?(): void; unref?(): void }
-  readonly config: { readonly clientFlags: number }
+  readonly config: { readonly clientFlags: number; charsetNumber: number | undefined }
   _command?: Command | null
   /** Those after it. */
   readonly _commands: { readonly length: number; toArray(): Command[]; clear(): void }

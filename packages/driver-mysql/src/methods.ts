@@ -48,9 +48,10 @@ export interface MysqlMethods {
     options?: QueryOptions,
   ): Promise<[R, FieldPacket[]]>
   /**
-   * Rows, as they come, to be iterated over: `for await (const row of pool.stream(…))`. A connection is borrowed when the
-   * iteration begins, and given back when it ends; leave it early and the statement is killed on the server. The iteration
-   * rejects as `acquire` does, with the server's error, or with the signal's `reason`.
+   * Returns rows one at a time: `for await (const row of pool.stream(…))`. Those of all results if there are several, as of a
+   * procedure; a result without rows yields nothing. A connection is borrowed when the iteration begins, and released when it ends.
+   * Leaving early kills the statement on the server. The iteration rejects like `acquire`, with the server's error, or with the
+   * signal's `reason`.
    * @throws {TypeError} at once, for what is no statement, for a callback, and for a wrong or unknown option.
    */
   stream<R extends RowDataPacket = RowDataPacket>(

@@ -63,26 +63,58 @@ async function undo(client: MysqlClient, session: Session, context?: ResetContex
 const IGNORE_SPACE_AGAIN = "sql_mode = CONCAT_WS(',', 'IGNORE_SPACE', @@sql_mode)"
 
 /**
- * By COM_RESET_CONNECTION, and not by COM_CHANGE_USER: that would log in again, by a password that may have been rotated
- * since. What the one does and the other does not, is restored: the database, the mode that ignores spaces, and on MySQL the
- * character set.
+ * Resets the session by COM_RESET_CONNECTION. COM_CHANGE_USER would log in again, with a password that may have been rotated. Then
+ * restores what COM_CHANGE_USER would keep: on MySQL the character set, the mode that ignores spaces, and the database.
  */
 async function resetSession(
   client: MysqlClient,
   session: Session,
   context?: ResetContext,
 ): Promise<void> {
-  const { elsewhere, charsetNumber, database, ignoresSpace } = session
+  const { elsewhere, database } = session
   await client.reset()
   context?.checkProcess()
-  const names = `SET NAMES ${namesOf(charsetNumber)}`
-  await client.query(ignoresSpace ? `${names}, ${IGNORE_SPACE_AGAIN}` : names)
+  await restoreNames(client, session, context)
   if (elsewhere) {
     if (database === undefined) throw new Error('The last holder left the session in a database.')
     context?.checkProcess()
     await client.query(`USE ${client.escapeId(database)}`)
   }
   session.restored()
+}
+
+/** Errors of a server that does not know a character set or a collation, or accepts it from no client. */
+const UNKNOWN_NAMES = new Set<unknown>([
+  1115, // ER_UNKNOWN_CHARACTER_SET
+  1231, // ER_WRONG_VALUE_FOR_VAR
+  1253, // ER_COLLATION_CHARSET_MISMATCH
+  1273, // ER_UNKNOWN_COLLATION
+])
+
+/** At the login, a server uses these in place of a character set that it does not know. A reset of MariaDB may set any. */
+const DEFAULT_NAMES =
+  'character_set_client = DEFAULT, character_set_results = DEFAULT, collation_connection = DEFAULT'
+
+async function restoreNames(
+  client: MysqlClient,
+  session: Session,
+  context?: ResetContext,
+): Promise<void> {
+  if (session.knowsNames) {
+    try {
+      return await setNames(client, session, `NAMES ${namesOf(session.charsetNumber)}`)
+    } catch (error) {
+      if (!UNKNOWN_NAMES.has((error as { readonly errno?: unknown }).errno)) throw error
+      session.knowsNames = false
+      context?.checkProcess()
+    }
+  }
+  await setNames(client, session, DEFAULT_NAMES)
+}
+
+async function setNames(client: MysqlClient, session: Session, names: string): Promise<void> {
+  await client.query(`SET ${session.ignoresSpace ? `${names}, ${IGNORE_SPACE_AGAIN}` : names}`)
+  session.restoreEncoding()
 }
 
 const { Charsets } = mysql as unknown as { readonly Charsets: Readonly<Record<string, number>> }

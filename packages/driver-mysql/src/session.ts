@@ -48,6 +48,8 @@ export class Session extends SessionState implements AnswerListener {
   readonly charsetNumber: number | undefined
   readonly database: string | undefined
   readonly ignoresSpace: boolean
+  /** Whether the server may know the character set that the options name. */
+  knowsNames = true
   readonly #core: Core
   #listener: TransactionListener | undefined
   /** The statements that the present holder has had prepared. */
@@ -179,6 +181,11 @@ export class Session extends SessionState implements AnswerListener {
   /** What is prepared now is the pool's own, and of use to whoever executes the same text. */
   keepStatements(): void {
     this.#prepared.clear()
+  }
+
+  /** Makes mysql2 encode statements as at the start. It follows the character set of the session, if it knows it. */
+  restoreEncoding(): void {
+    this.#core.config.charsetNumber = this.charsetNumber
   }
 
   /** Closes what the holder has had prepared. */

@@ -33,8 +33,15 @@ export async function* rowsOf<R extends RowDataPacket>(
     const query = core.query(statement, values)
     // Once the stream is destroyed it does not listen, and mysql2 would take an error of the server for its own.
     query.on('error', () => undefined)
+    const headers = new WeakSet<object>()
+    // A row comes with the number of its result. The header of a result without rows, as behind those of a procedure, does not.
+    query.on('result', (row: object, index?: number) => {
+      if (index === undefined) headers.add(row)
+    })
     rows = query.stream(highWaterMark === undefined ? {} : { highWaterMark })
-    for await (const row of rows.iterator({ destroyOnReturn: false })) yield row as R
+    for await (const row of rows.iterator({ destroyOnReturn: false })) {
+      if (!headers.has(row as object)) yield row as R
+    }
   } finally {
     stopListening?.()
     core.off('error', fail)

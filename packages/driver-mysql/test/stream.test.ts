@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { connectionTo, openPool, openRecordedPool, running, sessionId } from './support/pools.ts'
+import {
+  connectionTo,
+  observe,
+  openPool,
+  openRecordedPool,
+  running,
+  sessionId,
+} from './support/pools.ts'
 
 const MILLION = 'SELECT seq FROM seq_1_to_1000000 /* streamed */'
 
@@ -72,4 +79,21 @@ test('an iteration that never begins borrows nothing', () => {
   const pool = openPool(connectionTo())
   pool.stream(MILLION)
   expect(pool.stats).toMatchObject({ size: 0, waiting: 0 })
+})
+
+test.each<[string, object[]]>([
+  ['CALL streams_rows()', [{ one: 1 }, { two: 2 }, { two: 3 }]],
+  ['SET @a = 1; SELECT 1 AS one; DO 0; SELECT 2 AS two; DO 0', [{ one: 1 }, { two: 2 }]],
+  ['DO 0', []],
+])('%s yields the rows of each result, and no header', async (sql, expected) => {
+  await observe(
+    'CREATE OR REPLACE PROCEDURE streams_rows() BEGIN SELECT 1 AS one; SELECT seq AS two FROM seq_2_to_3; END',
+  )
+  const pool = openPool({ ...connectionTo(), multipleStatements: true }, { max: 1 })
+  const id = await sessionId(pool)
+  const rows: object[] = []
+  for await (const row of pool.stream(sql)) rows.push({ ...row })
+  expect(rows).toEqual(expected)
+  for await (const row of pool.stream({ sql, rowsAsArray: true })) expect(row).toHaveLength(1)
+  expect(await sessionId(pool)).toBe(id)
 })

@@ -494,7 +494,9 @@ test.each([
   ["XA END 'a'", 'may end'],
 ])('%s', (sql, ending) => {
   expect(transactionEffectOf(sql, true)).toBe(ending)
-  expect(transactionEffectOf(sql, false)).toBe(ending === 'none' && /^SET|;/.test(sql) ? 'may end' : ending)
+  expect(transactionEffectOf(sql, false)).toBe(
+    ending === 'none' && /^SET|;/.test(sql) ? 'may end' : ending,
+  )
 })
 
 test('a COMMIT that could not be sent leaves the transaction as it is', async () => {

@@ -21,7 +21,6 @@ export interface DropInHost {
 
 /** The driver, over the connections that mysql2 makes for a pool. */
 export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> {
-  const undo = pool.config.resetOnRelease ? resetAlways : rollBack
   return {
     name: mysqlDriver.name,
 
@@ -48,6 +47,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
 
     reset({ client }, context) {
       refuseUnusable(client)
+      const undo = pool.config.resetOnRelease ? resetAlways : rollBack
       return undo(client, context)
     },
 

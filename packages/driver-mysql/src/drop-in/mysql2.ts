@@ -11,15 +11,15 @@ import type { Command } from '../internals.ts'
 
 // What mysql2's pool, and its connections, know of themselves and do not type.
 
-/** The options of a pool, parsed: every one has a value. */
+/** The options of a pool, with defaults. A program may change them: mysql2 reads them at each use. */
 export interface PoolConfig {
-  readonly connectionConfig: ConnectionOptions
-  readonly connectionLimit: number
-  readonly maxIdle: number
-  readonly idleTimeout: number
-  readonly queueLimit: number
-  readonly waitForConnections: boolean
-  readonly resetOnRelease: boolean
+  connectionConfig: ConnectionOptions
+  connectionLimit: number
+  maxIdle: number
+  idleTimeout: number
+  queueLimit: number
+  waitForConnections: boolean
+  resetOnRelease: boolean
 }
 
 /** What the constructor of mysql2's pool leaves behind. */

@@ -1,30 +1,46 @@
 import type { PoolOptions } from '@forksafe/core'
+import { kindOf } from '@forksafe/core/methods'
 import type { PoolConfig } from './mysql2.ts'
 
 /**
- * The same in core's terms.
+ * Returns core's options for a pool of mysql2. The drop-in itself enforces those that a program may change later, except `max`.
  * @throws {TypeError} for numbers with which nothing would ever be lent, or kept.
  */
 export function coreOptionsOf(config: PoolConfig): PoolOptions<void> {
-  for (const option of ['connectionLimit', 'maxIdle', 'idleTimeout', 'queueLimit'] as const) {
-    if (config[option] >= 0) continue
-    throw new TypeError(
-      `Pool "mysql": expected \`${option}\` to be a number of at least 0, got ${config[option]}.`,
-    )
+  for (const option of ['maxIdle', 'idleTimeout', 'queueLimit'] as const) {
+    expectNotNegative(option, config[option])
   }
-  const { connectionLimit, idleTimeout, queueLimit, waitForConnections } = config
   return {
-    max: Math.min(Math.ceil(connectionLimit) || Infinity, Number.MAX_SAFE_INTEGER),
-    maxWaitingClients: waitForConnections ? Math.ceil(queueLimit) || Infinity : 0,
-    idleTimeoutMillis: idleTimeout || 1,
+    max: maxOf(config),
+    maxWaitingClients: Infinity,
+    idleTimeoutMillis: Infinity,
     maxLifetimeMillis: Infinity,
     acquireTimeoutMillis: Infinity,
     // `connectTimeout` is mysql2's own.
     createTimeoutMillis: Infinity,
-    // The driver keeps the time, and not that of a holder's last statement.
+    // The driver enforces its own limit, which a holder's last statement does not count towards.
     destroyTimeoutMillis: Infinity,
     allowExitOnIdle: false,
-    // Every caller has a try of its own; only what fails for nobody is followed by a pause.
+    // Every caller has an attempt of its own; only failures that concern no caller are followed by a pause.
     backoff: { minMillis: 1, maxMillis: 1 },
   }
+}
+
+/** @throws {TypeError} for a number with which nothing would ever be lent. */
+export function maxOf({ connectionLimit }: PoolConfig): number {
+  expectNotNegative('connectionLimit', connectionLimit)
+  return Math.min(Math.ceil(connectionLimit) || Infinity, Number.MAX_SAFE_INTEGER)
+}
+
+/** Returns how many callers may wait for a connection. */
+export function maxWaitingOf({ queueLimit, waitForConnections }: PoolConfig): number {
+  return waitForConnections ? Math.ceil(queueLimit) || Infinity : 0
+}
+
+function expectNotNegative(option: keyof PoolConfig, value: unknown): void {
+  if (Number(value) >= 0) return
+  const got = typeof value === 'number' ? String(value) : kindOf(value)
+  throw new TypeError(
+    `Pool "mysql": expected \`${option}\` to be a number of at least 0, got ${got}.`,
+  )
 }

@@ -1,4 +1,4 @@
-import { createForkSafePool, type ForkSafePool, type Lease } from '@forksafe/core'
+import { createForkSafePool, type ForkSafePool, type Lease, type PoolStats } from '@forksafe/core'
 import { watchUnanswered } from '@forksafe/core/methods'
 import type { PoolConnection, PoolOptions } from 'mysql2'
 import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
@@ -6,17 +6,17 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { sessionOf } from '../session.ts'
 import { dropInDriver } from './driver.ts'
 import { handleOf } from './handle.ts'
-import { inWordsOfMysql2, says, unanswered } from './messages.ts'
+import { asMysql2Error, says, unanswered } from './messages.ts'
 import { type InnerConnection, parse, PoolClass } from './mysql2.ts'
-import { coreOptionsOf } from './options.ts'
+import { coreOptionsOf, maxOf, maxWaitingOf } from './options.ts'
 import { type Pooled, staleErrorOf, type Use } from './pooled.ts'
 
 type Connected = (error: unknown, connection?: InnerConnection) => void
 /** One use of a connection, as its holder may have it: with callbacks, or the same with promises. */
 type Given = PoolConnection & { readonly connection: PoolConnection }
 
-/** How long what is idle beyond `maxIdle` may be of use yet: so often does mysql2 look for it. */
-const SPARED_MILLIS = 1_000
+/** How often idle connections are checked against `maxIdle` and `idleTimeout`, as in mysql2. */
+const IDLE_CHECK_MILLIS = 1_000
 
 /** mysql2 tells its tracers by this. */
 const connecting = tracingChannel('mysql2:pool:connect')
@@ -32,7 +32,9 @@ class Pool extends PoolClass {
   private _forStatement = false
   /** How many callers may have got a connection that they do not know of yet. */
   private _acquiring = 0
-  private _sparing: NodeJS.Timeout | undefined = undefined
+  private _idleTimer: NodeJS.Timeout | undefined = undefined
+  /** The `connectionLimit` that the core has. */
+  private _connectionLimit: number
 
   constructor(options: PoolOptions | string) {
     super({ config: parse(options) })
@@ -44,15 +46,12 @@ class Pool extends PoolClass {
       gone: ({ connection }) => void this._pooled.delete(connection),
     })
     this._core = createForkSafePool(driver, coreOptionsOf(this.config))
+    this._connectionLimit = this.config.connectionLimit
     // There are programs that look how long these are.
     const { _core: core } = this
     this._allConnections = counted(() => core.stats.size - core.stats.destroying)
     this._freeConnections = counted(() => core.stats.idle)
-    this._connectionQueue = counted(() => {
-      const { size, idle, borrowed, destroying, waiting } = core.stats
-      // Without those for whom a connection is being opened.
-      return Math.max(0, waiting - (size - idle - borrowed - destroying))
-    })
+    this._connectionQueue = counted(() => Math.max(0, queued(core.stats)))
   }
 
   override query(...given: unknown[]): unknown {
@@ -87,12 +86,12 @@ class Pool extends PoolClass {
     pooled.connection.lastActiveTime = Date.now()
     this._tell('release', handle.connection)
     giveBack(pooled, lease, () => this._core.stats.waiting > 0)
-    if (this.config.maxIdle < this.config.connectionLimit) this._spare()
+    this._watchIdle()
   }
 
   end(callback: () => void = () => undefined): void {
     this._closed = true
-    clearTimeout(this._sparing)
+    clearTimeout(this._idleTimer)
     // Who waits is refused, and who holds a connection gets the answers that it has asked for.
     void this._core.close({ deadlineMillis: 0 }).then(() => process.nextTick(callback))
   }
@@ -110,6 +109,11 @@ class Pool extends PoolClass {
     const forStatement = this._forStatement
     this._forStatement = false
     if (this._closed) return process.nextTick(callback, new Error(says.closed))
+    try {
+      this._applyLimits()
+    } catch (error) {
+      return process.nextTick(callback, error)
+    }
     const enqueued = this.listenerCount('enqueue') > 0 && this._connectionQueue.length
     this._acquiring++
     this._core
@@ -126,8 +130,7 @@ class Pool extends PoolClass {
       )
       .then(
         (connection) => process.nextTick(callback, null, connection),
-        (error: unknown) =>
-          process.nextTick(callback, inWordsOfMysql2(error, this.config.waitForConnections)),
+        (error: unknown) => process.nextTick(callback, asMysql2Error(error)),
       )
     if (enqueued !== false && this._connectionQueue.length > enqueued) this._tell('enqueue')
   }
@@ -189,13 +192,46 @@ class Pool extends PoolClass {
     if (use.pooled.use === use && lease === undefined && this._acquiring === 0) connection.destroy()
   }
 
-  /** Ends what stays idle beyond `maxIdle`, those first that have been idle for longest. */
-  private _spare(): void {
-    this._sparing ??= setTimeout(() => {
-      this._sparing = undefined
-      const excess = this._core.stats.idle - this.config.maxIdle
-      if (excess > 0) this._core.trim(excess)
-    }, SPARED_MILLIS).unref()
+  /**
+   * Applies the limits as they are now.
+   * @throws if this caller may not wait, or for a wrong limit.
+   */
+  private _applyLimits(): void {
+    const { config, _core: core } = this
+    if (config.connectionLimit !== this._connectionLimit) {
+      core.resize({ max: maxOf(config) })
+      this._connectionLimit = config.connectionLimit
+    }
+    const maxWaiting = maxWaitingOf(config)
+    if (maxWaiting === Infinity) return
+    // Looks for a change of process, after which the numbers are others.
+    core.trim(0)
+    const { stats } = core
+    const room = Math.max(0, stats.max - stats.size)
+    if (stats.idle > 0 || queued(stats) - room < maxWaiting) return
+    throw new Error(config.waitForConnections ? says.queueFull : says.noneFree)
+  }
+
+  /** Checks idle connections after a while, and again while there are any. */
+  private _watchIdle(): void {
+    const millis = Math.max(1, Math.min(this.config.idleTimeout, IDLE_CHECK_MILLIS))
+    this._idleTimer ??= setTimeout(() => {
+      this._idleTimer = undefined
+      this._endIdle()
+      if (!this._closed && this._core.stats.idle > 0) this._watchIdle()
+    }, millis).unref()
+  }
+
+  /** Ends the connections that have been idle for `idleTimeout`, and those beyond `maxIdle`, longest idle first. */
+  private _endIdle(): void {
+    const { maxIdle, idleTimeout } = this.config
+    const { idle } = this._core.stats
+    const expired = [...this._pooled.values()].filter(
+      ({ lease, connection }) =>
+        lease === undefined && Date.now() - connection.lastActiveTime > idleTimeout,
+    )
+    const excess = Math.min(idle, Math.max(idle - maxIdle, expired.length))
+    if (excess > 0) this._core.trim(excess)
   }
 
   /** A listener's error is its own: it is uncaught, and the pool goes on. */
@@ -233,6 +269,11 @@ function giveBack({ client }: Pooled, lease: Lease<Pooled>, isWaitedFor: () => b
     lease[Symbol.dispose]()
   }
   client.ping().then(release, release)
+}
+
+/** Returns how many callers wait without a connection being opened for them. Negative if more connections are on their way. */
+function queued({ size, idle, borrowed, destroying, waiting }: PoolStats): number {
+  return waiting - (size - idle - borrowed - destroying)
 }
 
 function counted(count: () => number): { readonly length: number } {
