@@ -16,6 +16,8 @@ const CLOSING = new Set([
 export interface AnswerListener {
   /** Whether packets are dropped from now on. */
   readonly broken: boolean
+  /** Returns whether a command is tried again, so that mysql2 must not have this answer. */
+  recovers(command: Command, packet: Packet): boolean
   /** The status flags of the session have come. */
   status(flags: number): void
   /** The last packet of an answer has come, and the session is ready. The caller does not have the answer yet. */
@@ -77,7 +79,10 @@ export function watchAnswers(core: Core, listener: AnswerListener): void {
       return
     }
     // While paused, mysql2 keeps packets, and gives them again later.
-    if (command && !core._paused) read(command, packet)
+    if (command && !core._paused) {
+      if (listener.recovers(command, packet)) return
+      read(command, packet)
+    }
     handlePacket.call(core, packet)
     if (reading !== undefined && core._command !== reading) stop(reading)
   }

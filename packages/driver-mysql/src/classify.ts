@@ -9,6 +9,7 @@ const meanings: Readonly<Record<number, CreateFailure>> = {
   1045: 'fatal', // ER_ACCESS_DENIED_ERROR
   1049: 'fatal', // ER_BAD_DB_ERROR
   1130: 'fatal', // ER_HOST_NOT_PRIVILEGED
+  1193: 'fatal', // ER_UNKNOWN_SYSTEM_VARIABLE, in a `setup`
   1251: 'fatal', // ER_NOT_SUPPORTED_AUTH_MODE
   1698: 'fatal', // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
   1820: 'fatal', // ER_MUST_CHANGE_PASSWORD
@@ -30,11 +31,18 @@ const ofClient = new Set([
 const OF_TLS = 'HANDSHAKE_SSL_ERROR'
 const refusedCertificate = /certificate|altnames/i
 
+/** The class of syntax errors and missing rights, which a `setup` of the session may cause. */
+const WRONG_STATEMENT = '42'
+
 /** What a failed connect means for those who wait. */
 export function classify(error: unknown): CreateFailure {
   if (error instanceof TypeError) return 'fatal' // An option that mysql2 does not take.
-  const { code, errno, message } = (error ?? {}) as Readonly<Record<string, unknown>>
+  const { code, errno, message, sqlState } = (error ?? {}) as Readonly<Record<string, unknown>>
   if (typeof code === 'string' && ofClient.has(code)) return 'fatal'
   if (code === OF_TLS) return refusedCertificate.test(String(message)) ? 'fatal' : 'transient'
-  return (typeof errno === 'number' && meanings[errno]) || 'transient'
+  const kind = typeof errno === 'number' ? meanings[errno] : undefined
+  if (kind !== undefined) return kind
+  return typeof sqlState === 'string' && sqlState.startsWith(WRONG_STATEMENT)
+    ? 'fatal'
+    : 'transient'
 }

@@ -1,30 +1,56 @@
 import { defineDriver } from '@forksafe/core'
-import { checkOptions, oneOf } from '@forksafe/core/methods'
+import { checkOptions, oneOf, openUntilAborted, type Rule } from '@forksafe/core/methods'
 import { classify } from './classify.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { mysqlMethods } from './methods.ts'
 import { open } from './open.ts'
 import { reset, resetAlways } from './reset.ts'
 import { observe, sessionOf } from './session.ts'
+import { setUp } from './setup.ts'
 import { watch } from './watch.ts'
 
-/** What the driver may do otherwise. */
+/** Options of the driver itself. */
 export interface MysqlDriverOptions {
   /**
-   * `'always'` resets the session whenever a connection comes back, which takes two round trips: for stored functions and triggers
-   * that set variables or take locks, of which the text of a statement says nothing. Default `'left'`: where a holder may have
-   * left something.
+   * `'always'` resets the session at every release, which takes two round trips: for stored functions and triggers that set variables or
+   * take locks, of which the text of a statement says nothing. Default `'left'`: resets it if a holder may have left something.
    */
   readonly reset?: 'left' | 'always' | undefined
+  /**
+   * Sets up each session: a statement such as `"SET time_zone = '+00:00'"`, or a function that runs several. It runs when a connection
+   * is opened, and again after every reset of its session, which takes another round trip for each statement. If it fails, so does
+   * the connect or the reset. It may leave neither a transaction nor a stream open, nor log in as another user. Default: none.
+   */
+  readonly setup?: string | ((client: MysqlClient) => unknown) | undefined
+}
+
+const aSetup: Rule = {
+  expected: 'a statement or a function',
+  accepts: (value) =>
+    typeof value === 'function' || (typeof value === 'string' && value.trim() !== ''),
 }
 
 /**
- * The driver, with options of its own: `createForkSafePool(mysqlDriverWith({ reset: 'always' }), { connection })`.
+ * Returns the driver with other options: `createForkSafePool(mysqlDriverWith({ reset: 'always' }), { connection })`.
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function mysqlDriverWith(options: MysqlDriverOptions): typeof mysqlDriver {
-  checkOptions('`mysqlDriverWith`', { reset: oneOf(['left', 'always']) }, options)
-  return options.reset === 'always' ? { ...mysqlDriver, reset: resetAlways } : mysqlDriver
+  const rules = { reset: oneOf(['left', 'always']), setup: aSetup }
+  checkOptions('`mysqlDriverWith`', rules, options)
+  const { setup } = options
+  return {
+    ...mysqlDriver,
+    ...(options.reset === 'always' && { reset: resetAlways }),
+    ...(setup !== undefined && {
+      create: async (connection, { signal }) => {
+        const client = await mysqlDriver.create(connection, { signal })
+        const letGo = (): void => mysqlDriver.discard(client)
+        await openUntilAborted(signal, letGo, () => setUp(client, setup))
+        sessionOf(client).setup = setup
+        return client
+      },
+    }),
+  }
 }
 
 /** MySQL and MariaDB through mysql2: `createForkSafePool(mysqlDriver, { connection })`. */

@@ -15,13 +15,16 @@ export interface Command extends EventEmitter {
   readonly query?: string
   readonly values?: unknown
   /** Of a prepared statement that is executed, once it is prepared. */
-  readonly statement?: { readonly query?: string } | undefined
+  statement?: Statement | undefined
+  /** Of a statement that is prepared by being executed. One that a holder prepared has no `sql` here. */
+  readonly _executeOptions?: { readonly sql?: string }
+  execute: (packet: unknown, core: unknown) => boolean
   stream: (options?: object) => Readable
   /** In milliseconds, and its timer once the statement has been sent. */
   readonly timeout?: number
   readonly queryTimeout?: NodeJS.Timeout | null
   /** What the next packet is given to: one of those below, or another one. */
-  readonly next: unknown
+  next: unknown
   readonly resultsetHeader?: unknown
   readonly infileOk?: unknown
   readonly row?: unknown
@@ -41,8 +44,14 @@ export interface Packet {
   asError(encoding: string): ServerError
 }
 
+/** A prepared statement. */
+export interface Statement {
+  readonly query: string
+}
+
 interface Statements {
-  set(key: string, statement: object): void
+  set(key: string, statement: Statement): void
+  entries(): Iterable<[key: string, statement: Statement]>
   /** Closes it on the server, by a message that has no answer. */
   delete(key: string): void
 }
@@ -63,9 +72,18 @@ export interface Core {
   readonly _handshakePacket: { readonly statusFlags: number }
   readonly stream: Duplex & { ref?(): void; unref?(): void }
   readonly config: { readonly clientFlags: number; charsetNumber: number | undefined }
-  _command?: Command | null
+  _command?: Command | null | undefined
   /** Those after it. */
-  readonly _commands: { readonly length: number; toArray(): Command[]; clear(): void }
+  readonly _commands: {
+    readonly length: number
+    toArray(): Command[]
+    clear(): void
+    push(command: Command): unknown
+    shift(): Command | undefined
+    unshift(command: Command): unknown
+  }
+  sequenceId: number
+  compressedSequenceId: number
   readonly _paused: boolean
   readonly _closing?: boolean
   readonly _fatalError: object | null

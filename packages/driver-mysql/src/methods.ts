@@ -1,4 +1,4 @@
-import type { ForkSafePool } from '@forksafe/core'
+import type { ForkSafePool, Lease } from '@forksafe/core'
 import { anAbortSignal, type Rule, wholeFrom } from '@forksafe/core/methods'
 import { transact, useUntilAborted } from '@forksafe/sql'
 import type {
@@ -12,7 +12,7 @@ import type {
 import { cancel } from './cancel.ts'
 import { checkStatement, type Given } from './check-statement.ts'
 import type { MysqlClient } from './client.ts'
-import { sessionOf } from './session.ts'
+import { StatementRoom } from './statement-room.ts'
 import { rowsOf, type StreamOptions } from './stream.ts'
 import { dialect, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
@@ -78,6 +78,8 @@ const ofStatements = { signal: anAbortSignal }
 const ofStreams = { signal: anAbortSignal, highWaterMark: wholeFrom(0) }
 
 export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
+  const room = new StatementRoom(pool)
+
   function check(method: keyof MysqlMethods, rules: Record<string, Rule>, given: Given): void {
     checkStatement(() => `Pool "${pool.stats.name}", \`${method}\``, rules, given)
   }
@@ -85,7 +87,7 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   function run<T, V>(
     method: 'query' | 'execute',
     given: [statement: string | Statement, values?: V, options?: QueryOptions],
-    ask: (client: MysqlClient, statement: Statement, values: V | undefined) => Promise<T>,
+    ask: (lease: Lease<MysqlClient>, statement: Statement, values: V | undefined) => Promise<T>,
   ): Promise<T> {
     const [statement, values, options] = given
     try {
@@ -94,7 +96,8 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
       return Promise.reject(error)
     }
-    const work = (client: MysqlClient): Promise<T> => ask(client, asOptions(statement), values)
+    const work = (_: MysqlClient, lease: Lease<MysqlClient>): Promise<T> =>
+      ask(lease, asOptions(statement), values)
     return options?.signal === undefined
       ? pool.use(work)
       : useUntilAborted(pool, options.signal, cancel, work)
@@ -103,18 +106,17 @@ export function mysqlMethods(pool: ForkSafePool<MysqlClient>): MysqlMethods {
   return {
     query: <R extends QueryResult>(
       ...given: [statement: string | Statement, values?: QueryValues, options?: QueryOptions]
-    ) => run('query', given, (client, statement, values) => client.query<R>(statement, values)),
+    ) =>
+      run('query', given, ({ resource }, statement, values) =>
+        resource.query<R>(statement, values),
+      ),
 
     execute: <R extends QueryResult>(
       ...given: [statement: string | Statement, values?: ExecuteValues, options?: QueryOptions]
     ) =>
-      run('execute', given, async (client, statement, values) => {
-        try {
-          return await client.execute<R>(statement, values)
-        } finally {
-          sessionOf(client).keepStatements()
-        }
-      }),
+      run('execute', given, (lease, statement, values) =>
+        room.run(lease, (client) => client.execute<R>(statement, values)),
+      ),
 
     stream(statement, values, options) {
       check('stream', ofStreams, [statement, values, options])

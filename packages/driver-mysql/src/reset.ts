@@ -2,6 +2,7 @@ import type { ResetContext } from '@forksafe/core'
 import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
 import { type Session, sessionOf } from './session.ts'
+import { setUp } from './setup.ts'
 import { isWatched } from './watch.ts'
 
 /**
@@ -13,7 +14,7 @@ export function reset(client: MysqlClient, context?: ResetContext): Promise<void
   const session = sessionOf(client)
   refuseUnusable(client)
   if (session.busy) return answered(client, session, context)
-  session.closeStatements()
+  session.prepared.closeOfHolder()
   return session.clean ? undefined : undo(client, session, context)
 }
 
@@ -45,7 +46,7 @@ async function answered(
 ): Promise<void> {
   await client.ping()
   context?.checkProcess()
-  session.closeStatements()
+  session.prepared.closeOfHolder()
   if (!session.clean) await undo(client, session, context)
 }
 
@@ -81,6 +82,10 @@ async function resetSession(
     await client.query(`USE ${client.escapeId(database)}`)
   }
   session.restored()
+  if (session.setup !== undefined) {
+    context?.checkProcess()
+    await setUp(client, session.setup, context)
+  }
 }
 
 /** Errors of a server that does not know a character set or a collation, or accepts it from no client. */

@@ -3,9 +3,11 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import { type AnswerListener, watchAnswers } from './answers.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
-import { type Command, type Core, refuse, untyped } from './internals.ts'
+import { type Command, type Core, type Packet, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
+import { PreparedStatements } from './prepared.ts'
 import { SessionState } from './session-state.ts'
+import type { SessionSetup } from './setup.ts'
 import { bringsSql, type Effect, effectOf } from './statements.ts'
 
 const IGNORES_SPACE = 256 // CLIENT_IGNORE_SPACE
@@ -48,12 +50,14 @@ export class Session extends SessionState implements AnswerListener {
   readonly charsetNumber: number | undefined
   readonly database: string | undefined
   readonly ignoresSpace: boolean
+  /** Sets up the session again after a reset. */
+  setup: SessionSetup | undefined
   /** Whether the server may know the character set that the options name. */
   knowsNames = true
   readonly #core: Core
   #listener: TransactionListener | undefined
-  /** The statements that the present holder has had prepared. */
-  readonly #prepared = new Set<string>()
+  /** The statements that mysql2 keeps prepared. */
+  readonly prepared: PreparedStatements
   /** Why the session is in an unknown state, if it is: nothing more is sent on the connection, nor read. */
   failing: Error | undefined
   /** Called when a caller has given up waiting for an answer, by mysql2's `timeout`. */
@@ -69,6 +73,7 @@ export class Session extends SessionState implements AnswerListener {
     this.database = core.config.database
     this.#core = untyped(core)
     this.ignoresSpace = (this.#core.config.clientFlags & IGNORES_SPACE) !== 0
+    this.prepared = new PreparedStatements(this.#core)
     this.#observe()
     watchAnswers(this.#core, this)
   }
@@ -178,20 +183,18 @@ export class Session extends SessionState implements AnswerListener {
     for (const next of waiting) if (next && next !== command) refuse(next, error)
   }
 
-  /** What is prepared now is the pool's own, and of use to whoever executes the same text. */
-  keepStatements(): void {
-    this.#prepared.clear()
-  }
-
   /** Makes mysql2 encode statements as at the start. It follows the character set of the session, if it knows it. */
   restoreEncoding(): void {
     this.#core.config.charsetNumber = this.charsetNumber
   }
 
-  /** Closes what the holder has had prepared. */
-  closeStatements(): void {
-    for (const key of this.#prepared) this.#core._statements.delete(key)
-    this.#prepared.clear()
+  recovers(command: Command, packet: Packet): boolean {
+    return this.prepared.recovers(command, packet)
+  }
+
+  override restored(): void {
+    super.restored()
+    this.prepared.restored()
   }
 
   /** Whether it holds the process open. */
@@ -211,17 +214,11 @@ export class Session extends SessionState implements AnswerListener {
     core.prepare = (statement, ...rest) => {
       // Its holder may close it behind the back of mysql2, which would go on using it.
       this.left = true
-      return prepare.call(core, statement, ...rest)
+      return this.prepared.keepByHand(prepare.call(core, statement, ...rest))
     }
     core.changeUser = (...args) => {
       this.anotherUser = true
       return changeUser.apply(core, args)
-    }
-    const statements = core._statements
-    const set = statements.set.bind(statements)
-    statements.set = (key, statement) => {
-      this.#prepared.add(key)
-      set(key, statement)
     }
   }
 

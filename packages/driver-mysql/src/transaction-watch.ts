@@ -31,7 +31,6 @@ const OF_OURS = /^(?:SAVEPOINT|(?:ROLLBACK TO|RELEASE) SAVEPOINT) forksafe_(\d+)
 
 /** A command, and what it is for the transaction. */
 interface Startable extends Command {
-  execute: (packet: unknown, core: unknown) => boolean
   /** As it was given, before values were filled in. */
   readonly _queryOptions?: { readonly sql?: string }
 }
@@ -44,8 +43,6 @@ interface Sent {
 }
 
 interface Queue extends Core {
-  _command?: Command | null
-  readonly _commands: Core['_commands'] & { unshift(command: Command): unknown }
   readonly config: Core['config'] & { readonly queryFormat?: unknown }
   reset: (...args: unknown[]) => unknown
 }

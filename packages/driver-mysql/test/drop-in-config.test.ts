@@ -50,6 +50,7 @@ describe.each(pools)('%s', (_, create) => {
     const pool = open({ connectionLimit: 1 })
     configOf(pool).connectionLimit = 0
     const connections = await Promise.all([1, 2, 3].map(() => pool.getConnection()))
+    expect(countsOf(pool)).toEqual([3, 0, 0])
     for (const connection of connections) connection.release()
   })
 
@@ -163,7 +164,7 @@ describe.each(pools)('%s', (_, create) => {
     }
     const options = { ...connectionTo(), connectionLimit: 1 }
     const traced = new Traced(isDropIn ? options : { config: { ...configOf(open(options)) } })
-    onTestFinished(() => void traced.end())
+    onTestFinished(() => traced.end())
     const promises = traced.promise()
     expect(await rowOf(promises, 'SELECT 1 AS one')).toEqual({ one: 1 })
     ;(await promises.getConnection()).release()
@@ -204,7 +205,7 @@ describe('the drop-in', () => {
   test('ends connections beyond a lowered `connectionLimit`', async () => {
     const pool = open({ connectionLimit: 3 })
     const connections = await Promise.all([1, 2, 3].map(() => pool.getConnection()))
-    const ids = connections.map(({ threadId }) => Number(threadId))
+    const ids = connections.map(({ threadId }) => threadId)
     for (const connection of connections) connection.release()
     configOf(pool).connectionLimit = 1
     expect(ids).toContain(await sessionId(pool))

@@ -98,7 +98,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
  */
 function rollBack(client: MysqlClient, context?: ResetContext): Promise<void> | undefined {
   const session = sessionOf(client)
-  session.keepStatements()
+  session.prepared.keep()
   const { autocommits, ownAutocommit } = session
   // To unlock tables, or to switch `autocommit` on, commits.
   const undo = [

@@ -7,11 +7,12 @@ import type { PoolConfig } from './mysql2.ts'
  * @throws {TypeError} for numbers with which nothing would ever be lent, or kept.
  */
 export function coreOptionsOf(config: PoolConfig): PoolOptions<void> {
+  const max = maxOf(config)
   for (const option of ['maxIdle', 'idleTimeout', 'queueLimit'] as const) {
     expectNotNegative(option, config[option])
   }
   return {
-    max: maxOf(config),
+    max,
     maxWaitingClients: Infinity,
     idleTimeoutMillis: Infinity,
     maxLifetimeMillis: Infinity,
