@@ -2,8 +2,8 @@ import {
   anAbortSignal,
   checkOptions,
   isPlainObject,
+  kindOf,
   type Rules,
-  show,
 } from '@forksafe/core/methods'
 
 /** What a method that runs one statement is given. */
@@ -31,6 +31,6 @@ export function checkStatement(
 function checkSql(where: () => string, statement: unknown): void {
   const { sql } = Object(statement) as { readonly sql?: unknown }
   if (typeof sql === 'string') return
-  const came = sql === undefined ? show(statement) : `\`sql\`: ${show(sql)}`
+  const came = sql === undefined ? kindOf(statement) : `\`sql\`: ${kindOf(sql)}`
   throw new TypeError(`${where()}: expected SQL, or an object with \`sql\`, got ${came}.`)
 }

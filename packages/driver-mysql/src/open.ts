@@ -1,4 +1,4 @@
-import { openUntilAborted, show } from '@forksafe/core/methods'
+import { hideSecrets, kindOf, openUntilAborted } from '@forksafe/core/methods'
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -40,7 +40,7 @@ function optionsOf(connection: unknown): ConnectionOptions {
   const isObject = typeof connection === 'object' && connection !== null
   if (isObject && !Array.isArray(connection)) return connection
   throw new TypeError(
-    `Expected \`connection\` to be a connection URI or mysql2's connection options, got ${show(connection)}.`,
+    `Expected \`connection\` to be a connection URI or mysql2's connection options, got ${kindOf(connection)}.`,
   )
 }
 
@@ -53,15 +53,24 @@ export async function openWith<C extends Connection>(
 ): Promise<Opened<C>> {
   signal.throwIfAborted()
   let socket: Duplex | undefined
-  const core = make((context) => (socket = openSocket(own, context, address)))
+  const core = construct(() => make((context) => (socket = openSocket(own, context, address))))
   // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
   core.on('error', () => undefined)
   const connect = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      core.connect((error) => (error ? reject(error) : resolve()))
+      core.connect((error) => (error ? reject(hideSecrets(error)) : resolve()))
     })
   await openUntilAborted(signal, () => socket?.destroy(), connect)
   return { core, socket: socket as unknown as Duplex }
+}
+
+/** Calls mysql2 with options, whose errors may show them. */
+export function construct<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw hideSecrets(error)
+  }
 }
 
 /** As mysql2 opens one by itself, unless the options bring one. */

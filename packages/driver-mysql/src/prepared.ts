@@ -84,9 +84,8 @@ export class PreparedStatements {
     if (statement === undefined || options?.sql === undefined) return false
     return this.#retry(command, () => {
       const statements = this.#core._statements
-      for (const [key, prepared] of [...statements.entries()]) {
-        if (prepared === statement) statements.delete(key)
-      }
+      const entry = [...statements.entries()].find(([, prepared]) => prepared === statement)
+      if (entry !== undefined) statements.delete(entry[0])
       this.#prepare.call(
         this.#core,
         options as { sql: string },

@@ -184,7 +184,7 @@ export class Watch implements TransactionWatch, TransactionListener {
     const core = this.#core
     const { addCommand, changeUser, reset } = core
     const prepared = (command: Command): Command => {
-      this.#prepare(command as Startable)
+      this.#prepare(command)
       return addCommand.call(core, command)
     }
     const rollingBack =

@@ -21,7 +21,7 @@ describe('a statement that the server does not know any more (1243)', () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const id = await sessionId(pool)
     await pool.execute('SELECT ? AS n', [1])
-    await pool.use(forget)
+    await pool.use((client) => forget(client))
     for (const n of [2, 3]) expect((await pool.execute('SELECT ? AS n', [n]))[0]).toEqual([{ n }])
     expect(await sessionId(pool)).toBe(id)
   })

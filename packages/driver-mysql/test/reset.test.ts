@@ -24,6 +24,9 @@ async function afterwards<T>(left: Holder, look: (client: MysqlClient) => Promis
   })
 }
 
+/** On a busy machine, a connection may be validated before it is lent. */
+const PING = Buffer.from([1, 0, 0, 0, 0x0e])
+
 const held = "SELECT IS_USED_LOCK('mine') AS holder"
 
 describe('the next holder finds nothing of', () => {
@@ -274,7 +277,8 @@ test.each([
   await pool.query(sql)
   await pool.query('SELECT 2')
   const sent = (await proxy.records({ since: mark })).filter(
-    (record) => record.kind === 'data' && record.direction === 'fromClient',
+    (record) =>
+      record.kind === 'data' && record.direction === 'fromClient' && !record.bytes.equals(PING),
   )
   expect(sent).toHaveLength(2)
 })

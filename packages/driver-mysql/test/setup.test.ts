@@ -16,7 +16,10 @@ const setups: [string, string | ((client: MysqlClient) => unknown)][] = [
       await client.query('SET @mine = 1')
     },
   ],
-  ['a function that does not wait', (client) => void client.connection.query(setup, () => undefined)],
+  [
+    'a function that does not wait',
+    (client) => void client.connection.query(setup, () => undefined),
+  ],
 ]
 
 describe.each(setups)('a setup by %s', (_, setup) => {

@@ -11,6 +11,7 @@ import { irreversibleCommand } from './irreversible.ts'
 import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { resetCluster } from './reset.ts'
+import { construct, withoutSecrets } from './secrets.ts'
 import { argumentsError } from './session.ts'
 
 /** The `connection` option for a cluster: some of its nodes, and ioredis's options for a `Cluster`. */
@@ -47,7 +48,7 @@ export const redisClusterDriver = defineDriver({
 
   async create(connection: RedisClusterConnection, { signal }): Promise<Cluster> {
     const nodes = new ClusterNodes()
-    const cluster = clusterFor(connection, nodes)
+    const cluster = construct(() => clusterFor(connection, nodes))
     states.set(cluster, nodes)
     const failures: Error[] = []
     const fail = (error: Error, node: string): void => void failures.push(withNode(error, node))
@@ -61,7 +62,7 @@ export const redisClusterDriver = defineDriver({
     } catch (error) {
       const { failure, refusal } = nodes
       const errors = [...(failure === undefined ? [] : [failure]), ...failures, error as Error]
-      throw reasonOf(errors, refusal) as Error
+      throw withoutSecrets(reasonOf(errors, refusal)) as Error
     } finally {
       cluster.off('node error', fail)
     }

@@ -17,6 +17,7 @@ import { isUnexpectedReply } from './internals.ts'
 import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
+import { construct, withoutSecrets } from './secrets.ts'
 import { BareSentinelConnector } from './sentinels.ts'
 import { Session } from './session.ts'
 
@@ -65,7 +66,7 @@ export const redisDriver = defineDriver({
 
   async create(connection: RedisConnection, { signal }): Promise<Redis> {
     signal.throwIfAborted()
-    const client = clientFor(connection)
+    const client = construct(() => clientFor(connection))
     // Without a listener ioredis prints errors. `watch` reports them to the pool.
     client.on('error', () => undefined)
     const failures: Error[] = []
@@ -82,7 +83,9 @@ export const redisDriver = defineDriver({
     try {
       await openUntilAborted(signal, () => discard(client), connect)
     } catch (error) {
-      throw reasonOf([...failures, error as Error], connectorOf(client).refusal) as Error
+      throw withoutSecrets(
+        reasonOf([...failures, error as Error], connectorOf(client).refusal),
+      ) as Error
     } finally {
       client.off('error', fail)
     }

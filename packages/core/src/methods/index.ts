@@ -12,6 +12,7 @@ export {
 export type { Rule, Rules } from '../tools/rules.ts'
 export { isCertificateError } from './certificates.ts'
 export { discardLease } from './discard-lease.ts'
+export { hideSecrets } from './hide-secrets.ts'
 export { openUntilAborted } from './open-until-aborted.ts'
 export { watchUnanswered } from './unanswered.ts'
 export type { Unanswered } from './unanswered.ts'

@@ -8,6 +8,7 @@ import type { Pool as PromisePool } from 'mysql2/promise'
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Command } from '../internals.ts'
+import { construct } from '../open.ts'
 
 // What mysql2's pool, and its connections, know of themselves and do not type.
 
@@ -63,7 +64,7 @@ export const { Pool: PoolClass, PoolConnection: PoolConnectionClass } = classes
 /** The options as mysql2 reads them, warnings and errors included. */
 export function parse(options: PoolOptions | string): PoolConfig {
   // Which opens nothing; its one timer ends with it.
-  const pool: Pool = mysql.createPool(options as PoolOptions)
+  const pool: Pool = construct(() => mysql.createPool(options as PoolOptions))
   pool.end()
   return pool.config as PoolConfig
 }
