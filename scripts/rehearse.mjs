@@ -10,6 +10,7 @@ import { published } from './packages/published.mjs'
 import { testBundles, testRunners } from './rehearsal/bundlers.mjs'
 import { copyTree } from './rehearsal/copy.mjs'
 import { expectInstalled, withNpm, withPnpm } from './rehearsal/install.mjs'
+import { tryNext } from './rehearsal/next.mjs'
 import { snippet } from './rehearsal/readme.mjs'
 import { release } from './rehearsal/release.mjs'
 import { tryTemplate } from './rehearsal/template.mjs'
@@ -42,6 +43,10 @@ try {
   await stage('compiled by each TypeScript', compileEverywhere)
   await stage('bundled by each bundler', () => testBundles(npm))
   await stage('loaded by each test runner', () => testRunners(npm))
+  // Next.js is large, so only the complete run includes it.
+  if (process.env['FORKSAFE_NODES'] === 'all') {
+    await stage('served by Next.js', () => tryNext(npm))
+  }
   await stage('ran the quick start on each Node', startQuickly)
   await stage('built and tested a copy of the driver template', () =>
     tryTemplate(join(folder, 'template'), url),

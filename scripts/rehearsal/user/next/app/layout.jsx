@@ -1,0 +1,4 @@
+/** @param {{ children: unknown }} props */
+export default function Layout({ children }) {
+  return children
+}
