@@ -135,13 +135,15 @@ export class ProcessIdentity implements IdentityCopy {
   }
 }
 
+/** The source of a watch that no longer checks. */
+const unchecked: IdentitySource = { ...noSource }
+
 export class IdentityWatch {
   readonly #identity: ProcessIdentity
   readonly #detection: ForkDetection
   readonly #listener: ProcessChangeListener
-  /** A cached reference, to make `check` fast. */
+  /** The source to check, cached to make `check` fast. */
   #source: IdentitySource | undefined
-  #checking: boolean
 
   constructor(
     identity: ProcessIdentity,
@@ -151,8 +153,8 @@ export class IdentityWatch {
     this.#identity = identity
     this.#detection = detection
     this.#listener = listener
-    this.#checking = detection !== 'hooks'
-    this.#source = identity.source
+    const { source } = identity
+    this.#source = detection === 'hooks' ? unchecked : source
   }
 
   /** The incarnation of the process. */
@@ -167,9 +169,7 @@ export class IdentityWatch {
 
   /** Checks for a change, as often as `forkDetection` requires. The listener has been called when this returns. */
   check(): void {
-    if (!this.#checking) return
-    this.#source ??= this.#identity.source
-    if (this.#source.changed()) this.#identity.seen()
+    if ((this.#source ??= this.#identity.source).changed()) this.#identity.seen()
   }
 
   inUse(): boolean {
@@ -177,15 +177,19 @@ export class IdentityWatch {
   }
 
   disown(): () => void {
-    this.#source = undefined
+    this.#forgetSource()
     return this.#listener.disown()
   }
 
   tell(reason: ProcessChangeReason): void {
-    this.#source = undefined
+    this.#forgetSource()
     // A process that starts from a snapshot has not forked yet.
-    if (this.#detection === 'once' && reason !== 'snapshot') this.#checking = false
+    if (this.#detection === 'once' && reason !== 'snapshot') this.#source = unchecked
     this.#listener.tell(reason)
+  }
+
+  #forgetSource(): void {
+    if (this.#source !== unchecked) this.#source = undefined
   }
 }
 

@@ -42,51 +42,55 @@ export class PooledLease<R extends object> implements Lease<R> {
   readonly #desk: Desk<R>
   /** `undefined` once the end of the lease is known, so that an old lease retains nothing. */
   #entry: Entry<R> | undefined
+  /** The value of `entry.uses` for which the lease is valid. */
+  readonly #use: number
   #ending: Ending = RELEASED
   readonly generation: number
 
-  /** The pool ends a lease by giving `entry.lease` another value. */
   constructor(desk: Desk<R>, entry: Entry<R>) {
     this.#desk = desk
     this.#entry = entry
+    this.#use = entry.uses
     this.generation = entry.generation.number
   }
 
   get active(): boolean {
     if (this.#entry !== undefined) this.#desk.context.checkProcess()
-    return this.#entry?.lease === this
+    return this.#isHeld(this.#entry)
   }
 
   get resource(): R {
     if (this.#entry !== undefined) this.#desk.context.checkProcess()
     const entry = this.#entry
-    if (entry?.lease !== this) throw this.#endedError('used')
+    if (!this.#isHeld(entry)) throw this.#endedError('used')
     return entry.resource as R
   }
 
   release(): void {
     const entry = this.#entry
-    if (entry?.lease !== this) return this.#endAgain(RELEASED)
+    if (!this.#isHeld(entry)) return this.#endAgain(RELEASED)
     this.#entry = undefined
-    entry.lease = undefined
     return this.#desk.takeBack(entry)
   }
 
   destroy(error?: Error): void {
     const entry = this.#entry
-    if (entry?.lease !== this) return this.#endAgain(DESTROYED)
+    if (!this.#isHeld(entry)) return this.#endAgain(DESTROYED)
     this.#entry = undefined
     this.#ending = DESTROYED
-    entry.lease = undefined
     return this.#desk.takeBackBroken(entry, error)
   }
 
   [Symbol.dispose](): void {
-    if (this.#entry?.lease === this) this.release()
+    if (this.#isHeld(this.#entry)) this.release()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this[Symbol.dispose]()
+  }
+
+  #isHeld(entry: Entry<R> | undefined): entry is Entry<R> {
+    return entry !== undefined && entry.state === 'lent' && entry.uses === this.#use
   }
 
   /** Returns how the lease ended. */

@@ -35,7 +35,7 @@ export class Backoff {
       this.#range.minMillis * 2 ** Math.min(this.failures - 1, 30),
     )
     this.#pauseMillis = Math.ceil(ceiling * Math.random())
-    // Whoever waits holds the process open; nobody waiting, it may end.
+    // A waiting caller keeps the process alive. Without one, the process may exit.
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#retry()

@@ -25,9 +25,7 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   resource: R | undefined = undefined
   /** Its create has failed: there is no resource. */
   failed = false
-  /** The lease that is valid now. */
-  lease: object | undefined = undefined
-  /** How often it has been lent. */
+  /** How often it has been lent. A lease is valid for one use, while the state is `lent`. */
   uses = 0
   /** When its lifetime ends, by the monotonic clock. */
   expiresAt = Infinity
@@ -36,6 +34,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** When it was last known to work, or a moment before, by each clock. */
   trustedAt = 0
   trustedAtWall = 0
+  /** `clock.readings` when it became idle, if it can be lent again without a test until the next reading. */
+  reading = -1
   /** How often the event loop was known to have polled when it became idle. */
   polls = 0
   /** The test after which it goes back to where it was idle, if nobody takes it. */

@@ -17,6 +17,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
   /** A resource that has been idle for longer is validated before it is lent. */
   readonly #trustMillis: number
   readonly #freshMillis: number
+  readonly #asks: boolean
   /** How often the event loop is known to have polled. */
   #polls = 0
   #pollExpected = false
@@ -29,6 +30,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     this.#fifo = fifo
     this.#trustMillis = context.driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
     this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
+    this.#asks = context.driver.isUsable !== undefined
   }
 
   /** The resource to be lent next. */
@@ -43,19 +45,28 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     if (this.#trustMillis !== Infinity) {
       const { clock } = this.#context
       clock.look()
-      if (clock.wall - entry.trustedAtWall > this.#freshMillis) return undefined
-      if (clock.monotonic - entry.trustedAt > this.#freshMillis) return undefined
+      if (entry.reading !== clock.readings && this.#idleMillis(entry) > this.#freshMillis)
+        return undefined
     }
-    // The hook may have used the pool, which may have lent or ended the resource.
-    if (!this.#hooks.isUsable(entry) || entry.state !== 'idle') return undefined
+    if (this.#asks && !this.#isUsable(entry)) return undefined
     this.remove(entry)
     return entry
   }
 
+  /** The hook may have used the pool, which may have lent or ended the resource. */
+  #isUsable(entry: Entry<R>): boolean {
+    return this.#hooks.isUsable(entry) && entry.state === 'idle'
+  }
+
+  /** For how long it has not been known to work, by the clock that has advanced further. */
+  #idleMillis({ trustedAt, trustedAtWall }: Entry<R>): number {
+    const { wall, monotonic } = this.#context.clock
+    return Math.max(wall - trustedAtWall, monotonic - trustedAt)
+  }
+
   /** Whether only the driver can tell if a resource still works, because its end may not have been heard. */
   mayBeDead(entry: Entry<R>): boolean {
-    const { clock } = this.#context
-    const idleMillis = Math.max(clock.wall - entry.trustedAtWall, clock.monotonic - entry.trustedAt)
+    const idleMillis = this.#idleMillis(entry)
     if (idleMillis > this.#trustMillis) return true
     // The event loop has been blocked ever since it became idle.
     return idleMillis > this.#freshMillis && entry.polls === this.#polls
@@ -67,7 +78,14 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     if (entry.test !== 'poll') this.#trust(entry)
     if (entry.test !== undefined) return this.#putBack(entry)
     entry.idleSince = entry.trustedAt
+    if (this.#freshMillis >= 0) entry.reading = this.#context.clock.readings
     return this.push(entry)
+  }
+
+  /** Adds a resource that was idle before at the present reading of the clock. */
+  layDownAgain(entry: Entry<R>): void {
+    entry.state = 'idle'
+    this.push(entry)
   }
 
   #trust(entry: Entry<R>): void {
@@ -83,11 +101,15 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     while (next !== undefined && next.idleSince <= entry.idleSince) next = next.next
     this.insert(entry, next)
     entry.test = undefined
+    entry.reading = -1
   }
 
   /** Trusts no resource any more that is idle now. */
   distrust(): void {
-    for (const entry of this.members()) entry.trustedAtWall = -Infinity
+    for (const entry of this.members()) {
+      entry.trustedAtWall = -Infinity
+      entry.reading = -1
+    }
   }
 
   #expectPoll(): void {

@@ -135,7 +135,6 @@ export class Stock<R extends object> {
     if (state === 'idle') this.idle.remove(entry)
     entry.state = 'destroying'
     entry.ending = { reason, error }
-    entry.lease = undefined
     this.destroying++
     entry.giveUp?.(new GivenUp(reason))
     entry.generation.destroy(entry)
@@ -188,10 +187,7 @@ export class Stock<R extends object> {
    */
   disown(): { readonly resources: number; readonly discard: () => void } {
     const disowned = [...this.entries]
-    for (const entry of disowned) {
-      entry.state = 'gone'
-      entry.lease = undefined
-    }
+    for (const entry of disowned) entry.state = 'gone'
     this.#ownership.lost = true
     this.#ownership = { lost: false }
     this.#generation = this.#newGeneration(this.generation + 1)
