@@ -5,7 +5,7 @@ import { loadKoffi } from '../src/identity/sources.ts'
 import { ProcessIdentity } from '../src/identity/identity.ts'
 import { defineDriver } from '../src/index.ts'
 import { type Linked, LinkedList } from '../src/tools/list.ts'
-import { Queue, Waiter } from '../src/lend/queue.ts'
+import { Queue } from '../src/lend/queue.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 
 // Cases that a user of the pool cannot cause, or would only notice by their cost.
@@ -41,13 +41,11 @@ describe('a linked list', () => {
 test('a caller can leave the queue only once', () => {
   const clock = new Clock(machineClocks, () => undefined)
   const context = { clock, checkProcess: () => undefined } as Context<FakeResource>
-  const queue = new Queue(context, { expired: () => undefined, rejected: () => undefined })
-  const since = clock.moment()
-  const waiters = [
-    new Waiter<FakeResource>(0, since, 9),
-    new Waiter<FakeResource>(0, since, 9),
-  ] as const
-  for (const waiter of waiters) queue.enqueue(waiter)
+  const queue = new Queue<FakeResource>(context, {
+    expired: () => undefined,
+    rejected: () => undefined,
+  })
+  const waiters = [queue.enqueue(0, 9), queue.enqueue(0, 9)] as const
   queue.remove(waiters[0])
   queue.remove(waiters[0])
   expect(queue.waiting).toBe(1)

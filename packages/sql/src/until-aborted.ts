@@ -49,30 +49,28 @@ export async function useUntilAborted<R extends object, T>(
       reject(signal.reason as Error)
     })
   })
-  const running = start(work, lease, () => {
+  const decide = (): void => {
     signal.throwIfAborted()
     decided = true
-  })
-  void running
-    .catch(() => undefined) // The caller gets this error, unless the abort came first.
-    .then(() => cancelled)
-    .then(() => {
-      stopListening()
-      clearTimeout(timer)
-      lease[Symbol.dispose]()
-    })
-  return Promise.race([running, aborted])
+  }
+  const giveBack = (): void => {
+    stopListening()
+    clearTimeout(timer)
+    lease[Symbol.dispose]()
+  }
+  // Only the caller reacts to this promise: with a second reaction, V8 would not find the caller's frames for the error of `work`.
+  const run = async (): Promise<T> => {
+    try {
+      return await work(lease.resource, lease, decide)
+    } finally {
+      if (cancelled === undefined) giveBack()
+      else void cancelled.then(giveBack)
+    }
+  }
+  return await Promise.race([run(), aborted])
 }
 
 function noDecision(): void {}
-
-async function start<R extends object, T>(
-  work: Work<R, T>,
-  lease: Lease<R>,
-  decide: () => void,
-): Promise<T> {
-  return work(lease.resource, lease, decide)
-}
 
 /**
  * Calls `cancel`. If it rejects or has not settled after 3 seconds, it may still end what a later holder runs, so the resource is

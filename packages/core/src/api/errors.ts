@@ -58,7 +58,7 @@ export class QueueFullError extends PoolError {
   constructor(stats: PoolStats, maxWaitingClients: number) {
     super(
       stats.name,
-      `${numbersOf(stats)}: nobody else may wait (\`maxWaitingClients\` is ${maxWaitingClients}).`,
+      `${numbersOf(stats)}: the queue is full (\`maxWaitingClients\` is ${maxWaitingClients}).`,
     )
   }
 }

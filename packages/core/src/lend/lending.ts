@@ -15,7 +15,7 @@ import { type Demand, Stock } from '../stock/stock.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
 import { type Desk, PooledLease } from './lease.ts'
-import { Queue, Waiter } from './queue.ts'
+import { Queue, type Waiter } from './queue.ts'
 import { Supply } from './supply.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -25,23 +25,22 @@ import { Upkeep } from './upkeep.ts'
  * The code that runs at each use is kept apart from rare cases: V8 inlines all of it if it is short enough, which saves a tenth
  * of the time of a contended acquire.
  */
-export class Lending<R extends object> implements Demand<R> {
+export class Lending<R extends object> implements Demand<R>, Desk<R> {
   readonly stock: Stock<R>
   readonly supply: Supply<R>
   readonly #queue: Queue<R>
   readonly #upkeep: Upkeep<R>
-  readonly #context: Context<R>
+  readonly context: Context<R>
   /** The driver wants to know which resources keep the process alive. */
   readonly #holds: boolean
   readonly #resets: boolean
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
-  readonly #desk: Desk<R>
 
   constructor(context: Context<R>) {
     const { driver, options } = context
-    this.#context = context
+    this.context = context
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
@@ -52,20 +51,15 @@ export class Lending<R extends object> implements Demand<R> {
     })
     this.supply = new Supply(context, this.stock, this.#queue)
     this.#upkeep = new Upkeep(context, this.stock)
-    this.#desk = {
-      context,
-      takeBack: (entry) => this.#takeBack(entry),
-      takeBackBroken: (entry, error) => this.stock.end(entry, 'broken', error),
-    }
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
     try {
       if (options !== undefined) {
-        checkArguments(this.#context.options.name, 'acquire', options)
+        checkArguments(this.context.options.name, 'acquire', options)
         options.signal?.throwIfAborted()
       }
-      const leakMillis = options?.leakDetectionMillis ?? this.#context.options.leakDetectionMillis
+      const leakMillis = options?.leakDetectionMillis ?? this.context.options.leakDetectionMillis
       const borrower = leakMillis > 0 ? newBorrower(leakMillis) : undefined
       const entry = this.#mayTakeIdle ? this.stock.idle.takeFresh() : undefined
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
@@ -77,42 +71,43 @@ export class Lending<R extends object> implements Demand<R> {
   }
 
   get #mayTakeIdle(): boolean {
-    return this.#queue.waiting === 0 && this.#context.state === 'open'
+    return this.#queue.waiting === 0 && this.context.state === 'open'
   }
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
-    const { clock, options: defaults } = this.#context
+    const { options: defaults } = this.context
     this.refuseIfClosed()
     if (this.stock.backoff.pausing || this.#queue.waiting >= defaults.maxWaitingClients) {
       this.#refuseHopeless()
     }
-    const waiter = new Waiter<R>(
+    const waiter = this.#queue.enqueue(
       options?.priority ?? 0,
-      clock.moment(),
       options?.timeoutMillis ?? defaults.acquireTimeoutMillis,
+      borrower,
     )
-    waiter.borrower = borrower
     if (options?.signal !== undefined) this.#listen(waiter, options.signal)
-    this.#queue.enqueue(waiter)
     if (this.supply.mayOpen || this.stock.idle.length > 0) this.#runSupply()
     return waiter.promise
   }
 
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
     // A resource that passes from holder to holder keeps the process alive already.
-    const wasIdle = entry.state !== 'lent' && entry.state !== 'resetting'
+    const holds = this.#holds && entry.state !== 'lent' && entry.state !== 'resetting'
     entry.state = 'lent'
     entry.uses++
     entry.lentTo = borrower
     if (borrower !== undefined) this.#watchLeak(entry, borrower)
-    const lease = new PooledLease(this.#desk, entry)
-    entry.lease = lease
-    if (this.#holds && wasIdle) this.stock.hold(entry, 'ref')
+    const lease = new PooledLease(this, entry)
+    if (holds) this.stock.hold(entry, 'ref')
     return lease
   }
 
-  #takeBack(entry: Entry<R>): void {
-    if (entry.uses >= this.#context.options.maxUses) this.stock.end(entry, 'uses')
+  takeBackBroken(entry: Entry<R>, error: Error | undefined): void {
+    this.stock.end(entry, 'broken', error)
+  }
+
+  takeBack(entry: Entry<R>): void {
+    if (entry.uses >= this.context.options.maxUses) this.stock.end(entry, 'uses')
     else if (entry.retired !== undefined) this.stock.end(entry, entry.retired)
     else if (this.#resets) this.#reset(entry)
     else if (this.#queue.waiting > 0) this.#handOver(entry)
@@ -122,12 +117,12 @@ export class Lending<R extends object> implements Demand<R> {
 
   /** The waiting caller may belong to another process. In a burst of uses, that is noticed at the next one. */
   #handOver(entry: Entry<R>): void {
-    if (this.#context.clock.look()) this.#context.checkProcess()
+    if (this.context.clock.look()) this.context.checkProcess()
     if (entry.state === 'lent') this.ready(entry)
   }
 
   #reset(entry: Entry<R>): void {
-    this.#context.clock.look()
+    this.context.clock.look()
     if (this.#isExpired(entry)) this.stock.end(entry, 'lifetime')
     else this.stock.reset(entry)
   }
@@ -149,21 +144,25 @@ export class Lending<R extends object> implements Demand<R> {
   }
 
   #layDown(entry: Entry<R>): void {
-    if (this.#context.state !== 'open') return this.stock.end(entry, 'close')
-    this.#context.clock.look()
-    if (this.#isExpired(entry)) return this.stock.end(entry, 'lifetime')
-    this.stock.idle.layDown(entry)
-    this.#upkeep.expectIdle(entry)
+    if (this.context.state !== 'open') return this.stock.end(entry, 'close')
+    const { clock } = this.context
+    clock.look()
+    if (entry.reading === clock.readings) this.stock.idle.layDownAgain(entry)
+    else {
+      if (this.#isExpired(entry)) return this.stock.end(entry, 'lifetime')
+      this.stock.idle.layDown(entry)
+      this.#upkeep.expectIdle(entry)
+    }
     if (this.#holds) this.stock.hold(entry, 'unref')
   }
 
   /** Whether its lifetime was over when the clocks were last read. */
   #isExpired(entry: Entry<R>): boolean {
-    return this.#context.clock.monotonic >= entry.expiresAt
+    return this.context.clock.monotonic >= entry.expiresAt
   }
 
   #watchLeak(entry: Entry<R>, borrower: Borrower): void {
-    entry.lentAt = this.#context.clock.now()
+    entry.lentAt = this.context.clock.now()
     this.#upkeep.expect(entry.lentAt + borrower.leakMillis)
   }
 
@@ -173,30 +172,34 @@ export class Lending<R extends object> implements Demand<R> {
     if (backoff.pausing && backoff.failure?.kind === 'fatal') {
       throw new CreateError(this.stats, backoff.failure.error)
     }
-    const { maxWaitingClients } = this.#context.options
+    const { maxWaitingClients } = this.context.options
     if (this.#queue.waiting - this.supply.promised < maxWaitingClients) return
     throw new QueueFullError(this.stats, maxWaitingClients)
   }
 
   /** A method of its own: a closure in `#wait` would cost every wait a context on the heap. */
   #listen(waiter: Waiter<R>, signal: AbortSignal): void {
-    waiter.stopListening = onAbort(signal, () => this.#giveUp(waiter, signal.reason))
+    waiter.stopListening = onAbort(signal, () => {
+      waiter.reject(signal.reason)
+      this.#giveUp(waiter)
+    })
   }
 
   #timedOut(waiter: Waiter<R>): void {
     const { creating, coming, backoff } = this.stock
     const opening = creating > 0 || backoff.failure !== undefined
     const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
-    const waitedMillis = this.#context.clock.monotonic - waiter.since
+    const waitedMillis = this.context.clock.monotonic - waiter.since
     const { failure } = backoff
-    this.#giveUp(waiter, new AcquireTimeoutError(this.stats, waitedMillis, phase, failure))
+    const { stats } = this
+    waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure))
+    this.#giveUp(waiter)
   }
 
-  #giveUp(waiter: Waiter<R>, reason: unknown): void {
+  #giveUp(waiter: Waiter<R>): void {
     // With a timeout of 0 it did not wait for anything.
-    if (waiter.timeoutMillis > 0) this.stock.outlived(this.#context.clock.now() - waiter.since)
+    if (waiter.timeoutMillis > 0) this.stock.outlived(this.context.clock.now() - waiter.since)
     this.#queue.remove(waiter)
-    waiter.reject(reason)
     this.#runSupply()
   }
 
@@ -207,7 +210,7 @@ export class Lending<R extends object> implements Demand<R> {
 
   changed(): void {
     this.supply.run()
-    if (this.#context.state !== 'open') this.#finishClosing()
+    if (this.context.state !== 'open') this.#finishClosing()
   }
 
   failed(error: unknown, kind: CreateFailure): boolean {
@@ -216,7 +219,7 @@ export class Lending<R extends object> implements Demand<R> {
     if (kind === 'fatal') this.#queue.rejectAll(() => new CreateError(stats, error))
     if (kind !== 'single') return false
     const waiter = this.#queue.next()
-    waiter?.reject(new CreateError(stats, error))
+    waiter?.rejectWith(() => new CreateError(stats, error))
     return waiter !== undefined
   }
 
@@ -233,7 +236,7 @@ export class Lending<R extends object> implements Demand<R> {
   /** Ends at most `count` idle resources beyond `min`. Returns how many. */
   trim(count: number): number {
     const { idle } = this.stock
-    const { min } = this.#context.options
+    const { min } = this.context.options
     let ended = 0
     for (; ended < count && idle.first !== undefined && this.stock.kept > min; ended++) {
       this.stock.end(idle.first, 'trim')
@@ -243,7 +246,7 @@ export class Lending<R extends object> implements Demand<R> {
 
   /** Whether more exist than a lowered `max` allows. */
   #exceeds(): boolean {
-    this.#shrinking = this.stock.kept > this.#context.options.max
+    this.#shrinking = this.stock.kept > this.context.options.max
     return this.#shrinking
   }
 
@@ -267,7 +270,7 @@ export class Lending<R extends object> implements Demand<R> {
 
   /** Resolves when nothing is left: past the deadline, leases are ended and waiting callers rejected. */
   async close(deadlineMillis: number): Promise<void> {
-    const context = this.#context
+    const context = this.context
     context.state = 'closing'
     this.supply.rejectWarmUps(() => this.#refusal())
     let timer = startTimer(() => {
@@ -308,8 +311,8 @@ export class Lending<R extends object> implements Demand<R> {
     this.supply.inUse = false
     const disowned = this.stock.disown()
     this.#stop()
-    this.#context.clock.reset()
-    const stale = (): Error => new StaleResourceError(this.#context.options.name, 'the wait')
+    this.context.clock.reset()
+    const stale = (): Error => new StaleResourceError(this.context.options.name, 'the wait')
     this.#queue.rejectAll(stale)
     this.supply.rejectWarmUps(stale)
     this.#closed?.()
@@ -323,15 +326,15 @@ export class Lending<R extends object> implements Demand<R> {
 
   /** @throws {PoolClosedError} if the pool is closing or closed. */
   refuseIfClosed(): void {
-    if (this.#context.state !== 'open') throw this.#refusal()
+    if (this.context.state !== 'open') throw this.#refusal()
   }
 
   #refusal(): PoolClosedError {
-    return new PoolClosedError(this.stats, this.#context.state as 'closing' | 'closed')
+    return new PoolClosedError(this.stats, this.context.state as 'closing' | 'closed')
   }
 
   get stats(): PoolStats {
-    const { name, min, max } = this.#context.options
+    const { name, min, max } = this.context.options
     const { generation, size, idle, borrowed, creating, destroying } = this.stock
     const { waiting } = this.#queue
     const stats = {
@@ -346,7 +349,7 @@ export class Lending<R extends object> implements Demand<R> {
       creating,
       destroying,
     }
-    return Object.defineProperty(stats, 'identity', { value: this.#context.watch.sourceName })
+    return Object.defineProperty(stats, 'identity', { value: this.context.watch.sourceName })
   }
 }
 

@@ -4,16 +4,15 @@ import type { Borrower } from '../stock/entry.ts'
 import { Heap } from '../tools/heap.ts'
 import { type Linked, LinkedList } from '../tools/list.ts'
 import type { Lease } from '../api/pool.ts'
+import { rejectWith } from '../tools/reject.ts'
 import { inSlices, LONGEST_TIMER } from '../tools/timers.ts'
 
 // The functions of the promise under construction: one executor for all waits, so that none is allocated for each.
-type Resolve = (lease: Lease<object>) => void
-type Reject = (error: unknown) => void
-let resolving: Resolve | undefined
-let rejecting: Reject | undefined
+let resolving: unknown
+let rejecting: unknown
 function capture(resolve: unknown, reject: unknown): void {
-  resolving = resolve as Resolve
-  rejecting = reject as Reject
+  resolving = resolve
+  rejecting = reject
 }
 
 /** A caller in the queue. */
@@ -22,25 +21,32 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   next: Waiter<R> | undefined = undefined
   /** Removes the abort listener. */
   stopListening: (() => void) | undefined = undefined
-  /** Set only for leak detection. */
-  borrower: Borrower | undefined = undefined
-  /** The lane it waits in. */
-  lane: Lane<R> | undefined = undefined
+  inQueue = true
+  readonly lane: Lane<R>
   /** Its place in the order of arrival. */
-  ticket = 0
-  readonly priority: number
-  readonly timeoutMillis: number
+  readonly ticket: number
   readonly arrival: Moment
-  readonly promise: Promise<Lease<R>> = new Promise(capture)
-  readonly resolve: (lease: Lease<R>) => void = resolving as Resolve
-  readonly reject: Reject = rejecting as Reject
+  /** Set only for leak detection. */
+  readonly borrower: Borrower | undefined
+  readonly promise: Promise<Lease<R>>
+  readonly resolve: (lease: Lease<R>) => void
+  readonly reject: (error: unknown) => void
 
-  constructor(priority: number, arrival: Moment, timeoutMillis: number) {
-    this.priority = priority
-    this.timeoutMillis = timeoutMillis
+  constructor(lane: Lane<R>, ticket: number, arrival: Moment, borrower: Borrower | undefined) {
+    this.lane = lane
+    this.ticket = ticket
     this.arrival = arrival
+    this.borrower = borrower
+    this.promise = new Promise(capture)
+    this.resolve = resolving as (lease: Lease<R>) => void
+    this.reject = rejecting as (error: unknown) => void
     // Do not retain the last wait and its outcome.
     resolving = rejecting = undefined
+  }
+
+  /** The stack of the error reaches the caller. */
+  rejectWith(create: () => unknown): void {
+    rejectWith(this.resolve, this.reject, create)
   }
 
   /** When it began to wait, by the monotonic clock. */
@@ -48,8 +54,12 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
     return this.arrival.at
   }
 
+  get timeoutMillis(): number {
+    return this.lane.timeoutMillis
+  }
+
   get deadline(): number {
-    return this.arrival.at + this.timeoutMillis
+    return this.arrival.at + this.lane.timeoutMillis
   }
 }
 
@@ -112,10 +122,9 @@ export class Queue<R extends object> {
     this.#rejected = on.rejected
   }
 
-  enqueue(waiter: Waiter<R>): void {
-    const lane = this.#laneOf(waiter.priority, waiter.timeoutMillis)
-    waiter.lane = lane
-    waiter.ticket = ++this.#tickets
+  enqueue(priority: number, timeoutMillis: number, borrower?: Borrower): Waiter<R> {
+    const lane = this.#laneOf(priority, timeoutMillis)
+    const waiter = new Waiter(lane, ++this.#tickets, this.#context.clock.moment(), borrower)
     lane.waiters.push(waiter)
     if (lane.waiters.length === 1) this.#open(lane, waiter)
     // The process must not end while someone waits. The timer is kept, unref'd, from one wait to the next.
@@ -123,6 +132,7 @@ export class Queue<R extends object> {
     if (lane.dueAt < this.#timerAt || this.#timer === undefined) {
       this.#setTimer(lane.dueAt, waiter.since)
     }
+    return waiter
   }
 
   /** Removes and returns the caller whose turn it is. */
@@ -134,9 +144,9 @@ export class Queue<R extends object> {
 
   /** Removes a caller; does nothing if it has left already. */
   remove(waiter: Waiter<R>): void {
+    if (!waiter.inQueue) return
+    waiter.inQueue = false
     const { lane } = waiter
-    if (lane === undefined) return
-    waiter.lane = undefined
     const isFirst = lane.waiters.first === waiter
     lane.waiters.remove(waiter)
     if (lane.waiters.length === 0) this.#close(lane)
@@ -154,7 +164,7 @@ export class Queue<R extends object> {
     inSlices(() => {
       const waiter = waiters[rejected++]
       if (waiter === undefined) return false
-      waiter.reject(error())
+      waiter.rejectWith(error)
       if (--this.rejecting === 0) this.#rejected()
       return true
     })

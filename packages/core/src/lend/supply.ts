@@ -1,11 +1,12 @@
 import type { Context } from '../context/context.ts'
 import type { Stock } from '../stock/stock.ts'
+import { rejectWith } from '../tools/reject.ts'
 import { onAbort } from '../tools/signals.ts'
 import { LONGEST_TIMER } from '../tools/timers.ts'
 import type { Queue } from './queue.ts'
 
 interface WarmUp {
-  readonly resolve: () => void
+  readonly resolve: (value: void) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -74,7 +75,7 @@ export class Supply<R extends object> {
   }
 
   rejectWarmUps(error: () => unknown): void {
-    for (const { reject } of this.#warmUps) reject(error())
+    for (const { resolve, reject } of this.#warmUps) rejectWith(resolve, reject, error)
   }
 
   /** One at a time, unless `warmUp` waits for them. */
