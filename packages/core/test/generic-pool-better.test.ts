@@ -754,7 +754,7 @@ describe('after a fork, the child', () => {
     await pool.release(await pool.acquire())
     afterFork()
     expect(warnings()).toEqual([
-      [expect.stringContaining('(1 of its resources)'), { code: 'FORKSAFE_NO_DISCARD' }],
+      [expect.stringContaining('inherited resources (1)'), { code: 'FORKSAFE_NO_DISCARD' }],
     ])
     expect(factory.destroyed).toEqual([])
     expect((await pool.acquire()).id).toBe(2)

@@ -311,8 +311,8 @@ export class Pool<T> extends EventEmitter {
       this.emit('processChange', change)
       if (change.discarded === 0 || canDiscard) return
       process.emitWarning(
-        `Pool "${this._core.stats.name}": the factory has no \`discard\` to let go of what belongs to the process that ` +
-          `this one was copied from (${change.discarded} of its resources). What they hold open stays open, and is read, here too.`,
+        `Pool "${this._core.stats.name}": the process was forked, and the factory has no \`discard\`. The inherited resources ` +
+          `(${change.discarded}) stay open in this process, which may read data that was meant for its parent.`,
         { code: 'FORKSAFE_NO_DISCARD' },
       )
     })

@@ -4,7 +4,6 @@ import type { Borrower } from '../stock/entry.ts'
 import { Heap } from '../tools/heap.ts'
 import { type Linked, LinkedList } from '../tools/list.ts'
 import type { Lease } from '../api/pool.ts'
-import { rejectWith } from '../tools/reject.ts'
 import { inSlices, LONGEST_TIMER } from '../tools/timers.ts'
 
 // The functions of the promise under construction: one executor for all waits, so that none is allocated for each.
@@ -44,9 +43,16 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
     resolving = rejecting = undefined
   }
 
-  /** The stack of the error reaches the caller. */
+  /**
+   * Rejects with the error that `create` returns. V8 adds the frames of the callers to its stack only if it is created in a
+   * reaction that leads to the promise that they await.
+   */
   rejectWith(create: () => unknown): void {
-    rejectWith(this.resolve, this.reject, create)
+    void Promise.resolve()
+      .then(() => {
+        throw create()
+      })
+      .then(this.resolve, this.reject)
   }
 
   /** When it began to wait, by the monotonic clock. */

@@ -1,14 +1,11 @@
 import type { Context } from '../context/context.ts'
 import type { Stock } from '../stock/stock.ts'
-import { rejectWith } from '../tools/reject.ts'
 import { onAbort } from '../tools/signals.ts'
 import { LONGEST_TIMER } from '../tools/timers.ts'
 import type { Queue } from './queue.ts'
 
-interface WarmUp {
-  readonly resolve: (value: void) => void
-  readonly reject: (error: unknown) => void
-}
+/** Ends a `warmUp`: with the error that `failure` creates, if it is given. */
+type WarmUp = (failure?: () => unknown) => void
 
 /** Decides when another resource is opened: for waiting callers, for `min`, and for `warmUp`. */
 export class Supply<R extends object> {
@@ -57,16 +54,18 @@ export class Supply<R extends object> {
   async warmUp(signal: AbortSignal | undefined): Promise<void> {
     this.inUse = true
     let warmUp!: WarmUp
-    const opened = new Promise<void>((resolve, reject) => {
-      warmUp = { resolve, reject }
+    const ended = new Promise<(() => unknown) | undefined>((resolve) => {
+      warmUp = resolve
     })
     this.#warmUps.add(warmUp)
-    const stopListening = signal && onAbort(signal, () => warmUp.reject(signal.reason))
+    const stopListening = signal && onAbort(signal, () => warmUp(() => signal.reason))
     // Keeps the process alive, also between retries.
     const hold = setInterval(() => undefined, LONGEST_TIMER)
     this.run()
     try {
-      await opened
+      const failure = await ended
+      // Created here, so that its stack leads to the caller.
+      if (failure !== undefined) throw failure()
     } finally {
       this.#warmUps.delete(warmUp)
       clearInterval(hold)
@@ -75,7 +74,7 @@ export class Supply<R extends object> {
   }
 
   rejectWarmUps(error: () => unknown): void {
-    for (const { resolve, reject } of this.#warmUps) rejectWith(resolve, reject, error)
+    for (const warmUp of this.#warmUps) warmUp(error)
   }
 
   /** One at a time, unless `warmUp` waits for them. */
@@ -85,6 +84,6 @@ export class Supply<R extends object> {
     while (stock.kept < min && this.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
       stock.open()
     }
-    if (stock.kept - stock.creating >= min) for (const { resolve } of this.#warmUps) resolve()
+    if (stock.kept - stock.creating >= min) for (const warmUp of this.#warmUps) warmUp()
   }
 }
