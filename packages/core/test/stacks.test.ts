@@ -15,7 +15,7 @@ const calls: Record<string, Call> = {
     await pool.use(async () => undefined)
   },
   'use, in Promise.all': async function allCaller(pool) {
-    await Promise.all([pool.use(async () => undefined)])
+    await Promise.all([pool.use(async () => undefined), Promise.resolve()])
   },
 }
 
@@ -48,7 +48,7 @@ describe.each(Object.entries(causes))('the stack of %s', (name, cause) => {
 
 describe.each(['fatal', 'single'] as const)('the stack of a CreateError that is %s', (kind) => {
   test.each(Object.entries(calls))('leads to the caller of %s', async (_, call) => {
-    const driver = new FakeDriver()
+    const driver = new FakeDriver({ hooks: ['classify'] })
     driver.plans.create = 'reject'
     driver.failureKind = kind
     const pool = createForkSafePool(driver, {})
