@@ -87,7 +87,7 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
     },
     fail: /^create (closes|leaves)/,
     saying:
-      /nothing to be left open by a `create` that has failed|an abort to close everything at once, but|to keep the process alive after a `create`/,
+      /nothing to be left open by a `create` that (has failed|was aborted)|an abort to close everything at once, but|to keep the process alive after a `create`/,
   },
   'classify always returns fatal': {
     driver: { classify: () => 'fatal' },
