@@ -40,7 +40,9 @@ const ONCE = [
  * depends on V8, libuv or Node's streams. The rest depends on the server, the client or the driver.
  */
 const BETWEEN = [
-  ...['core', 'testkit', 'libraries'].map((name) => `${name}/test/`),
+  'packages/core/test/',
+  'packages/testkit/test/',
+  'libraries/test/',
   'fork',
   'freeze',
   'restore',

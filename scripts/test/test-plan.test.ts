@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { oldestOf } from '../oldest-peers.mjs'
+import { root } from '../root.ts'
 import { leftOut, plan } from '../test-plan.mjs'
 
 const node = (major: string) => ({ name: major, major, find: async () => major })
@@ -22,6 +26,22 @@ test('the first Node runs everything, the last has the oldest peers, every secon
   expect(second).toEqual(third)
   expect(second).not.toContain('--project=examples')
   expect(last).toContain('--project=examples')
+})
+
+test('a Node in the middle runs the tests of core, the testkit and forks, and no others of the drivers', async () => {
+  const [, second] = plan(['20', '22', '24'].map(node), {})
+  const args = second?.parts.flatMap(({ args }) => args) ?? []
+  const vitest = ['node_modules/vitest/vitest.mjs', 'list', '--filesOnly', ...args]
+  const { stdout } = await promisify(execFile)(process.execPath, vitest, { cwd: root })
+  const files = stdout.match(/\S+\.test\.ts/g) ?? []
+  const inFolder = (folder: string) => readdirSync(join(root, folder)).map((name) => folder + name)
+  const expected = [
+    ...inFolder('packages/core/test/'),
+    ...inFolder('packages/testkit/test/'),
+  ].filter((file) => file.endsWith('.test.ts') && !/model|broken-/.test(file))
+  expect(files).toEqual(expect.arrayContaining(expected))
+  expect(files).toContain('packages/driver-pg/test/fork-states.test.ts')
+  expect(files).not.toContain('packages/driver-pg/test/pgbouncer.test.ts')
 })
 
 test('a single Node runs everything with the newest peers, and keeps a selected PostgreSQL', () => {
