@@ -17,7 +17,7 @@ import { processIdentity } from './identity/identity.ts'
 import { Lending } from './lend/lending.ts'
 import type { Stock } from './stock/stock.ts'
 import { type Clocks, machineClocks } from './tools/clock.ts'
-import { show } from './tools/rules.ts'
+import { kindOf } from './tools/rules.ts'
 
 const CLOSE_DEADLINE_MILLIS = 30_000
 
@@ -96,7 +96,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   ): Promise<T> {
     if (typeof work !== 'function') {
       throw new TypeError(
-        `Pool "${this.#context.options.name}": expected \`use\` to be given a function, got ${show(work)}.`,
+        `Pool "${this.#context.options.name}": expected \`use\` to be given a function, got ${kindOf(work)}.`,
       )
     }
     const lease = await this.acquire(options)

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
-import { LeaseReleasedError, PoolClosedError } from '../src/index.ts'
+import { afterFork, LeaseReleasedError, PoolClosedError, type PoolEvents } from '../src/index.ts'
 import { FakeDriver } from './support/fake-driver.ts'
-import { acquireMany, endsOf, idOf, openIdle, openPool } from './support/pools.ts'
+import { acquireMany, endsOf, type FakePool, idOf, openIdle, openPool } from './support/pools.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
@@ -438,3 +438,82 @@ describe('a closed pool', () => {
     expect(driver.open).toEqual([])
   })
 })
+
+describe('a lease that is still held at the deadline of close', () => {
+  test.each([{ leakDetectionMillis: 0 }, { leakDetectionMillis: 60_000 }])(
+    'is reported by the event `leak`: %o',
+    async (options) => {
+      const pool = openPool(new FakeDriver({ hooks: ['validate'] }), options)
+      const leaks = leaksOf(pool)
+      await openIdle(pool, 3)
+      const held = await pool.acquire()
+      await pass(100)
+      const longHeld = await pool.acquire({ leakDetectionMillis: 0 })
+      const closed = follow(pool.close({ deadlineMillis: 1_000 }))
+      await pass(999)
+      expect(leaks).toEqual([])
+      await pass(10)
+      expect(closed.outcome.state).toBe('fulfilled')
+      const stack =
+        options.leakDetectionMillis > 0 ? expect.stringContaining('close.test') : undefined
+      expect(leaks).toContainEqual({ generation: 1, heldMillis: expect.closeTo(1_101, -1), stack })
+      expect(leaks).toContainEqual({
+        generation: 1,
+        heldMillis: expect.closeTo(1_001, -1),
+        stack: undefined,
+      })
+      expect(leaks).toHaveLength(2)
+      held.release()
+      longHeld.release()
+    },
+  )
+
+  test('is not reported again if it was a leak before', async () => {
+    const pool = openPool(new FakeDriver(), { leakDetectionMillis: 100 })
+    const leaks = leaksOf(pool)
+    await pool.acquire()
+    await pass(2_000)
+    expect(leaks).toHaveLength(1)
+    follow(pool.close({ deadlineMillis: 10 }))
+    await pass(100)
+    expect(leaks).toHaveLength(1)
+  })
+
+  test('is reported with a time that is not too long if its driver does not validate', async () => {
+    const pool = openPool(new FakeDriver(), { validateAfterIdleMillis: Infinity })
+    const leaks = leaksOf(pool)
+    await openIdle(pool, 1)
+    await pass(10_000)
+    await pool.acquire()
+    await pass(50)
+    follow(pool.close({ deadlineMillis: 100 }))
+    await pass(110)
+    expect(leaks).toHaveLength(1)
+    expect(leaks[0]?.heldMillis).toBeGreaterThanOrEqual(100)
+    expect(leaks[0]?.heldMillis).toBeLessThan(200)
+  })
+
+  test('is not reported if it is released in time, nor in a process that does not own it', async () => {
+    const pool = openPool(new FakeDriver())
+    const leaks = leaksOf(pool)
+    await pool.acquire()
+    const closed = follow(pool.close({ deadlineMillis: 100 }))
+    afterFork()
+    await pass(200)
+    expect(closed.outcome.state).toBe('fulfilled')
+    const other = openPool(new FakeDriver())
+    const leaksOfOther = leaksOf(other)
+    const lease = await other.acquire()
+    follow(other.close({ deadlineMillis: 100 }))
+    await pass(50)
+    lease.release()
+    await pass(200)
+    expect([...leaks, ...leaksOfOther]).toEqual([])
+  })
+})
+
+function leaksOf(pool: FakePool): PoolEvents['leak'][0][] {
+  const leaks: PoolEvents['leak'][0][] = []
+  pool.on('leak', (leak) => leaks.push(leak))
+  return leaks
+}

@@ -595,7 +595,7 @@ describe('rejects', () => {
     ],
     [
       { destroyTimeoutMillis: 'soon' },
-      '`destroyTimeoutMillis` to be a number of milliseconds above 0, got "soon" (string)',
+      '`destroyTimeoutMillis` to be a number of milliseconds above 0, got a string',
     ],
     [{ testOnBorrow: true }, 'factory.validate must be a function, got undefined'],
     [{ name: 'mine', maxUses: 0 }, 'Pool "mine": expected `maxUses` to be'],
@@ -610,7 +610,7 @@ describe('rejects', () => {
     )
     const factory = Object.assign(new ThingFactory(), { discard: true })
     expect(() => own.createPool(factory)).toThrow(
-      'factory.discard must be a function, got true (boolean) (pool "generic-pool")',
+      'factory.discard must be a function, got a boolean (pool "generic-pool")',
     )
   })
 

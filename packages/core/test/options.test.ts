@@ -82,16 +82,21 @@ const rules: Record<string, { wrong: unknown[]; right: unknown[]; expected: stri
   },
 }
 
-/** Formats a value as error messages do. */
+/** Formats a value as error messages do for an option that takes numbers, booleans or words. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return `"${value}" (string)`
+  if (typeof value === 'number' || typeof value === 'boolean') return `${value} (${typeof value})`
+  return kindOf(value)
+}
+
+/** The kind of a value, which is all that other error messages say of it. */
+function kindOf(value: unknown): string {
+  if (value === '') return 'an empty string'
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   if (value instanceof Map) return 'an instance of Map'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'function') return 'a function'
-  // oxlint-disable-next-line typescript/no-base-to-string -- objects do not reach this line
-  return `${String(value)} (${typeof value})`
+  return `a ${typeof value}`
 }
 
 class Options {
@@ -112,7 +117,10 @@ const notPlain: [unknown, string][] = [
 
 describe('an option', () => {
   const wrong = Object.entries(rules).flatMap(([option, { wrong, expected }]) =>
-    wrong.map((value) => ({ option, value, expected, got: shown(value) })),
+    wrong.map((value) => {
+      const got = ['name', 'backoff'].includes(option) ? kindOf(value) : shown(value)
+      return { option, value, expected, got }
+    }),
   )
   test.each(wrong)('`$option` of $got is rejected', ({ option, value, expected, got }) => {
     const name = option === 'name' ? {} : { name: 'orders' }
@@ -245,7 +253,7 @@ describe('a driver', () => {
     const driver = { name, create: () => ({}), destroy: () => undefined, discard: () => undefined }
     expect(() => createForkSafePool(driver as never, {})).toThrow(
       new TypeError(
-        `Expected a driver with a \`name\` of at least one character, got an object with the name ${shown(name)}.`,
+        `Expected a driver with a \`name\` of at least one character, got an object whose name is ${kindOf(name)}.`,
       ),
     )
   })
@@ -328,8 +336,8 @@ describe("a driver's methods", () => {
   })
 
   test.each([
-    [5, '5 (number)'],
-    ['abc', '"abc" (string)'],
+    [5, 'a number'],
+    ['abc', 'a string'],
     [null, 'null'],
     [[], 'an array'],
     [() => undefined, 'a function'],
@@ -399,7 +407,7 @@ describe('the arguments of a method', () => {
     expect(pool.stats.waiting).toBe(0)
   })
 
-  test.each([[null, 'null'], [5, '5 (number)'], ...notPlain])(
+  test.each([[null, 'null'], [5, 'a number'], ...notPlain])(
     'acquire, close, resize and warmUp reject %o in place of options',
     async (options, got) => {
       const pool = openPool(new FakeDriver())

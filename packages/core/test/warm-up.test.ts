@@ -36,10 +36,50 @@ describe('warmUp', () => {
     expect(alone.open).toHaveLength(3)
   })
 
-  test('resolves at once if min is 0 or already open', async () => {
+  test('opens one resource if min is 0', async () => {
     const driver = new FakeDriver()
-    await openPool(driver).warmUp()
-    expect(driver.count('create')).toBe(0)
+    driver.plans.create = 'hang'
+    const pool = openPool(driver)
+    const warm = follow(pool.warmUp())
+    await pass(0)
+    expect(warm.outcome.state).toBe('pending')
+    driver.settle('create')
+    await settled()
+    expect(warm.outcome.state).toBe('fulfilled')
+    await pool.warmUp()
+    expect(driver.count('create')).toBe(1)
+  })
+
+  test.each(['fatal', 'transient', 'full', 'single'] as const)(
+    'rejects if min is 0 and the only create fails: %s',
+    async (kind) => {
+      const driver = new FakeDriver({ hooks: ['classify'] })
+      driver.failureKind = kind
+      driver.plans.create = 'reject'
+      expect(await errorOf(openPool(driver).warmUp())).toBeInstanceOf(CreateError)
+    },
+  )
+
+  test('resolves at once if min is 0 and a resource is borrowed', async () => {
+    const driver = new FakeDriver()
+    const pool = openPool(driver)
+    await pool.acquire()
+    await pool.warmUp()
+    expect(driver.count('create')).toBe(1)
+  })
+
+  test('is bounded by its signal if min is 0', async () => {
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const controller = new AbortController()
+    const error = errorOf(openPool(driver).warmUp({ signal: controller.signal }))
+    const reason = new Error('no server in time')
+    controller.abort(reason)
+    expect(await error).toBe(reason)
+  })
+
+  test('resolves at once if min is open', async () => {
+    const driver = new FakeDriver()
     const pool = openPool(driver, { min: 1 })
     await pool.warmUp()
     await pool.warmUp()
@@ -130,8 +170,11 @@ describe('warmUp', () => {
   test('resolves when a lowered min is open', async () => {
     const driver = new FakeDriver()
     driver.plans.create = 'hang'
-    const pool = openPool(driver, { min: 2 })
+    const pool = openPool(driver, { min: 2, maxConnecting: 1 })
     const warm = follow(pool.warmUp())
+    driver.settle('create')
+    await settled()
+    expect(warm.outcome.state).toBe('pending')
     pool.resize({ min: 0 })
     await pass(0)
     expect(warm.outcome.state).toBe('fulfilled')

@@ -1,4 +1,4 @@
-import { anAbortSignal, checkOptions, kindOf, show } from '@forksafe/core/methods'
+import { anAbortSignal, checkOptions, kindOf } from '@forksafe/core/methods'
 
 /**
  * Checks what `query` was given, before anyone waits for a connection.
@@ -32,10 +32,10 @@ export function checkQuery(
     }
     // pg takes a name alone for a statement that the connection has prepared.
     if (typeof text !== 'string' && (text !== undefined || typeof name !== 'string')) {
-      throw expected('`text` to be a string', show(text))
+      throw expected('`text` to be a string', kindOf(text))
     }
     given ??= own
-  } else if (typeof query !== 'string') throw expected('text or a config', show(query))
+  } else if (typeof query !== 'string') throw expected('text or a config', kindOf(query))
   // Only of what kind they are: they may be secret.
   if (given !== undefined && given !== null && !Array.isArray(given)) {
     throw expected('`values` to be an array, with options behind it', kindOf(given))

@@ -1,5 +1,11 @@
 import { defineDriver } from '@forksafe/core'
-import { checkOptions, openUntilAborted, show } from '@forksafe/core/methods'
+import {
+  checkOptions,
+  isUrl,
+  kindOf,
+  openUntilAborted,
+  refusePoolOptions,
+} from '@forksafe/core/methods'
 import { startupSnapshot } from 'node:v8'
 import type { Client, ClientConfig } from 'pg'
 import { holdOnlyWhileBusy } from './building.ts'
@@ -13,8 +19,8 @@ import { clientOn, socketOf } from './sockets.ts'
 import { openStream } from './streams.ts'
 import { noticeStrings } from './strings.ts'
 
-/** What `connection` may be: a connection string, or pg's own client configuration. */
-export type PgConnection = string | ClientConfig
+/** What `connection` may be: a connection string, a `URL`, or pg's own client configuration. */
+export type PgConnection = string | URL | ClientConfig
 
 /** What the driver may do otherwise. */
 export interface PgDriverOptions {
@@ -25,6 +31,9 @@ export interface PgDriverOptions {
    */
   readonly resetQuery?: string | undefined
 }
+
+/** Options of `pg.Pool` that mean nothing to a client. */
+const OF_PG_POOL = ['maxLifetimeSeconds', 'Client', 'verify', 'onConnect', 'log']
 
 const aStatement = {
   expected: 'a statement',
@@ -45,6 +54,9 @@ export function pgDriverWith(options: PgDriverOptions): typeof pgDriver {
 /** PostgreSQL through pg: `createForkSafePool(pgDriver, { connection })`. */
 export const pgDriver = defineDriver({
   name: 'pg',
+
+  checkConnection: (connection: PgConnection) =>
+    refusePoolOptions(connection, { client: ['connection'], pools: OF_PG_POOL }),
 
   async create(connection: PgConnection, { signal }): Promise<Client> {
     signal.throwIfAborted()
@@ -98,11 +110,12 @@ export const pgDriver = defineDriver({
 
 function configOf(connection: unknown): ClientConfig {
   if (typeof connection === 'string') return { connectionString: connection }
+  if (isUrl(connection)) return { connectionString: connection.href }
   if (typeof connection === 'object' && connection !== null && !Array.isArray(connection)) {
     return connection
   }
   throw new TypeError(
-    `Expected \`connection\` to be a connection string or pg's client configuration, got ${show(connection)}.`,
+    `Expected \`connection\` to be a connection string or pg's client configuration, got ${kindOf(connection)}.`,
   )
 }
 

@@ -151,7 +151,7 @@ test('without a resetQuery it is the driver itself', () => {
 })
 
 test.each([
-  [{ resetQuery: 5 }, 'expected `resetQuery` to be a statement, got 5 (number)'],
+  [{ resetQuery: 5 }, 'expected `resetQuery` to be a statement, got a number'],
   [{ resetQuery: ' ' }, 'expected `resetQuery` to be a statement'],
   [{ reset: 'DISCARD ALL' }, 'there is no option `reset`'],
   [undefined, 'expected a plain object of options'],

@@ -1,9 +1,9 @@
 import {
   anAbortSignal,
   checkOptions,
+  kindOf,
   oneOf,
   type Rules,
-  show,
   trueOrFalse,
   wholeFrom,
 } from '@forksafe/core/methods'
@@ -47,7 +47,7 @@ export function checkTransaction(
 ): void {
   const where = `Pool "${pool}", \`transaction\``
   if (typeof work !== 'function') {
-    throw new TypeError(`${where}: expected a function, got ${show(work)}.`)
+    throw new TypeError(`${where}: expected a function, got ${kindOf(work)}.`)
   }
   checkOptions(where, { ...rules, ...further }, options)
 }

@@ -176,7 +176,7 @@ describe('a transaction', () => {
     ],
     [{ readOnly: 1 }, 'expected `readOnly` to be true or false, got 1 (number).'],
     [{ retries: -1 }, 'expected `retries` to be a whole number of at least 0, got -1 (number).'],
-    [{ signal: 'no' }, 'expected `signal` to be an AbortSignal, got "no" (string).'],
+    [{ signal: 'no' }, 'expected `signal` to be an AbortSignal, got a string.'],
     [{ deferrable: true }, 'there is no option `deferrable`'],
     [{ mode: 1, dialect: { options: { mode: word } } }, 'expected `mode` to be a word, got 1'],
   ])('refuses the options %o before it takes a resource', async (options, message) => {
@@ -190,7 +190,7 @@ describe('a transaction', () => {
   test('refuses work that is no function', async () => {
     const { pool } = openPool()
     await expect(transaction(pool, 'work' as never)).rejects.toThrow(
-      'Pool "fake", `transaction`: expected a function, got "work" (string).',
+      'Pool "fake", `transaction`: expected a function, got a string.',
     )
   })
 

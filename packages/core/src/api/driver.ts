@@ -30,6 +30,11 @@ export interface Driver<R extends object, C = void, M extends object = object> {
   /** The default of a pool's `name` option. At least one character. */
   readonly name: string
   /**
+   * Checks the `connection` option when the pool is created, or what the function in its place returns, before each create. Throws a
+   * `TypeError` that names what is wrong, and shows no value: it may be a password.
+   */
+  checkConnection?(connection: C): void
+  /**
    * Opens a resource. May take `createTimeoutMillis`. If it rejects, the pool calls `classify`.
    *
    * When `signal` aborts, the process may have changed. The driver must then discard whatever it has opened so far, without

@@ -1,4 +1,5 @@
-import { inspect } from 'node:util'
+import { kindOf } from '../tools/rules.ts'
+import { setCause } from '../tools/thrown.ts'
 import type { PoolStats } from './stats.ts'
 
 /** The base class of all errors that a pool itself raises. The driver's own error is the `cause`. */
@@ -10,8 +11,9 @@ export abstract class PoolError extends Error {
 
   /** @internal */
   constructor(pool: string, message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(message)
     this.pool = pool
+    if (options !== undefined && 'cause' in options) setCause(this, options.cause)
   }
 }
 
@@ -37,10 +39,12 @@ export class AcquireTimeoutError extends PoolError {
     waitedMillis: number,
     phase: AcquirePhase,
     failure: { readonly error: unknown } | undefined,
+    longestHeldMillis: number,
   ) {
     super(
       stats.name,
       `${numbersOf(stats)}: no resource within ${Math.round(waitedMillis)} ms (${phase}).` +
+        exhaustionOf(stats, longestHeldMillis) +
         (failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`),
       failure === undefined ? undefined : { cause: failure.error },
     )
@@ -120,6 +124,16 @@ function numbersOf(stats: PoolStats): string {
   )
 }
 
+/** If every resource is borrowed: says so, for how long, and the most common reason. */
+function exhaustionOf({ borrowed, max }: PoolStats, longestHeldMillis: number): string {
+  if (borrowed < max) return ''
+  return (
+    ` Every resource is borrowed, the longest for at least ${Math.floor(longestHeldMillis)} ms.` +
+    ' Does the callback of a `use` or `transaction` call the pool, such as `pool.query`? Then it waits for itself:' +
+    ' use the resource that the callback receives.'
+  )
+}
+
 type Failure = AggregateError & NodeJS.ErrnoException
 
 /** Formats a foreign error. Never throws. */
@@ -127,7 +141,8 @@ function messageOf(error: unknown): string {
   try {
     // If a host refuses connections at all of its addresses, Node's error has an empty message.
     const { message, errors = [], code, name } = Object(error) as Partial<Failure>
-    if (typeof message !== 'string') return inspect(error, { depth: 0, breakLength: Infinity })
+    // It may be a configuration with a password.
+    if (typeof message !== 'string') return `${kindOf(error)} in place of an error`
     return message || errors.map(messageOf).join(', ') || String(code ?? name)
   } catch {
     return 'an error that cannot be shown'

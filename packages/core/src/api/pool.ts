@@ -108,7 +108,7 @@ export interface PoolEvents {
       readonly generation: number
       /** The time until it failed, in milliseconds. */
       readonly durationMillis: number
-      /** The driver's error. */
+      /** The driver's error. If it rejected with anything else, a `TypeError` that names the kind. */
       readonly error: unknown
       /** The result of the driver's `classify`. */
       readonly kind: CreateFailure
@@ -152,16 +152,17 @@ export interface PoolEvents {
     },
   ]
   /**
-   * A lease has been held for `leakDetectionMillis`. Emitted once for each lease.
+   * A lease has been held for `leakDetectionMillis`, or was still held at the deadline of `close`, which ended it. Emitted once for
+   * each lease.
    */
   leak: [
     {
       /** The generation of the resource. */
       readonly generation: number
-      /** The time for which it has been held so far, in milliseconds. */
+      /** The time for which it has been held so far, in milliseconds. Without leak detection: at least that. */
       readonly heldMillis: number
-      /** The stack of the call of `acquire` or `use`. */
-      readonly stack: string
+      /** The stack of the call of `acquire` or `use`. `undefined` without leak detection. */
+      readonly stack: string | undefined
     },
   ]
   /**
@@ -212,7 +213,7 @@ export interface ForkSafePool<R extends object> extends AsyncDisposable {
     options?: AcquireOptions,
   ): Promise<T>
   /**
-   * Opens resources until `min` are open. Does nothing if `min` is 0. If the signal aborts first, rejects with its `reason`;
+   * Opens resources until `min` are open, and at least one, so that a program can fail at its start. If the signal aborts first, rejects with its `reason`;
    * resources that are already open remain open.
    * @throws {TypeError} (as a rejection) for a wrong or unknown option.
    * @throws {CreateError} (as a rejection) if a resource cannot be opened, with the driver's error as the `cause`.

@@ -1,4 +1,4 @@
-import { isPlainObject, show } from '../tools/rules.ts'
+import { isPlainObject, kindOf, nameOf } from '../tools/rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
 const optionalHooks = [
@@ -10,15 +10,19 @@ const optionalHooks = [
   'unref',
   'classify',
   'methods',
+  'checkConnection',
 ]
 
-/** @throws {TypeError} for what is no driver. */
+/** @throws {TypeError} for anything but a driver. */
 export function checkDriver(driver: unknown): void {
   const given = Object(driver) as Record<string, unknown>
   const { name } = given
+  const mistake = mistakeFor(driver)
+  if (mistake !== undefined)
+    throw new TypeError(`Expected a driver, which has a \`name\`, ${mistake}`)
   if (typeof name !== 'string' || name === '') {
     throw new TypeError(
-      `Expected a driver with a \`name\` of at least one character, got ${show(driver)} with the name ${show(name)}.`,
+      `Expected a driver with a \`name\` of at least one character, got ${kindOf(driver)} whose name is ${kindOf(name)}.`,
     )
   }
   for (const hook of [...requiredHooks, ...optionalHooks]) {
@@ -26,21 +30,53 @@ export function checkDriver(driver: unknown): void {
     if (typeof value === 'function') continue
     if (value === undefined && optionalHooks.includes(hook)) continue
     throw new TypeError(
-      `Driver "${name}": expected \`${hook}\` to be a function, got ${show(value)}.`,
+      `Driver "${name}": expected \`${hook}\` to be a function, got ${kindOf(value)}.`,
     )
   }
 }
 
+/** Returns the end of the message for a value that is often passed by mistake: what it is, and what to pass instead. */
+function mistakeFor(given: unknown): string | undefined {
+  if (!isObject(given) || requiredHooks.some((hook) => hook in given)) return undefined
+  if (typeof given === 'function') {
+    const call = /^\w+With$/.test(given.name) ? `\`${given.name}({ … })\`` : 'it'
+    return `got a function: if it returns a driver, call ${call}.`
+  }
+  const exported = Object.keys(given).find((key) => looksLikeDriver(valueOf(given, key)))
+  if (exported !== undefined) return `got a module: pass its ${nameOf(exported)}.`
+  return looksLikeModule(given) ? 'got a module: pass the driver that it exports.' : undefined
+}
+
+function looksLikeDriver(value: unknown): boolean {
+  return isObject(value) && requiredHooks.every((hook) => hook in value)
+}
+
+/** Returns the value of a property. Calls a getter only of a compiled module: any other may do anything. */
+function valueOf(object: object, key: string): unknown {
+  const property = Object.getOwnPropertyDescriptor(object, key)
+  if (property?.get === undefined) return property?.value
+  const isModule = '__esModule' in object || looksLikeModule(object)
+  return isModule ? (object as Record<string, unknown>)[key] : undefined
+}
+
+function looksLikeModule(value: object): boolean {
+  return Object.prototype.toString.call(value) === '[object Module]'
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
 /**
  * Puts on the pool what the driver's `methods` returned.
- * @throws {TypeError} for what is no plain object, as what it inherits would be missing; and for a method that the pool has,
- * or must not have.
+ * @throws {TypeError} for anything but a plain object, because inherited methods would be missing; and for a method that the pool
+ * already has, or must not have.
  */
 export function addMethods(pool: object, name: string, driver: string, methods: unknown): void {
   if (methods === undefined) return
   if (!isPlainObject(methods)) {
     throw new TypeError(
-      `Driver "${driver}": expected \`methods\` to return a plain object, got ${show(methods)}.`,
+      `Driver "${driver}": expected \`methods\` to return a plain object, got ${kindOf(methods)}.`,
     )
   }
   for (const method of Reflect.ownKeys(methods)) {

@@ -5,6 +5,14 @@ import { Clock, type Clocks } from '../tools/clock.ts'
 import { type ParsedOptions, parseOptions } from './parse-options.ts'
 import { Telemetry } from './telemetry.ts'
 
+/** The async context of a pool's hooks. */
+class HooksScope extends AsyncResource {
+  /** Tells tools that look for open handles, such as Jest, that it keeps no process alive. */
+  hasRef(): boolean {
+    return false
+  }
+}
+
 /** The state that the parts of one pool share. */
 export class Context<R extends object> {
   readonly driver: Driver<R, unknown, object>
@@ -15,7 +23,7 @@ export class Context<R extends object> {
   readonly clock: Clock
   readonly watch: IdentityWatch
   state: 'open' | 'closing' | 'closed' = 'open'
-  readonly #async = new AsyncResource('ForkSafePool')
+  readonly #async = new HooksScope('ForkSafePool')
 
   /**
    * `changes` hears of each change of process, and `leapt` of each leap of a clock, as `Clock` says.
@@ -32,14 +40,25 @@ export class Context<R extends object> {
     this.driver = driver
     this.options = parseOptions(driver.name, options)
     this.connection = (options as { connection?: unknown }).connection
+    if (typeof this.connection !== 'function') this.checkConnection(this.connection)
     this.telemetry = new Telemetry(this.options.name)
     this.clock = new Clock(clocks, leapt)
     this.watch = identity.watch(this.options.forkDetection, changes)
   }
 
+  /** @throws what the driver's `checkConnection` throws. */
+  checkConnection(connection: unknown): void {
+    this.driver.checkConnection?.(connection)
+  }
+
   /** Looks for a change of process. When it returns, everything that belongs to the other process has been disowned. */
   checkProcess(): void {
     this.watch.check()
+  }
+
+  /** Ends the async context: tools that follow `async_hooks` see its end now, and not when the pool is collected. */
+  dispose(): void {
+    this.#async.emitDestroy()
   }
 
   /** Calls a hook of the driver in the pool's own async context: it must not see that of the caller who needs a resource. */

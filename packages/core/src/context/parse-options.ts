@@ -3,6 +3,7 @@ import {
   anAbortSignal,
   checkOptions,
   isPlainObject,
+  kindOf,
   oneOf,
   type Rule,
   type Rules,
@@ -10,6 +11,7 @@ import {
   trueOrFalse,
   wholeFrom,
 } from '../tools/rules.ts'
+import { hintForPoolOption } from './hints.ts'
 
 /** Every option with its value. */
 export type ParsedOptions = {
@@ -25,18 +27,22 @@ const option = (standard: unknown, rule: Rule): OptionRule => ({ ...rule, standa
 const limit = (least: number): Rule => ({
   expected: `a whole number of at least ${least}, or Infinity`,
   accepts: (value) => value === Infinity || wholeFrom(least).accepts(value),
+  shows: true,
 })
 const millisFrom0: Rule = {
   expected: 'a number of milliseconds of at least 0, or Infinity',
   accepts: (value) => typeof value === 'number' && value >= 0,
+  shows: true,
 }
 const millisAbove0: Rule = {
   expected: 'a number of milliseconds above 0, or Infinity',
   accepts: (value) => typeof value === 'number' && value > 0,
+  shows: true,
 }
 const finiteMillisAbove0: Rule = {
   expected: 'a finite number of milliseconds above 0',
   accepts: (value) => Number.isFinite(value) && (value as number) > 0,
+  shows: true,
 }
 const aName: Rule = {
   expected: 'a string of at least one character',
@@ -67,6 +73,11 @@ const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionR
   forkDetection: option('always', oneOf(['always', 'once', 'hooks'])),
 }
 
+/** Whether a pool has an option of this name. */
+export function isPoolOption(name: string): boolean {
+  return Object.hasOwn(optionRules, name)
+}
+
 const argumentRules = {
   acquire: {
     signal: anAbortSignal,
@@ -75,6 +86,7 @@ const argumentRules = {
     priority: {
       expected: 'a number',
       accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
+      shows: true,
     },
   },
   warmUp: { signal: anAbortSignal },
@@ -87,9 +99,15 @@ const argumentRules = {
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function parseOptions(driverName: string, options: unknown): ParsedOptions {
+  if (typeof options === 'string' || options instanceof URL) {
+    throw new TypeError(
+      `Pool "${driverName}": expected a plain object of options, got ${kindOf(options)}: put it in \`connection\`.`,
+    )
+  }
   const given = Object(options) as Record<string, unknown>
-  const name = aName.accepts(given['name']) ? (given['name'] as string) : driverName
-  checkOptions(`Pool "${name}"`, optionRules, options)
+  const name =
+    isPlainObject(options) && aName.accepts(given['name']) ? (given['name'] as string) : driverName
+  checkOptions(`Pool "${name}"`, optionRules, options, hintForPoolOption)
   const values = Object.entries(optionRules).map(([key, { standard }]) => [
     key,
     given[key] ?? standard,

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { show } from '../tools/rules.ts'
+import { kindOf } from '../tools/rules.ts'
+import { errorFor } from '../tools/thrown.ts'
 import type { PoolEvents, PoolListener } from '../api/pool.ts'
 import { runApart } from '../tools/uncaught.ts'
 
@@ -44,12 +45,12 @@ export class Telemetry {
     const where = `Pool "${this.#pool}", \`${method}\``
     if (!Object.hasOwn(channelOf, event)) {
       throw new TypeError(
-        `${where}: expected the event to be one of ${Object.keys(channelOf).join(', ')}, got ${show(event)}.`,
+        `${where}: expected the event to be one of ${Object.keys(channelOf).join(', ')}, got ${kindOf(event)}.`,
       )
     }
     if (typeof listener !== 'function') {
       throw new TypeError(
-        `${where}: expected the listener to be a function, got ${show(listener)}.`,
+        `${where}: expected the listener to be a function, got ${kindOf(listener)}.`,
       )
     }
     this.#events[method](event, listener)
@@ -80,7 +81,7 @@ export class Telemetry {
         return lease
       },
       (error: unknown) => {
-        told({ error })
+        told({ error: errorFor(error) })
         throw error
       },
     )

@@ -1,5 +1,5 @@
 import type { Driver } from '../api/driver.ts'
-import { show } from '../tools/rules.ts'
+import { kindOf } from '../tools/rules.ts'
 import { onAbort } from '../tools/signals.ts'
 import { type Operations, within } from './operations.ts'
 import type { Config } from './options.ts'
@@ -32,7 +32,7 @@ const optional = ['validate', 'discard', 'reset', 'watch', 'ref', 'unref', 'clas
 /** @throws {TypeError} if `factory` is not a factory, or lacks a hook that the options require. */
 export function checkFactory(factory: unknown, { name, testOnBorrow }: Config): void {
   if (factory === null || factory === undefined) {
-    throw new TypeError(`Pool "${name}": expected a factory, got ${show(factory)}.`)
+    throw new TypeError(`Pool "${name}": expected a factory, got ${kindOf(factory)}.`)
   }
   for (const hook of [...required, ...optional]) {
     const given = (factory as Record<string, unknown>)[hook]
@@ -40,7 +40,7 @@ export function checkFactory(factory: unknown, { name, testOnBorrow }: Config): 
     const isNeeded = required.includes(hook) || (hook === 'validate' && testOnBorrow)
     if (given === undefined && !isNeeded) continue
     // generic-pool's message begins with the same words.
-    throw new TypeError(`factory.${hook} must be a function, got ${show(given)} (pool "${name}")`)
+    throw new TypeError(`factory.${hook} must be a function, got ${kindOf(given)} (pool "${name}")`)
   }
 }
 

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { show } from '../tools/rules.ts'
+import { kindOf } from '../tools/rules.ts'
+import { thrownAs } from '../tools/thrown.ts'
 import type { DestroyReason } from '../api/pool.ts'
 import { Pool as CorePool } from '../pool.ts'
 import type { PoolEvents } from '../api/pool.ts'
@@ -54,7 +55,7 @@ export class Pool<T> extends EventEmitter {
     for (const queue of [Deque, PriorityQueue]) {
       if (queue === undefined) continue
       throw new TypeError(
-        `Pool "${config.name}": expected undefined in the place of Deque and of PriorityQueue, got ${show(queue)}: the queue is the pool's own.`,
+        `Pool "${config.name}": expected undefined in the place of Deque and of PriorityQueue, got ${kindOf(queue)}: the queue is the pool's own.`,
       )
     }
     checkFactory(factory, config)
@@ -305,8 +306,8 @@ export class Pool<T> extends EventEmitter {
 
   /** Forwards core's events. */
   private _tell(canDiscard: boolean): void {
-    this._core.on('createError', ({ error }) => this.emit('factoryCreateError', error))
-    this._core.on('hookError', ({ hook, error }) => this._hookFailed(hook, error))
+    this._core.on('createError', ({ error }) => this.emit('factoryCreateError', thrownAs(error)))
+    this._core.on('hookError', ({ hook, error }) => this._hookFailed(hook, thrownAs(error)))
     this._core.on('processChange', (change) => {
       this.emit('processChange', change)
       if (change.discarded === 0 || canDiscard) return

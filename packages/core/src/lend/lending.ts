@@ -10,7 +10,7 @@ import type { AcquireOptions, DestroyReason, Lease } from '../api/pool.ts'
 import type { PoolStats } from '../api/stats.ts'
 import type { Context } from '../context/context.ts'
 import { checkArguments } from '../context/parse-options.ts'
-import type { Borrower, Entry } from '../stock/entry.ts'
+import { type Borrower, type Entry, REPORTED } from '../stock/entry.ts'
 import { type Demand, Stock } from '../stock/stock.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
@@ -34,6 +34,8 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   /** The driver wants to know which resources keep the process alive. */
   readonly #holds: boolean
   readonly #resets: boolean
+  /** Whether the clock is read before an idle resource is lent. */
+  readonly #readsClock: boolean
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
@@ -45,6 +47,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
     this.stock = new Stock(context, this)
+    this.#readsClock = this.stock.idle.readsClock
     this.#queue = new Queue(context, {
       expired: (waiter) => this.#timedOut(waiter),
       rejected: () => this.changed(),
@@ -93,6 +96,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
     // A resource that passes from holder to holder keeps the process alive already.
     const holds = this.#holds && entry.state !== 'lent' && entry.state !== 'resetting'
+    entry.lentAt = this.#readsClock || entry.state !== 'idle' ? this.context.clock.monotonic : -1
     entry.state = 'lent'
     entry.uses++
     entry.lentTo = borrower
@@ -192,8 +196,19 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     const waitedMillis = this.context.clock.monotonic - waiter.since
     const { failure } = backoff
     const { stats } = this
-    waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure))
+    const held = this.#longestHeldMillis(waiter.since)
+    waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held))
     this.#giveUp(waiter)
+  }
+
+  /** Every resource that was lent without a reading of the clock was lent before `since`. */
+  #longestHeldMillis(since: number): number {
+    let first = this.context.clock.monotonic
+    const now = first
+    for (const { state, lentAt } of this.stock.entries) {
+      if (state === 'lent') first = Math.min(first, lentAt < 0 ? since : lentAt)
+    }
+    return now - first
   }
 
   #giveUp(waiter: Waiter<R>): void {
@@ -272,9 +287,10 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   async close(deadlineMillis: number): Promise<void> {
     const context = this.context
     context.state = 'closing'
+    const since = context.clock.now()
     this.supply.rejectWarmUps(() => this.#refusal())
     let timer = startTimer(() => {
-      this.#closeNow()
+      this.#closeNow(since)
       // Every destroy ends by then, unless a late create comes in between: close does not wait for that one.
       timer = startTimer(() => this.#closed?.(), context.options.destroyTimeoutMillis)
     }, deadlineMillis)
@@ -287,16 +303,30 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     this.#stop()
     this.stock.backoff.reset()
     context.telemetry.emit('close')
+    context.dispose()
   }
 
-  #closeNow(): void {
+  /** Ends everything. `since`: when the pool began to close, after which nothing idle was lent. */
+  #closeNow(since: number): void {
+    this.context.checkProcess()
     const { stats } = this
     this.#queue.rejectAll(() => new PoolClosedError(stats, 'closing'))
+    const now = this.context.clock.now()
     const entries = [...this.stock.entries]
     for (const entry of entries) {
+      if (entry.state === 'lent') this.#reportHeld(entry, since, now)
       if (entry.state !== 'creating') this.stock.end(entry, 'close')
     }
     this.changed()
+  }
+
+  #reportHeld({ generation, lentAt, lentTo }: Entry<R>, since: number, now: number): void {
+    if (lentTo === REPORTED) return
+    this.context.telemetry.emit('leak', {
+      generation: generation.number,
+      heldMillis: now - (lentAt < 0 ? since : lentAt),
+      stack: lentTo?.stack,
+    })
   }
 
   #finishClosing(): void {

@@ -50,7 +50,7 @@ export class Supply<R extends object> {
     if (isKept && this.#context.state === 'open') this.#keepMin()
   }
 
-  /** Resolves when `min` resources are open. */
+  /** Resolves when `min` resources are open, and at least one. */
   async warmUp(signal: AbortSignal | undefined): Promise<void> {
     this.inUse = true
     let warmUp!: WarmUp
@@ -81,9 +81,14 @@ export class Supply<R extends object> {
   #keepMin(): void {
     const stock = this.#stock
     const { min } = this.#context.options
-    while (stock.kept < min && this.mayOpen && (this.#warmUps.size > 0 || stock.creating === 0)) {
+    const wanted = this.#warmUps.size > 0 ? Math.max(min, 1) : min
+    while (
+      stock.kept < wanted &&
+      this.mayOpen &&
+      (this.#warmUps.size > 0 || stock.creating === 0)
+    ) {
       stock.open()
     }
-    if (stock.kept - stock.creating >= min) for (const warmUp of this.#warmUps) warmUp()
+    if (stock.kept - stock.creating >= wanted) for (const warmUp of this.#warmUps) warmUp()
   }
 }

@@ -1,5 +1,5 @@
 import type { Context } from '../context/context.ts'
-import type { Entry } from '../stock/entry.ts'
+import { type Entry, REPORTED } from '../stock/entry.ts'
 import type { Stock } from '../stock/stock.ts'
 import { LONGEST_TIMER } from '../tools/timers.ts'
 
@@ -99,7 +99,7 @@ export class Upkeep<R extends object> {
       if (state !== 'lent' || lentTo === undefined) continue
       const leakAt = lentAt + lentTo.leakMillis
       if (now >= leakAt) {
-        entry.lentTo = undefined
+        entry.lentTo = REPORTED
         const { stack } = lentTo
         const leak = { generation: generation.number, heldMillis: now - lentAt, stack }
         this.#context.telemetry.emit('leak', leak)

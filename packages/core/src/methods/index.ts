@@ -10,6 +10,7 @@ export {
   wholeFrom,
 } from '../tools/rules.ts'
 export type { Rule, Rules } from '../tools/rules.ts'
+export { isUrl, refusePoolOptions } from './check-connection.ts'
 export { isCertificateError } from './certificates.ts'
 export { discardLease } from './discard-lease.ts'
 export { hideSecrets } from './hide-secrets.ts'

@@ -13,6 +13,9 @@ export interface Borrower {
   readonly stack: string
 }
 
+/** In place of a holder that has been reported as a leak. */
+export const REPORTED: Borrower = { leakMillis: Infinity, stack: '' }
+
 /** One resource and all that the pool knows of it, from the begin of its create to the end of its destroy. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
@@ -40,8 +43,9 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   polls = 0
   /** The test after which it goes back to where it was idle, if nobody takes it. */
   test: 'keepalive' | 'poll' | undefined = undefined
-  /** Its holder, and since when by the monotonic clock. Set only for leak detection. */
+  /** Its holder. Set only for leak detection. */
   lentTo: Borrower | undefined = undefined
+  /** When it was lent, by the monotonic clock; -1 if no clock was read then. */
   lentAt = 0
   /** Why it ends when it comes back, instead of being lent again. */
   retired: 'recycle' | 'retire' | undefined = undefined

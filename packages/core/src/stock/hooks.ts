@@ -1,6 +1,7 @@
 import { StaleResourceError } from '../api/errors.ts'
 import type { PoolEvents } from '../api/pool.ts'
 import type { Context } from '../context/context.ts'
+import { errorFor } from '../tools/thrown.ts'
 import { startTimer } from '../tools/timers.ts'
 import type { Entry } from './entry.ts'
 
@@ -113,6 +114,10 @@ export class Hooks<R extends object> {
   /** Reports a failed hook, unless it was another process's to call. */
   failed({ generation }: Entry<R>, hook: Hook, error: unknown): void {
     if (generation.disowned && hook !== 'discard') return
-    this.#context.telemetry.emit('hookError', { generation: generation.number, hook, error })
+    this.#context.telemetry.emit('hookError', {
+      generation: generation.number,
+      hook,
+      error: errorFor(error),
+    })
   }
 }

@@ -64,6 +64,11 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     return Math.max(wall - trustedAtWall, monotonic - trustedAt)
   }
 
+  /** Whether `takeFresh` reads the clock. */
+  get readsClock(): boolean {
+    return this.#trustMillis !== Infinity
+  }
+
   /** Whether only the driver can tell if a resource still works, because its end may not have been heard. */
   mayBeDead(entry: Entry<R>): boolean {
     const idleMillis = this.#idleMillis(entry)

@@ -1,7 +1,8 @@
 import type { CreateFailure } from '../api/driver.ts'
 import type { DestroyReason } from '../api/pool.ts'
 import type { Context } from '../context/context.ts'
-import { oneOf, show } from '../tools/rules.ts'
+import { kindOf, oneOf } from '../tools/rules.ts'
+import { errorFor } from '../tools/thrown.ts'
 import { Backoff } from './backoff.ts'
 import { Entry, type EntryState } from './entry.ts'
 import { Generation } from './generation.ts'
@@ -249,11 +250,12 @@ export class Stock<R extends object> {
       typeof connection === 'function'
         ? await this.#hooks.call(entry, () => connection() as unknown)
         : connection
+    if (typeof connection === 'function') this.#context.checkConnection(target)
     signal.throwIfAborted()
     const resource: unknown = await this.#hooks.call(entry, driver.create, target, { signal })
     if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
       throw new TypeError(
-        `Expected \`create\` of driver "${driver.name}" to give an object, got ${show(resource)}.`,
+        `Expected \`create\` of driver "${driver.name}" to give an object, got ${kindOf(resource)}.`,
       )
     }
     entry.resource = resource as R
@@ -305,7 +307,7 @@ export class Stock<R extends object> {
     telemetry.emit('createError', {
       generation: generation.number,
       durationMillis,
-      error,
+      error: errorFor(error),
       kind,
       failures: this.backoff.failures,
       retryMillis,
@@ -326,7 +328,7 @@ export class Stock<R extends object> {
       }
       if (kind instanceof Promise) kind.catch(() => undefined)
       throw new TypeError(
-        `Expected \`classify\` of driver "${driver.name}" to give ${aFailure.expected}, got ${show(kind)}.`,
+        `Expected \`classify\` of driver "${driver.name}" to give ${aFailure.expected}, got ${kindOf(kind)}.`,
       )
     } catch (error) {
       this.#hooks.failed(entry, 'classify', error)
@@ -444,7 +446,7 @@ export class Stock<R extends object> {
           generation: entry.generation.number,
           durationMillis: clock.now() - started,
           reason,
-          ...(error === undefined ? {} : { error }),
+          ...(error === undefined ? {} : { error: errorFor(error) }),
         })
         this.#demand.changed()
       },

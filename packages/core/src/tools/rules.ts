@@ -1,9 +1,16 @@
+import { nearest } from './spelling.ts'
+
 /** What an option may be. */
 export interface Rule {
   /** The end of the sentence "expected it to be …". */
   readonly expected: string
   /** Whether the option may be this. */
   readonly accepts: (value: unknown) => boolean
+  /**
+   * Whether the error shows a wrong number or boolean. Only for an option that takes a number, a boolean or one of a few words: a
+   * wrong value of any other option may be a secret. Default `false`.
+   */
+  readonly shows?: boolean
 }
 
 /** The rule of each option, by its name. */
@@ -13,6 +20,7 @@ export type Rules = Readonly<Record<string, Rule>>
 export const trueOrFalse: Rule = {
   expected: 'true or false',
   accepts: (value) => typeof value === 'boolean',
+  shows: true,
 }
 
 /** An `AbortSignal`. */
@@ -25,6 +33,7 @@ export const anAbortSignal: Rule = {
 export const wholeFrom = (least: number): Rule => ({
   expected: `a whole number of at least ${least}`,
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least,
+  shows: true,
 })
 
 /** One of these words. */
@@ -34,36 +43,47 @@ export const oneOf = (words: readonly string[]): Rule => ({
     .join(', ')
     .replace(/, (?='[^']*'$)/, ' or '),
   accepts: (value) => words.includes(value as string),
+  shows: true,
 })
 
+/** Returns advice on an unknown option, with its full stop. */
+export type Hint = (option: string) => string | undefined
+
 /**
- * Checks options by their rules. One that is `undefined` counts as left out. `where` begins the message.
- * @throws {TypeError} for what is no plain object, and for a wrong or unknown option.
+ * Checks options by their rules. An option that is `undefined` counts as left out. `where` begins the message.
+ * @throws {TypeError} for anything but a plain object, and for a wrong or unknown option.
  */
-export function checkOptions(where: string, rules: Rules, options: unknown): void {
+export function checkOptions(where: string, rules: Rules, options: unknown, hint?: Hint): void {
   if (!isPlainObject(options)) {
-    throw new TypeError(`${where}: expected a plain object of options, got ${show(options)}.`)
+    throw new TypeError(`${where}: expected a plain object of options, got ${kindOf(options)}.`)
   }
   for (const [option, value] of Object.entries(options)) {
     if (value === undefined) continue
     const rule = Object.hasOwn(rules, option) ? rules[option] : undefined
     if (rule === undefined) {
+      const names = Object.keys(rules)
       throw new TypeError(
-        `${where}: there is no option \`${option}\` (got ${kindOf(value)} for it). ` +
-          `There are ${Object.keys(rules).join(', ')}.`,
+        `${where}: there is no option ${nameOf(option)} (got ${kindOf(value)} for it)` +
+          `${adviceOn(option, names, hint)} There are ${names.join(', ')}.`,
       )
     }
     if (!rule.accepts(value)) {
-      throw new TypeError(
-        `${where}: expected \`${option}\` to be ${rule.expected}, got ${show(value)}.`,
-      )
+      const got = rule.shows === true ? show(value) : kindOf(value)
+      throw new TypeError(`${where}: expected \`${option}\` to be ${rule.expected}, got ${got}.`)
     }
   }
 }
 
+function adviceOn(option: string, names: readonly string[], hint: Hint | undefined): string {
+  const advice = hint?.(option)
+  if (advice !== undefined) return `: ${advice}`
+  const meant = nearest(option, names)
+  return meant === undefined ? '.' : `: did you mean \`${meant}\`?`
+}
+
 /**
- * Whether a value is an object as `{}` makes it, of any realm. What inherits properties is none: options are checked one
- * own property after the other, but read with all that they inherit.
+ * Whether a value is an object as `{}` makes it, of any realm. An object that inherits properties is not: only own properties are
+ * checked, but inherited ones would be read too.
  */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
@@ -72,19 +92,36 @@ export function isPlainObject(value: unknown): value is object {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
-/** Tells what came, in an error message. */
+/** Formats a value for an error message: a number or a boolean with its type, anything else as `kindOf`. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`
-  if (value === null || value === undefined || Object(value) === value) return kindOf(value)
-  // oxlint-disable-next-line typescript/no-base-to-string -- no object comes this far
-  return `${String(value)} (${typeof value})`
+  if (typeof value !== 'number' && typeof value !== 'boolean') return kindOf(value)
+  return `${value} (${typeof value})`
 }
 
-/** Tells of what kind a value is, and no more: it may be a password. */
+/** Returns the kind of a value for an error message, and no part of the value: it may be a password. Never throws. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
-  if (Array.isArray(value)) return 'an array'
+  if (value === '') return 'an empty string'
   if (typeof value !== 'object') return `a ${typeof value}`
-  const { name = 'a class' } = Object(value.constructor) as { readonly name?: string }
-  return isPlainObject(value) ? 'an object' : `an instance of ${name}`
+  try {
+    if (Array.isArray(value)) return 'an array'
+    return isPlainObject(value) ? 'an object' : `an instance of ${classOf(value)}`
+  } catch {
+    return 'an object'
+  }
+}
+
+/** A name in a program, and not a connection string or the like. */
+const IDENTIFIER = /^[A-Za-z_$][\w$]{0,49}$/
+
+/** Returns the name of an option for an error message, if it is an identifier: anything else may be a secret. */
+export function nameOf(option: string): string {
+  return IDENTIFIER.test(option) ? `\`${option}\`` : 'of that name'
+}
+
+function classOf(value: object): string {
+  const prototype = Object.getPrototypeOf(value) as object
+  const { constructor } = prototype as { readonly constructor?: unknown }
+  const name = typeof constructor === 'function' ? constructor.name : ''
+  return IDENTIFIER.test(name) ? name : 'a class'
 }
