@@ -9,8 +9,8 @@ describe.each(['query', 'execute', 'stream'] as const)('`pool.%s` refuses at onc
   test.each<[string, unknown[], string]>([
     ['no statement', [], 'expected SQL, or an object with `sql`, got undefined'],
     ['null', [null], 'expected SQL, or an object with `sql`, got null'],
-    ['a number', [5], 'got 5 (number)'],
-    ['a statement without text', [{ sql: 5 }], 'got `sql`: 5 (number)'],
+    ['a number', [5], 'got a number'],
+    ['a statement without text', [{ sql: 5 }], 'got `sql`: a number'],
     ['a callback', ['SELECT 1', () => undefined], 'expected no callback, got a function'],
     ['a callback behind values', ['SELECT 1', [], () => undefined], 'expected no callback'],
     ['options in place of values', ['SELECT 1', { signal }], 'expected values, got options'],

@@ -178,7 +178,10 @@ describe('a transaction', () => {
     [{ retries: -1 }, 'expected `retries` to be a whole number of at least 0, got -1 (number).'],
     [{ signal: 'no' }, 'expected `signal` to be an AbortSignal, got a string.'],
     [{ deferrable: true }, 'there is no option `deferrable`'],
-    [{ mode: 1, dialect: { options: { mode: word } } }, 'expected `mode` to be a word, got 1'],
+    [
+      { mode: 1, dialect: { options: { mode: word } } },
+      'expected `mode` to be a word, got a number',
+    ],
   ])('refuses the options %o before it takes a resource', async (options, message) => {
     const { pool, session } = openPool()
     const failed = transaction(pool, () => 1, options as Options)
