@@ -1,4 +1,5 @@
 import type { Lease } from '@forksafe/core'
+import { isUrl } from '@forksafe/core/methods'
 import type { Connection } from 'mysql2'
 import { Socket } from 'node:net'
 import type { MysqlClient } from './client.ts'
@@ -43,7 +44,7 @@ export async function cancel(
 
 /** To the very address that the session is at: behind its host's name there may be several servers. */
 async function openBeside({ target, socket }: Session): ReturnType<typeof open> {
-  const own: unknown = typeof target === 'string' ? undefined : target.stream
+  const own: unknown = typeof target === 'string' || isUrl(target) ? undefined : target.stream
   if (own !== undefined && typeof own !== 'function') {
     throw new Error('Its `stream` is no function, which would open another one to cancel by.')
   }

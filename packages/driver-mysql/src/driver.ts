@@ -1,5 +1,11 @@
 import { defineDriver } from '@forksafe/core'
-import { checkOptions, oneOf, openUntilAborted, type Rule } from '@forksafe/core/methods'
+import {
+  checkOptions,
+  oneOf,
+  openUntilAborted,
+  type Rule,
+  refusePoolOptions,
+} from '@forksafe/core/methods'
 import { classify } from './classify.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { mysqlMethods } from './methods.ts'
@@ -30,6 +36,16 @@ const aSetup: Rule = {
     typeof value === 'function' || (typeof value === 'string' && value.trim() !== ''),
 }
 
+/** Options of mysql2's pool that mean nothing to a connection. */
+const OF_MYSQL2_POOL = [
+  'connectionLimit',
+  'maxIdle',
+  'idleTimeout',
+  'queueLimit',
+  'waitForConnections',
+  'resetOnRelease',
+]
+
 /**
  * Returns the driver with other options: `createForkSafePool(mysqlDriverWith({ reset: 'always' }), { connection })`.
  * @throws {TypeError} for a wrong or unknown option.
@@ -38,6 +54,7 @@ export function mysqlDriverWith(options: MysqlDriverOptions): typeof mysqlDriver
   const rules = { reset: oneOf(['left', 'always']), setup: aSetup }
   checkOptions('`mysqlDriverWith`', rules, options)
   const { setup } = options
+  if (options.reset !== 'always' && setup === undefined) return mysqlDriver
   return {
     ...mysqlDriver,
     ...(options.reset === 'always' && { reset: resetAlways }),
@@ -56,6 +73,9 @@ export function mysqlDriverWith(options: MysqlDriverOptions): typeof mysqlDriver
 /** MySQL and MariaDB through mysql2: `createForkSafePool(mysqlDriver, { connection })`. */
 export const mysqlDriver = defineDriver({
   name: 'mysql',
+
+  checkConnection: (connection: MysqlConnection) =>
+    refusePoolOptions(connection, { pools: OF_MYSQL2_POOL }),
 
   async create(connection: MysqlConnection, { signal }): Promise<MysqlClient> {
     const opened = await open(connection, signal)

@@ -1,4 +1,4 @@
-import { hideSecrets, kindOf, openUntilAborted } from '@forksafe/core/methods'
+import { hideSecrets, isUrl, kindOf, openUntilAborted } from '@forksafe/core/methods'
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -37,6 +37,7 @@ export async function open(
 
 function optionsOf(connection: unknown): ConnectionOptions {
   if (typeof connection === 'string') return { uri: connection }
+  if (isUrl(connection)) return { uri: connection.href }
   const isObject = typeof connection === 'object' && connection !== null
   if (isObject && !Array.isArray(connection)) return connection
   throw new TypeError(

@@ -51,7 +51,7 @@ test.each<[unknown, string]>([
   [undefined, 'expected a plain object of options, got undefined'],
   [5, 'expected a plain object of options, got a number'],
   [{ reset: 'allways' }, "expected `reset` to be 'left' or 'always', got a string"],
-  [{ nope: 1 }, 'there is no option `nope` (got a number for it). There are reset.'],
+  [{ nope: 1 }, 'there is no option `nope` (got a number for it). There are reset, setup.'],
 ])('`mysqlDriverWith(%j)` is refused', (options, message) => {
   const make = (): unknown => mysqlDriverWith(options as object)
   expect(make).toThrow(TypeError)

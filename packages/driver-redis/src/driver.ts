@@ -1,5 +1,5 @@
 import { defineDriver } from '@forksafe/core'
-import { openUntilAborted } from '@forksafe/core/methods'
+import { isUrl, openUntilAborted, refusePoolOptions } from '@forksafe/core/methods'
 import {
   type CommonRedisOptions,
   Redis,
@@ -21,8 +21,9 @@ import { construct, withoutSecrets } from './secrets.ts'
 import { BareSentinelConnector } from './sentinels.ts'
 import { Session } from './session.ts'
 
-/** The `connection` option: a `redis:` or `rediss:` URL, or ioredis's options for one server or for sentinels. */
-export type RedisConnection = string | (Common & (StandaloneConnectionOptions | ThroughSentinels))
+/** The `connection` option: a `redis:` or `rediss:` URL, as a string or a `URL`, or ioredis's options for one server or for sentinels. */
+export type RedisConnection =
+  string | URL | (Common & (StandaloneConnectionOptions | ThroughSentinels))
 
 /** Options of ioredis for every connection. */
 type Common = Omit<CommonRedisOptions, Excluded>
@@ -58,11 +59,18 @@ const FIXED = {
   lazyConnect: true,
 } satisfies RedisOptions
 
+/** Names of other pools that mean nothing to ioredis. */
+const OF_OTHER_POOLS = ['connectionLimit', 'poolSize', 'maxPoolSize']
+
 const sessions = new WeakMap<Redis, Session>()
 
 /** The driver for one Redis server, through ioredis: `createForkSafePool(redisDriver, { connection })`. */
 export const redisDriver = defineDriver({
   name: 'redis',
+
+  // ioredis has a `name` of its own: that of the master that sentinels know.
+  checkConnection: (connection: RedisConnection) =>
+    refusePoolOptions(connection, { client: ['name'], pools: OF_OTHER_POOLS }),
 
   async create(connection: RedisConnection, { signal }): Promise<Redis> {
     signal.throwIfAborted()
@@ -144,7 +152,8 @@ export const redisDriver = defineDriver({
 })
 
 /** @throws {TypeError} if the options are invalid, or would make another kind of client. */
-function clientFor(connection: RedisConnection): Redis {
+function clientFor(target: RedisConnection): Redis {
+  const connection = isUrl(target) ? target.href : target
   if (typeof connection !== 'string') expectObject(connection, 'a URL or an object of options')
   const given: GivenOptions = typeof connection === 'string' ? {} : connection
   for (const option of ['Connector', 'monitor'] as const) {

@@ -9,7 +9,7 @@ import { type RedisConnection, redisDriver, type RedisPool } from '../../src/ind
 
 export type Transport = 'plain' | 'Unix socket' | 'TLS'
 /** The `connection` option as an object, for one server. */
-export type Options = Exclude<RedisConnection, string | { sentinels: unknown }>
+export type Options = Exclude<RedisConnection, string | URL | { sentinels: unknown }>
 
 const server = inject('redis')
 
