@@ -1,3 +1,4 @@
+import { keepListeners } from '@forksafe/core/methods'
 import type { EventEmitter } from 'node:events'
 import type { MysqlClient } from './client.ts'
 import { untyped } from './internals.ts'
@@ -7,7 +8,7 @@ type Listener = (...args: unknown[]) => void
 
 const watchers = new WeakMap<MysqlClient, Listener>()
 
-/** Tells when the connection has ended. Holders cannot take that away by `removeAllListeners()`. */
+/** Calls `lost` when the connection has ended. Holders cannot prevent that by `removeAllListeners()`. */
 export function watch(client: MysqlClient, lost: (error: Error) => void): void {
   const { connection } = client
   const { socket } = sessionOf(client)
@@ -21,7 +22,8 @@ export function watch(client: MysqlClient, lost: (error: Error) => void): void {
   socket.on('close', closed)
   watchers.set(client, closed)
   for (const emitter of new Set<EventEmitter>([client, connection, stream, socket])) {
-    keepListeners(emitter)
+    // mysql2 itself calls `removeAllListeners('data')` to stop reading.
+    keepListeners(emitter, { byOff: true, byEvent: ['data'] })
   }
 }
 
@@ -38,26 +40,4 @@ export function isWatched(client: MysqlClient): boolean {
       stream.listenerCount('error') > 0 &&
       stream.listenerCount('data') > 0)
   )
-}
-
-/** Makes `removeAllListeners` spare the listeners that are there now. */
-function keepListeners(emitter: EventEmitter): void {
-  const kept = new Set<unknown>(
-    emitter.eventNames().flatMap((event) => emitter.rawListeners(event)),
-  )
-  const removeAllListeners = emitter.removeAllListeners.bind(emitter)
-  emitter.removeAllListeners = (...events: [event?: string | symbol]) => {
-    const names =
-      events.length === 0 ? emitter.eventNames() : events.filter((event) => event !== undefined)
-    // By `removeAllListeners('data')`, mysql2 itself stops reading.
-    const spared = (events[0] === 'data' ? [] : names).flatMap((name) =>
-      emitter
-        .rawListeners(name)
-        .filter((listener) => kept.has(listener))
-        .map((listener) => [name, listener] as const),
-    )
-    removeAllListeners(...events)
-    for (const [name, listener] of spared) emitter.on(name, listener as Listener)
-    return emitter
-  }
 }

@@ -3,53 +3,50 @@ import { once } from 'node:events'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Client, Connection } from 'pg'
-import { streamsOf } from './sockets.ts'
-import type { Wire } from './wire.ts'
+import { streamFactoryOf } from './create-client.ts'
+import { type ConnectionInternals, internalsOf } from './internals.ts'
 
 /**
- * How long the server may take to answer. Longer than the pool waits: a request that is late for the pool may still end the
- * statement on the server.
+ * The longest wait for the server. Longer than the pool waits: a request that is too late for the pool may still end the statement on
+ * the server.
  */
 const CANCEL_TIMEOUT_MILLIS = 5_000
 
-/** What pg knows of a session and does not type. */
-interface Session {
-  readonly processID: number
-  readonly secretKey: number
-}
-
 /**
- * Cancels the statement that runs on a lent connection, by a request on a connection of its own, which is as well
- * encrypted. When this settles the server has passed it on, so that it cannot strike what the next holder runs.
- * @throws what kept the request from being passed on.
+ * Cancels the statement that runs on a lent connection, by a request on a separate connection with the same encryption. When this
+ * settles, the server has passed the request on, so that it cannot cancel a statement of the next holder.
+ * @throws if the request could not be passed on.
  */
 export async function cancel({ resource: client }: Lease<Client>): Promise<void> {
-  const { ssl, sslNegotiation } = client.connection as Wire
-  const stream = streamsOf(client) ?? (() => new SocketLike(client.connection.stream))
+  const { ssl, sslNegotiation } = client.connection as Client['connection'] & ConnectionInternals
+  const stream = streamFactoryOf(client) ?? (() => new SocketLike(client.connection.stream))
   const config = { stream, ssl, sslNegotiation, keepAlive: false }
-  const wire = new Connection(config) as Wire
-  const { stream: socket } = wire
-  // The first error is told; there may be more, of TLS and of the socket under it.
-  wire.on('error', () => undefined)
-  const { processID, secretKey } = client as Client & Session
-  wire.once(ssl === false ? 'connect' : 'sslconnect', () => wire.cancel(processID, secretKey))
-  if (ssl !== false && sslNegotiation !== 'direct') wire.once('connect', () => wire.requestSsl())
+  const connection = new Connection(config) as Connection & ConnectionInternals
+  const { stream: socket } = connection
+  // `once` below reports the first error. TLS and its socket may emit more.
+  connection.on('error', () => undefined)
+  const { processID, secretKey } = internalsOf(client)
+  connection.once(ssl === false ? 'connect' : 'sslconnect', () =>
+    connection.cancel(processID, secretKey),
+  )
+  if (ssl !== false && sslNegotiation !== 'direct') {
+    connection.once('connect', () => connection.requestSsl())
+  }
   try {
-    connect(wire, client)
-    // The server says nothing and hangs up when it is done. We do not hang up: to a pooler such as PgBouncer that would
-    // say that nobody wants it any more.
-    await once(wire, 'end', { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS) })
+    connect(connection, client)
+    // The server closes the connection when it is done. Closing it here would tell a pooler such as PgBouncer to drop the request.
+    await once(connection, 'end', { signal: AbortSignal.timeout(CANCEL_TIMEOUT_MILLIS) })
   } finally {
     socket.destroy()
   }
 }
 
-function connect(wire: Wire, { host, port }: Client): void {
-  if (host.startsWith('/')) wire.connect(`${host}/.s.PGSQL.${port}`)
-  else wire.connect(port, host)
+function connect(connection: ConnectionInternals, { host, port }: Client): void {
+  if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`)
+  else connection.connect(port, host)
 }
 
-/** Connects to where another socket is: by now the name of that host may lead elsewhere. */
+/** Connects to the address of another socket: the host name may resolve to another one by now. */
 class SocketLike extends Socket {
   readonly #other: Duplex
 
@@ -60,7 +57,7 @@ class SocketLike extends Socket {
 
   override connect(...to: unknown[]): this {
     const { remoteAddress, remotePort } = this.#other as Partial<Socket>
-    // A Unix socket has neither, and keeps its path.
+    // A Unix socket has neither: connect to its path.
     if (remoteAddress === undefined) return super.connect(...(to as [never]))
     return super.connect(Number(remotePort), remoteAddress)
   }

@@ -8,16 +8,16 @@ import {
 } from '@forksafe/core/methods'
 import { startupSnapshot } from 'node:v8'
 import type { Client, ClientConfig } from 'pg'
-import { holdOnlyWhileBusy } from './building.ts'
 import { classify } from './classify.ts'
-import { guard } from './guard.ts'
-import { ignoreErrors, isHeard, keepListeners } from './listeners.ts'
+import { createClient, socketOf } from './create-client.ts'
+import { internalsOf, isQueryable } from './internals.ts'
+import { hasListeners, ignoreErrors, keepClientListeners } from './listeners.ts'
 import { pgMethods } from './methods.ts'
-import { isQueryable } from './queryable.ts'
+import { openStreamOf } from './open-streams.ts'
+import { refOnlyWhileBusy } from './ref-while-busy.ts'
 import { reset, resetBy } from './reset.ts'
-import { clientOn, socketOf } from './sockets.ts'
-import { openStream } from './streams.ts'
-import { noticeStrings } from './strings.ts'
+import { installGuards } from './session-guards.ts'
+import { trackStringEscapes } from './string-escapes.ts'
 
 /** What `connection` may be: a connection string, a `URL`, or pg's own client configuration. */
 export type PgConnection = string | URL | ClientConfig
@@ -60,17 +60,17 @@ export const pgDriver = defineDriver({
 
   async create(connection: PgConnection, { signal }): Promise<Client> {
     signal.throwIfAborted()
-    const { client, socket } = clientOn(configOf(connection))
-    // Without a listener the end of an idle connection would end the process; `watch` tells the pool of it.
+    const { client, socket } = createClient(configOf(connection))
+    // Without a listener, an error of an idle connection would end the process. `watch` reports it to the pool.
     client.on('error', () => undefined)
-    guard(client)
-    noticeStrings(client)
+    installGuards(client)
+    trackStringEscapes(client)
     await openUntilAborted(
       signal,
       () => socket.destroy(),
       () => client.connect(),
     )
-    if (startupSnapshot.isBuildingSnapshot()) holdOnlyWhileBusy(untyped(client))
+    if (startupSnapshot.isBuildingSnapshot()) refOnlyWhileBusy(client)
     return client
   },
 
@@ -83,15 +83,15 @@ export const pgDriver = defineDriver({
   reset,
 
   async destroy(client) {
-    // It fails with the connection, and whoever left it may not listen: that would end the process.
-    openStream(client)?.on('error', () => undefined)
+    // It fails with the connection. Without a listener, which its holder may not have added, that would end the process.
+    openStreamOf(client)?.on('error', () => undefined)
     ignoreErrors(client)
-    // pg would not hear of the end.
-    if (isHeard(client)) await client.end()
+    // Without its listeners, pg would never see the end.
+    if (hasListeners(client)) await client.end()
     else client.connection.stream.destroy()
   },
 
-  /** Closes this process's copy of the socket, and nothing above it: neither pg nor TLS gets to say a word. */
+  /** Closes this process's copy of the socket without pg and TLS, which would write to it. */
   discard(client) {
     socketOf(client)?.destroy()
   },
@@ -99,11 +99,11 @@ export const pgDriver = defineDriver({
   watch(client, lost) {
     client.on('error', lost)
     client.on('end', () => lost(new Error('The connection ended.')))
-    keepListeners(client)
+    keepClientListeners(client)
   },
 
-  ref: (client) => untyped(client).ref(),
-  unref: (client) => untyped(client).unref(),
+  ref: (client) => internalsOf(client).ref(),
+  unref: (client) => internalsOf(client).unref(),
   classify,
   methods: pgMethods,
 })
@@ -117,14 +117,4 @@ function configOf(connection: unknown): ClientConfig {
   throw new TypeError(
     `Expected \`connection\` to be a connection string or pg's client configuration, got ${kindOf(connection)}.`,
   )
-}
-
-/** What pg-pool uses of a client and pg does not type. */
-interface UntypedClient extends Client {
-  ref(): void
-  unref(): void
-}
-
-function untyped(client: Client): UntypedClient {
-  return client as UntypedClient
 }

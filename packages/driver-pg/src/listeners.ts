@@ -1,93 +1,57 @@
+import { keepListeners, keepsListeners, removeOtherListeners } from '@forksafe/core/methods'
 import type { EventEmitter } from 'node:events'
-import type { Client, ClientBase } from 'pg'
+import type { ClientBase } from 'pg'
+import { connectionOf } from './internals.ts'
 
-type Listener = (...details: unknown[]) => void
-type Connection = Client['connection']
-
-/** The listeners of pg and of the pool, which no holder can remove by `removeAllListeners`. */
-const kept = new WeakMap<EventEmitter, Set<unknown>>()
-/** Somebody listens since. */
+/** Clients to which someone has added a listener since `keepClientListeners`. */
 const listenedTo = new WeakSet<ClientBase>()
 
 /**
  * Keeps the present listeners of a client, its connection and its socket: `removeAllListeners` removes only others, which are its
- * holder's. The pool could not notice the end of the client otherwise, and an `error` without a listener ends the process.
+ * holder's.
  */
-export function keepListeners(client: ClientBase): void {
+export function keepClientListeners(client: ClientBase): void {
   // pg types only its own events.
   const emitter: EventEmitter = client
   emitter.on('newListener', () => listenedTo.add(client))
-  for (const each of emittersOf(client)) keep(each)
+  // pg itself calls `off`. A holder that does is noticed by `hasListeners`.
+  for (const each of emittersOf(client)) keepListeners(each, { byOff: true })
 }
 
-/** Keeps one more listener. */
-export function keepListener(emitter: EventEmitter, listener: unknown): void {
-  kept.get(emitter)?.add(listener)
+/** Removes the listeners that a holder has added to its client. */
+export function removeHolderListeners(client: ClientBase): void {
+  if (listenedTo.delete(client)) removeOtherListeners(client)
 }
 
-/** Removes what a holder has listened by: it would hear of the next one, who would add another. */
-export function removeHolders(client: ClientBase): void {
-  if (listenedTo.delete(client)) removeOthers(client, client.eventNames())
-}
-
-/** Whether pg and the pool would notice the end of a client. A holder can still remove each listener by itself. */
-export function isHeard(client: ClientBase): boolean {
-  const emitter: EventEmitter = client
-  // The pool listens from `watch` on.
-  if (!hears(emitter, 'error') || (kept.has(emitter) && !hears(emitter, 'end'))) return false
+/** Whether pg and the pool still have the listeners without which they would not notice the end of the client. */
+export function hasListeners(client: ClientBase): boolean {
+  // The pool adds its own in `watch`.
+  if (!listens(client, 'error') || (keepsListeners(client) && !listens(client, 'end'))) return false
   const connection = connectionOf(client)
   if (connection === undefined) return true
   const { stream } = connection
   return (
-    hears(connection, 'error') &&
-    hears(connection, 'end') &&
-    hears(connection, 'readyForQuery') &&
-    hears(stream, 'data') &&
-    hears(stream, 'error') &&
-    hears(stream, 'close')
+    listens(connection, 'error') &&
+    listens(connection, 'end') &&
+    listens(connection, 'readyForQuery') &&
+    listens(stream, 'data') &&
+    listens(stream, 'error') &&
+    listens(stream, 'close')
   )
 }
 
-/** Has an error that comes while the client ends not end the process, whoever has removed its listeners. */
+/** Keeps an error from ending the process while the client ends, even if its holder has removed the listeners. */
 export function ignoreErrors(client: ClientBase): void {
   for (const emitter of emittersOf(client)) {
-    if (!hears(emitter, 'error')) emitter.on('error', () => undefined)
+    if (!listens(emitter, 'error')) emitter.on('error', () => undefined)
   }
 }
 
-function hears(emitter: EventEmitter, event: string): boolean {
+function listens(emitter: EventEmitter, event: string): boolean {
   return emitter.listenerCount(event) > 0
 }
 
 function emittersOf(client: ClientBase): EventEmitter[] {
   const connection = connectionOf(client)
   return connection === undefined ? [client] : [client, connection, connection.stream]
-}
-
-/** pg-native has none. */
-function connectionOf(client: ClientBase): Connection | undefined {
-  return (client as Partial<Client>).connection
-}
-
-function keep(emitter: EventEmitter): void {
-  kept.set(emitter, new Set(emitter.eventNames().flatMap((event) => emitter.rawListeners(event))))
-  const removeAllListeners = (...events: [event?: string | symbol]): EventEmitter => {
-    // In Node, `undefined` is the name of an event without listeners.
-    const named = events.filter((event) => event !== undefined)
-    removeOthers(emitter, events.length === 0 ? emitter.eventNames() : named)
-    return emitter
-  }
-  Object.defineProperty(emitter, 'removeAllListeners', {
-    value: removeAllListeners,
-    configurable: true,
-    writable: true,
-  })
-}
-
-function removeOthers(emitter: EventEmitter, events: (string | symbol)[]): void {
-  for (const event of events) {
-    for (const listener of emitter.rawListeners(event)) {
-      if (kept.get(emitter)?.has(listener) !== true) emitter.off(event, listener as Listener)
-    }
-  }
 }

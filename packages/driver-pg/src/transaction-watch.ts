@@ -1,27 +1,16 @@
+import { keepListener } from '@forksafe/core/methods'
 import type { TransactionWatch } from '@forksafe/sql'
 import type { Client } from 'pg'
-import { endingsOf } from './endings.ts'
-import { keepListener } from './listeners.ts'
-import { isReady } from './pending.ts'
-import { escapesInStrings } from './strings.ts'
-
-/** A query, or a cursor, a stream or a COPY. */
-interface Submitted {
-  readonly submit: unknown
-  handleError(error: unknown, connection: unknown): void
-  readonly text?: string
-  readonly name?: string
-  readonly cursor?: { readonly text?: string }
-}
-
-/** Parts of a client that pg does not type; `activeQuery` until pg 8.17, `_sentQueryQueue` since pg 8.22. */
-interface Inner {
-  readonly _activeQuery?: Submitted | null
-  readonly activeQuery?: Submitted | null
-  readonly _queryQueue?: Submitted[]
-  readonly _sentQueryQueue?: readonly Submitted[]
-  readonly connection: { readonly parsedStatements: Readonly<Record<string, string>> }
-}
+import {
+  type ActiveQuery,
+  activeQueryOf,
+  connectionOf,
+  isReady,
+  queuedQueriesOf,
+  sentQueriesOf,
+} from './internals.ts'
+import { backslashEscapesIn } from './string-escapes.ts'
+import { transactionEffectsOf } from './transaction-effects.ts'
 
 /** These tell what the server has done. It answers ROLLBACK TO with `ROLLBACK`, too. */
 const COMMITTED = new Set(['COMMIT', 'PREPARE TRANSACTION'])
@@ -32,7 +21,6 @@ const ROLLED_BACK = 'ROLLBACK'
  * what it did, also in a text of several statements. A procedure cannot end the transaction that called it.
  */
 export function watch(client: Client): TransactionWatch {
-  const inner = client as Client & Inner
   const { connection } = client
   const ask = client.query.bind(client) as (text: string) => Promise<unknown>
   let restore = (): void => undefined
@@ -40,37 +28,39 @@ export function watch(client: Client): TransactionWatch {
   let unknown = false
   let stopped = false
   /** The query that is being answered, and how many of its statements that may end a transaction were. */
-  let current: Submitted | undefined
+  let current: ActiveQuery | undefined
   let answered = 0
 
-  const activeQuery = (): Submitted | undefined =>
-    ('_activeQuery' in inner ? inner._activeQuery : inner.activeQuery) ?? undefined
+  const textOf = ({ text, name, cursor }: ActiveQuery): string | undefined =>
+    text ??
+    cursor?.text ??
+    (name === undefined ? name : connectionOf(client)?.parsedStatements[name])
 
-  const textOf = ({ text, name, cursor }: Submitted): string | undefined =>
-    text ?? cursor?.text ?? (name === undefined ? name : inner.connection.parsedStatements[name])
-
-  const mayEnd = (submitted: Submitted | undefined): boolean => {
-    if (submitted === undefined) return false
-    const text = textOf(submitted)
+  const mayEnd = (query: ActiveQuery | undefined): boolean => {
+    if (query === undefined) return false
+    const text = textOf(query)
     return (
-      text === undefined || endingsOf(text, escapesInStrings(client))?.includes('ends') !== false
+      text === undefined ||
+      transactionEffectsOf(text, backslashEscapesIn(client))?.includes('ends') !== false
     )
   }
 
   /** Answers are missing, and there may never be any. */
-  const isWaiting = (): boolean => [activeQuery(), ...(inner._sentQueryQueue ?? [])].some(mayEnd)
+  const isWaiting = (): boolean => [activeQueryOf(client), ...sentQueriesOf(client)].some(mayEnd)
 
   const completed = ({ text: command }: { readonly text: string }): void => {
     if (COMMITTED.has(command)) ended = true
     if (ended || command !== ROLLED_BACK) return
-    const active = activeQuery()
+    const active = activeQueryOf(client)
     if (active !== current) answered = 0
     current = active
     const text = active && textOf(active)
-    const ending =
-      text === undefined ? undefined : endingsOf(text, escapesInStrings(client))?.[answered]
+    const effect =
+      text === undefined
+        ? undefined
+        : transactionEffectsOf(text, backslashEscapesIn(client))?.[answered]
     answered++
-    if (ending !== 'rolls back to a savepoint') ended = true
+    if (effect !== 'rolls back to a savepoint') ended = true
   }
   const ready = ({ status }: { readonly status: string }): void => {
     if (status === 'I') ended = true
@@ -101,7 +91,7 @@ export function watch(client: Client): TransactionWatch {
     refuse(reason) {
       if (stopped) return
       restore = replaceQuery(client, refusing(client, reason))
-      for (const queued of inner._queryQueue?.splice(0) ?? []) fail(client, queued, reason)
+      for (const queued of queuedQueriesOf(client).splice(0)) fail(client, queued, reason)
     },
 
     settle() {
@@ -133,9 +123,12 @@ function replaceQuery(client: Client, query: Client['query']): () => void {
 
 /** Takes the place of `client.query`, in each of its forms. */
 function refusing(client: Client, reason: unknown): Client['query'] {
-  return ((config?: Partial<Submitted> & { callback?: unknown }, ...given: unknown[]): unknown => {
+  return ((
+    config?: Partial<ActiveQuery> & { callback?: unknown },
+    ...given: unknown[]
+  ): unknown => {
     if (typeof config?.submit === 'function') {
-      fail(client, config as Submitted, reason)
+      fail(client, config as ActiveQuery, reason)
       return config
     }
     const callback = [...given, config?.callback].find((one) => typeof one === 'function')
@@ -146,6 +139,6 @@ function refusing(client: Client, reason: unknown): Client['query'] {
   }) as Client['query']
 }
 
-function fail(client: Client, submitted: Submitted, error: unknown): void {
-  process.nextTick(() => submitted.handleError(error, client.connection))
+function fail(client: Client, query: ActiveQuery, error: unknown): void {
+  process.nextTick(() => query.handleError(error, client.connection))
 }

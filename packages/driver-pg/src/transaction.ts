@@ -3,11 +3,11 @@ import type * as sql from '@forksafe/sql'
 import { modesOf, RolledBackError } from '@forksafe/sql'
 import type { Client } from 'pg'
 import { cancel } from './cancel.ts'
-import { isOfStatement } from './errors.ts'
-import { isQueryable } from './queryable.ts'
-import { whyUnsure } from './spoiled.ts'
-import { leftOpen, openStream } from './streams.ts'
+import { isQueryable } from './internals.ts'
+import { leftOpen, openStreamOf } from './open-streams.ts'
+import { isStatementError } from './server-errors.ts'
 import { watch } from './transaction-watch.ts'
+import { whyUnresponsive } from './unusable-session.ts'
 
 /** How a transaction begins, how often it is tried, and until when. */
 export interface TransactionOptions extends sql.TransactionOptions {
@@ -47,14 +47,14 @@ export const dialect: sql.TransactionDialect<Client, TransactionOptions> = {
   cancel,
 
   leftOpen(client, pool) {
-    if (openStream(client) !== undefined) return rolledBack(pool, leftOpen)
-    const unsure = whyUnsure(client)
-    if (unsure !== undefined) return rolledBack(pool, unsure)
+    if (openStreamOf(client) !== undefined) return rolledBack(pool, leftOpen)
+    const unresponsive = whyUnresponsive(client)
+    if (unresponsive !== undefined) return rolledBack(pool, unresponsive)
     if (isQueryable(client)) return undefined
     return rolledBack(pool, 'its connection was lost before COMMIT')
   },
 
-  refusesCommit: isOfStatement,
+  refusesCommit: isStatementError,
 
   whyRolledBack: (answer) =>
     (answer as { readonly command: string }).command === 'COMMIT'

@@ -7,7 +7,7 @@ import {
   TransactionEndedError,
   type TransactionOptions,
 } from '../src/index.ts'
-import { endingsOf } from '../src/endings.ts'
+import { transactionEffectsOf } from '../src/transaction-effects.ts'
 import { useOwnServer } from './support/own-server.ts'
 import { connectionTo, observe, openPool, openRecordedPool } from './support/pools.ts'
 
@@ -382,5 +382,5 @@ test.each([
   ['/* never closed; rollback', []],
   ['select a$$; rollback; b$$', ['ends']],
 ])('%s', (text, expected) => {
-  expect(endingsOf(text)).toEqual(expected)
+  expect(transactionEffectsOf(text)).toEqual(expected)
 })

@@ -1,6 +1,6 @@
+import { keepListeners } from '@forksafe/core/methods'
 import type { Redis } from 'ioredis'
 import { BareConnector, type Emit } from './connector.ts'
-import { keepListeners } from './listeners.ts'
 import { Session } from './session.ts'
 
 /** Commands that ioredis itself sends to a node: when a slot moves, a node changes its role, or for `himportFieldsets`. */

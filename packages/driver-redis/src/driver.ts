@@ -1,5 +1,5 @@
 import { defineDriver } from '@forksafe/core'
-import { isUrl, openUntilAborted, refusePoolOptions } from '@forksafe/core/methods'
+import { isUrl, keepListeners, openUntilAborted, refusePoolOptions } from '@forksafe/core/methods'
 import {
   type CommonRedisOptions,
   Redis,
@@ -14,7 +14,6 @@ import { expectAddresses, expectName, expectObject } from './check-connection.ts
 import { classify, reasonOf } from './classify.ts'
 import { BareConnector, connectorOf, discard } from './connector.ts'
 import { isUnexpectedReply } from './internals.ts'
-import { keepListeners } from './listeners.ts'
 import { redisMethods } from './methods.ts'
 import { reset } from './reset.ts'
 import { construct, withoutSecrets } from './secrets.ts'

@@ -1,13 +1,13 @@
 import type { Driver } from '@forksafe/core'
 import { pgDriver } from '../driver.ts'
-import { keepListeners } from '../listeners.ts'
-import { isQueryable } from '../queryable.ts'
+import { keepClientListeners } from '../listeners.ts'
+import { isQueryable } from '../internals.ts'
 import { refuseEnded, rollBack } from '../reset.ts'
-import { refuseSpoiled } from '../spoiled.ts'
+import { refuseUnusable } from '../unusable-session.ts'
 import { type ClientClass, open } from './open.ts'
 import type { DropInOptions } from './options.ts'
 import type { Outage } from './outage.ts'
-import { lookBeforeQueries, Session } from './session.ts'
+import { checkProcessBeforeQueries, Session } from './session.ts'
 
 /** What the driver asks and tells its pool. */
 export interface DropInHost {
@@ -35,7 +35,7 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
       const { client, socket } = await open(options, host, signal)
       host.outage.connected()
       const session = new Session(client, socket, host.generation())
-      lookBeforeQueries(session)
+      checkProcessBeforeQueries(session)
       return session
     },
 
@@ -50,7 +50,7 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
     reset({ client }) {
       if (typeof client.getTransactionStatus === 'function') return rollBack(client)
       refuseEnded(client)
-      return refuseSpoiled(client)
+      return refuseUnusable(client)
     },
 
     async destroy(session) {
@@ -80,7 +80,7 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
         if (session.generation === host.generation()) host.ended(session)
       })
       client.on('drain', () => session.unanswered?.answered())
-      keepListeners(client)
+      keepClientListeners(client)
       host.opened(session)
     },
 

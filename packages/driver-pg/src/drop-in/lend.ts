@@ -1,14 +1,13 @@
 import type { Lease } from '@forksafe/core'
 import type { PoolClient } from 'pg'
-import { isPending } from '../pending.ts'
-import { isQueryable } from '../queryable.ts'
-import { isSpoiled } from '../spoiled.ts'
-import { openStream } from '../streams.ts'
+import { isPending, isQueryable } from '../internals.ts'
+import { isUnusable } from '../unusable-session.ts'
+import { openStreamOf } from '../open-streams.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 import { isInherited, type Session } from './session.ts'
-import { throwUncaught } from './settle.ts'
-import { waitForAnswers } from './unanswered.ts'
+import { throwUncaught } from './callbacks.ts'
+import { releaseWhenAnswered } from './release-when-answered.ts'
 
 /** Calls the pool's listeners. */
 export type Tell = (event: 'acquire' | 'release', ...details: unknown[]) => void
@@ -74,10 +73,10 @@ function giveBack(
   lender.tell('release', error, client)
   if (broken || !isQueryable(client)) {
     lease.destroy(error instanceof Error ? error : undefined)
-  } else if (!isPending(client) || isSpoiled(client) || openStream(client) !== undefined) {
+  } else if (!isPending(client) || isUnusable(client) || openStreamOf(client) !== undefined) {
     lease.release()
   } else if (lender.isEnding()) lease.destroy()
-  else waitForAnswers(session, lease, lender.isWaitedFor)
+  else releaseWhenAnswered(session, lease, lender.isWaitedFor)
 }
 
 function verified(

@@ -2,9 +2,9 @@ import { openUntilAborted } from '@forksafe/core/methods'
 import type { Duplex } from 'node:stream'
 import { startupSnapshot } from 'node:v8'
 import type { ClientConfig, PoolClient } from 'pg'
-import { holdOnlyWhileBusy } from '../building.ts'
-import { guard } from '../guard.ts'
-import { checkByAddress } from '../wire.ts'
+import { refOnlyWhileBusy } from '../ref-while-busy.ts'
+import { installGuards } from '../session-guards.ts'
+import { verifyAddress } from '../create-client.ts'
 import { says } from './messages.ts'
 import type { DropInOptions } from './options.ts'
 
@@ -32,12 +32,12 @@ export async function open(
   // As in pg-pool, the password is not enumerable.
   const { password } = options
   const client = new Client({ ...options, ...(password === undefined ? {} : { password }) })
-  checkByAddress(client)
+  verifyAddress(client)
   // pg-native does not expose its socket.
   const socket = (client as Partial<PoolClient>).connection?.stream
   // Without a listener, an error of the connection would end the process. The pool adds its own later.
   client.on('error', () => undefined)
-  guard(client)
+  installGuards(client)
   let ended: Promise<void> | undefined
   const end = (): Promise<void> => (ended ??= endQuietly(client))
   const drop = (): void => {
@@ -46,7 +46,7 @@ export async function open(
   }
   await openUntilAborted(signal, drop, async () => {
     await connect(client, Number(options.connectionTimeoutMillis), drop, log)
-    if (startupSnapshot.isBuildingSnapshot()) holdOnlyWhileBusy(client as never)
+    if (startupSnapshot.isBuildingSnapshot()) refOnlyWhileBusy(client)
     await callOnConnect(client, options, end)
   })
   return { client, socket }

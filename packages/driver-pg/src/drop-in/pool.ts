@@ -20,7 +20,7 @@ import {
 import { Outage } from './outage.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
-import { inPromiseOf, settleBy, throwUncaught } from './settle.ts'
+import { inPromiseOf, settleBy, throwUncaught } from './callbacks.ts'
 import { isDestroyed, reportsErrors } from './submittable.ts'
 
 type Release = (error?: Error | boolean) => void

@@ -1,6 +1,6 @@
 import type { PoolClient, QueryResult } from 'pg'
-import { isOfStatement } from '../errors.ts'
-import { spoilsSession } from '../spoiled.ts'
+import { isStatementError } from '../server-errors.ts'
+import { makesUnusable } from '../unusable-session.ts'
 import { releaseHealthy } from './lend.ts'
 import { type Callback, callWhenDone, isSubmittable } from './submittable.ts'
 
@@ -18,6 +18,6 @@ export function ask(client: PoolClient, query: unknown, values: unknown): Promis
 
 /** Gives a client back whose query has failed. pg-pool closes its connection, whatever the server says. */
 export function releaseFailed(client: PoolClient, error: unknown): void {
-  if (isOfStatement(error) && !spoilsSession(error)) releaseHealthy(client, error)
+  if (isStatementError(error) && !makesUnusable(error)) releaseHealthy(client, error)
   else client.release(error as Error)
 }

@@ -1,7 +1,7 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { Duplex } from 'node:stream'
 import type { PoolClient } from 'pg'
-import type { Unanswered } from './unanswered.ts'
+import type { Unanswered } from './release-when-answered.ts'
 
 /** One connection of the pool: the client that its users see, and what the pool knows of it. */
 export class Session {
@@ -45,7 +45,7 @@ export function isInherited(lease: Lease<Session>): boolean {
  * A holder that goes on in a forked child, where nothing has noticed yet, must not write to its parent's connection.
  * Asked then, the client answers by itself that its connection is gone.
  */
-export function lookBeforeQueries(session: Session): void {
+export function checkProcessBeforeQueries(session: Session): void {
   const { client } = session
   // oxlint-disable-next-line typescript/unbound-method -- it is called with its client
   const query = client.query as (config: unknown, values?: unknown, callback?: unknown) => unknown

@@ -1,6 +1,6 @@
 import type { Lease } from '@forksafe/core'
 import { watchUnanswered } from '@forksafe/core/methods'
-import { isSpoiled } from '../spoiled.ts'
+import { isUnusable } from '../unusable-session.ts'
 import { isInherited, type Session } from './session.ts'
 
 /** The wait for the answers to queries that a holder did not wait for. */
@@ -17,7 +17,7 @@ export interface Unanswered {
  * behind them. Ends it instead if a query times out, or if callers still wait for a client after 3 seconds: there may never be an
  * answer.
  */
-export function waitForAnswers(
+export function releaseWhenAnswered(
   session: Session,
   lease: Lease<Session>,
   isWaitedFor: () => boolean,
@@ -27,7 +27,7 @@ export function waitForAnswers(
     if (!isInherited(lease)) lease.destroy()
   }
   const stopWatch = watchUnanswered({
-    isHopeless: () => isSpoiled(session.client),
+    isHopeless: () => isUnusable(session.client),
     isWaitedFor,
     giveUp,
   })

@@ -1,5 +1,5 @@
-/** What a statement that may end a transaction does. */
-export type Ending =
+/** The effect of a statement that may end a transaction. */
+export type TransactionEffect =
   | 'ends' // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION
   | 'rolls back to a savepoint'
 
@@ -11,18 +11,21 @@ const TOKEN =
  * same word, so only the text tells them apart. `escapes`: whether a backslash escapes in every string, if that is known.
  * Returns `undefined` if the list depends on it and it is not known.
  */
-export function endingsOf(text: string, escapes?: boolean): Ending[] | undefined {
-  const endings = scan(text, escapes === true)
-  if (escapes !== undefined || !text.includes('\\')) return endings
-  return scan(text, true).join() === endings.join() ? endings : undefined
+export function transactionEffectsOf(
+  text: string,
+  escapes?: boolean,
+): TransactionEffect[] | undefined {
+  const effects = scan(text, escapes === true)
+  if (escapes !== undefined || !text.includes('\\')) return effects
+  return scan(text, true).join() === effects.join() ? effects : undefined
 }
 
-function scan(text: string, escapes: boolean): Ending[] {
-  const endings: Ending[] = []
+function scan(text: string, escapes: boolean): TransactionEffect[] {
+  const effects: TransactionEffect[] = []
   let words: string[] = []
   const end = (): void => {
-    const ending = endingOf(words)
-    if (ending !== undefined) endings.push(ending)
+    const effect = transactionEffectOf(words)
+    if (effect !== undefined) effects.push(effect)
     words = []
   }
   const token = new RegExp(TOKEN)
@@ -39,7 +42,7 @@ function scan(text: string, escapes: boolean): Ending[] {
     } else if (!symbol.startsWith('--') && words.length < 3) words.push(symbol.toLowerCase())
   }
   end()
-  return endings
+  return effects
 }
 
 /** Comments nest. */
@@ -66,7 +69,8 @@ function endOfString(text: string, from: number, escapes: boolean): number {
 
 const ENDS = new Set(['commit', 'end', 'abort'])
 
-function endingOf([first = '', second, third]: readonly string[]): Ending | undefined {
+function transactionEffectOf([first = '', second, third]: readonly string[]):
+  TransactionEffect | undefined {
   if (first === 'rollback') {
     const next = second === 'work' || second === 'transaction' ? third : second
     return next === 'to' ? 'rolls back to a savepoint' : 'ends'

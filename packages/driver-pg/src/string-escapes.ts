@@ -7,8 +7,8 @@ interface ParameterStatus {
 
 const escaping = new WeakMap<Client, boolean>()
 
-/** Remembers whether a backslash escapes in every string of a session, which the server reports. Call before it connects. */
-export function noticeStrings(client: Client): void {
+/** Remembers whether a backslash escapes in every string of a session. The server reports it. Call before the client connects. */
+export function trackStringEscapes(client: Client): void {
   client.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
     if (parameterName === 'standard_conforming_strings') {
       escaping.set(client, parameterValue === 'off')
@@ -16,7 +16,7 @@ export function noticeStrings(client: Client): void {
   })
 }
 
-/** `undefined` if the server, or a pooler before it, did not say. */
-export function escapesInStrings(client: Client): boolean | undefined {
+/** Returns `undefined` if neither the server nor a pooler has reported it. */
+export function backslashEscapesIn(client: Client): boolean | undefined {
   return escaping.get(client)
 }

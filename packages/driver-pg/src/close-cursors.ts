@@ -1,4 +1,5 @@
-import type { Client, ClientBase } from 'pg'
+import type { ClientBase } from 'pg'
+import { connectionOf } from './internals.ts'
 
 type Listener = () => void
 
@@ -6,12 +7,11 @@ type Listener = () => void
  * Lets cursors close after their connection has ended. pg-cursor waits for the server to be ready, which it never will be again, and
  * a stream of rows would neither end nor fail. Call before the client connects.
  */
-export function closeWithConnection(client: ClientBase): void {
-  // pg-native has no connection.
-  const { connection } = client as Partial<Client>
+export function closeCursorsWithConnection(client: ClientBase): void {
+  const connection = connectionOf(client)
   connection?.on('end', () => {
     for (const listener of connection.rawListeners('readyForQuery')) {
-      // Only that of a wait: pg itself listens for good.
+      // A `once` listener waits for a close. pg's own listener is permanent.
       if ('listener' in listener) setImmediate(listener as unknown as Listener)
     }
     connection.on('newListener', (event, listener: Listener) => {
