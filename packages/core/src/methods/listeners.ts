@@ -54,7 +54,8 @@ export function removeOtherListeners(
 ): void {
   const keeps = kept.get(emitter)
   for (const event of events) {
-    for (const listener of emitter.rawListeners(event)) {
+    // `off` removes the last match, which may be a `once` listener around the same function.
+    for (const listener of emitter.rawListeners(event).reverse()) {
       if (keeps?.has(listener) !== true) emitter.off(event, listener as Listener)
     }
   }
