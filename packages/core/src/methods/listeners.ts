@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 
+/** The name of an event. */
 type Event = string | symbol
 type Listener = (...details: unknown[]) => void
 
