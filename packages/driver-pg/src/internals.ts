@@ -73,7 +73,7 @@ export function internalsOf(client: ClientBase): ClientInternals {
 export function connectionOf(
   client: ClientBase,
 ): (Client['connection'] & ConnectionInternals) | undefined {
-  return internalsOf(client).connection as (Client['connection'] & ConnectionInternals) | undefined
+  return internalsOf(client).connection
 }
 
 /** Returns the query that the server is answering. */

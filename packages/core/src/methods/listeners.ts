@@ -56,7 +56,7 @@ export function removeOtherListeners(
   const keeps = kept.get(emitter)
   for (const event of events) {
     // `off` removes the last match, which may be a `once` listener around the same function.
-    for (const listener of emitter.rawListeners(event).reverse()) {
+    for (const listener of emitter.rawListeners(event).toReversed()) {
       if (keeps?.has(listener) !== true) emitter.off(event, listener as Listener)
     }
   }
