@@ -55,10 +55,9 @@ export function removeOtherListeners(
 ): void {
   const keeps = kept.get(emitter)
   for (const event of events) {
-    // `off` removes the last match, which may be a `once` listener around the same function.
-    for (const listener of emitter.rawListeners(event).toReversed()) {
-      if (keeps?.has(listener) !== true) emitter.off(event, listener as Listener)
-    }
+    const others = emitter.rawListeners(event).filter((listener) => keeps?.has(listener) !== true)
+    // The last first: `off` removes the last match, which may be a `once` listener around the same function.
+    while (others.length > 0) emitter.off(event, others.pop() as Listener)
   }
 }
 
