@@ -5,7 +5,7 @@ import { kindOf } from './rules.ts'
 const originals = new WeakMap<Error, unknown>()
 
 /** Whether a value is an error, of any realm. */
-export function isError(value: unknown): value is Error {
+function isError(value: unknown): value is Error {
   return types.isNativeError(value) || value instanceof Error
 }
 
