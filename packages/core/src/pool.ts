@@ -8,6 +8,7 @@ import type {
   PoolEvents,
   PoolListener,
   ProcessChangeReason,
+  ShareOptions,
 } from './api/pool.ts'
 import type { PoolStats } from './api/stats.ts'
 import { addMethods, checkDriver } from './context/check-driver.ts'
@@ -107,6 +108,15 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     } finally {
       lease[Symbol.dispose]()
     }
+  }
+
+  share<T>(work: (resource: R) => PromiseLike<T>, options?: ShareOptions): Promise<T> {
+    this.#context.checkProcess()
+    const { telemetry } = this.#context
+    const share = (work: (resource: R) => unknown): Promise<T> =>
+      this.#lending.share(work, options) as Promise<T>
+    if (!telemetry.acquireIsWatched || typeof work !== 'function') return share(work)
+    return telemetry.sharing(() => this.#lending.stock.generation, work, share)
   }
 
   async warmUp(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { type CreateFailure, LeaseReleasedError, type Lease, type PoolStats } from '../src/index.ts'
-import type { Pool } from '../src/pool.ts'
+import { Pool } from '../src/pool.ts'
 import { FakeDriver, type FakeResource, type HookName, type Plan } from './support/fake-driver.ts'
 import { FakeProcess } from './support/process.ts'
 import { follow, microtasks, type Outcome, pass, settled, useFakeTime } from './support/time.ts'
@@ -25,6 +25,20 @@ interface Caller {
   ended: boolean
 }
 
+/** A call of `share`. */
+interface Request {
+  readonly priority: number
+  readonly deadline: number
+  readonly seal: boolean
+  readonly controller: AbortController
+  readonly asked: number
+  readonly queued: number
+  readonly followed: { readonly outcome: Outcome<unknown> }
+  /** The resource on which it was sent, and its answer. */
+  sentOn: FakeResource | undefined
+  answered: boolean
+}
+
 interface Setup {
   /** Whether the driver has all hooks, or only the required ones. */
   readonly hooks: boolean
@@ -37,6 +51,8 @@ interface Setup {
   readonly min: number
   readonly max: number
   readonly fifo: boolean
+  /** Whether the driver can share, and which of its resources it accepts. */
+  readonly share: { readonly accepting: boolean; readonly maxInFlight: number } | undefined
 }
 
 /** A pool, its server and its callers, with the invariants that must always hold. */
@@ -45,6 +61,9 @@ class World {
   readonly driver: FakeDriver
   readonly pool: Pool<FakeResource>
   readonly callers: Caller[] = []
+  readonly requests: Request[] = []
+  /** The maximum number of requests in flight on one resource. */
+  readonly #limit: number
   #moment = 0
   readonly warmUps: { readonly outcome: Outcome<void> }[] = []
   readonly closes: { readonly outcome: Outcome<void> }[] = []
@@ -59,11 +78,15 @@ class World {
   #discarding = false
 
   constructor(setup: Setup) {
-    const { hooks, heedsAbort, chatty, reentrant, ...options } = setup
+    const { hooks, heedsAbort, chatty, reentrant, share, ...options } = setup
+    this.#limit = share?.accepting === true ? share.maxInFlight : 1
     this.driver = new FakeDriver({
       heedsAbort,
+      share: share && ['accepts', 'full', 'flush'],
+      ...(share && { maxInFlight: share.maxInFlight }),
       hooks: hooks ? ['watch', 'validate', 'reset', 'ref', 'unref', 'classify'] : ['watch'],
     })
+    this.driver.accepting = share?.accepting ?? false
     this.pool = this.process.pool(this.driver, {
       ...options,
       acquireTimeoutMillis: ACQUIRE_TIMEOUT,
@@ -103,6 +126,24 @@ class World {
     return this.callers.filter(({ followed }) => followed.outcome.state === 'pending')
   }
 
+  get unsent(): Request[] {
+    return this.requests.filter(
+      ({ followed, sentOn }) => followed.outcome.state === 'pending' && sentOn === undefined,
+    )
+  }
+
+  /** The requests in flight whose caller still waits. */
+  get sent(): Request[] {
+    return this.requests.filter(
+      ({ followed, sentOn }) => followed.outcome.state === 'pending' && sentOn !== undefined,
+    )
+  }
+
+  /** The resources that the pool still has, and on which requests are in flight. */
+  get busy(): FakeResource[] {
+    return this.driver.open.filter(({ closing, requests }) => !closing && requests.length > 0)
+  }
+
   /** Adds listeners that use the pool in the middle of its operations. */
   #listen(): void {
     let calls = 0
@@ -125,6 +166,8 @@ class World {
     const actions = [
       () => this.acquire({ timeoutMillis: 100 }),
       () => this.#endSomeLease('release'),
+      () => this.share({ timeoutMillis: 100, seal: this.#reentries % 3 === 0 }),
+      () => this.busy[0]?.answer(),
       () => this.pool.recycle(),
       () => this.#endSomeLease('destroy'),
       () => this.resize({ min: this.#reentries % 2, max: 2 + (this.#reentries % 3) }),
@@ -141,10 +184,11 @@ class World {
   }
 
   #watchHook(hook: HookName, resource: FakeResource | undefined): void {
-    const writes = ['create', 'validate', 'reset', 'destroy'].includes(hook)
+    const writes = ['create', 'validate', 'reset', 'destroy', 'flush'].includes(hook)
     if (writes && this.process.forked) this.broken.push(`${hook} in a child that knows nothing`)
     if (writes && (resource?.discards ?? 0) > 0) this.broken.push(`${hook} of a discarded resource`)
     if (writes && (resource?.destroys ?? 0) > 0) this.broken.push(`${hook} of a destroyed resource`)
+    if (resource !== undefined) this.#watchSharing(hook, resource)
     const { creating, wanted } = this.driver
     const { max } = this.pool.stats
     if (hook !== 'create' || this.#discarding) return
@@ -152,6 +196,68 @@ class World {
       this.broken.push(`${creating} opening and ${wanted.length} open, of ${max}`)
     }
     if (creating > 2) this.broken.push(`${creating} opening at once`)
+  }
+
+  #watchSharing(hook: HookName, { closing, open, requests, sharing }: FakeResource): void {
+    const isBusy = requests.length > 0
+    const broken = {
+      begin: isBusy || sharing || closing || !open,
+      end: isBusy || !sharing || closing || !open,
+      full: !sharing || closing || !open,
+      flush: !sharing || closing || !open,
+      validate: isBusy || sharing,
+      reset: isBusy || sharing,
+    }[hook as string]
+    if (broken === true) this.broken.push(`${hook} with ${requests.length} requests in flight`)
+  }
+
+  share(options: { timeoutMillis?: number; priority?: number; seal?: boolean }): void {
+    const controller = new AbortController()
+    const { timeoutMillis = ACQUIRE_TIMEOUT, priority = 0, seal = false } = options
+    const asked = this.#moment++
+    const request: Request = {
+      priority,
+      deadline: performance.now() + timeoutMillis,
+      seal,
+      controller,
+      asked,
+      // Known only after the call.
+      queued: Infinity,
+      followed: { outcome: { state: 'pending' } },
+      sentOn: undefined,
+      answered: false,
+    }
+    this.requests.push(request)
+    const work = (resource: FakeResource): Promise<unknown> => this.#send(request, resource)
+    const followed = follow(this.pool.share(work, { ...options, signal: controller.signal }))
+    Object.assign(request, { followed, queued: this.#moment++ })
+  }
+
+  #send(request: Request, resource: FakeResource): Promise<unknown> {
+    const { closing, open, requests, sharing } = resource
+    const sealed = this.requests.some(
+      ({ answered, seal, sentOn }) => seal && sentOn === resource && !answered,
+    )
+    const what = `a request on resource ${resource.id}`
+    if (request.sentOn !== undefined) this.broken.push(`${what} is sent twice`)
+    if (this.process.forked) this.broken.push(`${what} is sent in a child that knows nothing`)
+    if (closing || !open) this.broken.push(`${what} is sent after its end`)
+    if (requests.length >= this.#limit) this.broken.push(`${what} is beyond the limit`)
+    if (resource.retired) this.broken.push(`${what} is sent after it has announced its end`)
+    if (sealed) this.broken.push(`${what} is sent behind a sealed one`)
+    if (resource.full && requests.length > 0) this.broken.push(`${what} is sent when it is full`)
+    if (sharing !== this.#limit > 1) this.broken.push(`${what} is sent without begin`)
+    const isLent = this.live.some(({ followed: { outcome } }) => {
+      return outcome.state === 'fulfilled' && outcome.value.resource === resource
+    })
+    if (isLent) this.broken.push(`${what} is sent while it is lent`)
+    request.sentOn = resource
+    const over = (): void => {
+      request.answered = true
+    }
+    const answer = resource.request()
+    answer.then(over, over)
+    return answer
   }
 
   acquire(options: { timeoutMillis?: number; priority?: number }): void {
@@ -178,11 +284,12 @@ class World {
   /** Checks what holds at every moment, also between two microtasks. */
   checkAlways(): void {
     expect(this.broken).toEqual([])
-    const { size, idle, borrowed, waiting, creating, destroying } = this.pool.stats
-    for (const count of [size, idle, borrowed, waiting, creating, destroying]) {
+    const { size, idle, borrowed, shared, inFlight, waiting, creating, destroying } =
+      this.pool.stats
+    for (const count of [size, idle, borrowed, shared, inFlight, waiting, creating, destroying]) {
       expect(count).toBeGreaterThanOrEqual(0)
     }
-    expect(idle + borrowed + creating + destroying).toBeLessThanOrEqual(size)
+    expect(idle + borrowed + shared + creating + destroying).toBeLessThanOrEqual(size)
     for (const { destroys, discards } of this.driver.resources) {
       expect(destroys).toBeLessThanOrEqual(1)
       expect(discards).toBeLessThanOrEqual(1)
@@ -194,7 +301,8 @@ class World {
   checkSettled(): void {
     this.checkAlways()
     this.#unbegun = 0
-    for (const { deadline } of this.pending) expect(deadline).toBeGreaterThan(performance.now() - 2)
+    for (const { deadline } of [...this.pending, ...this.unsent])
+      expect(deadline).toBeGreaterThan(performance.now() - 2)
     this.#checkOrder()
     // In a child that has not noticed the fork, the numbers are still the parent's, and reading them would be a use.
     if (this.process.forked) return
@@ -206,16 +314,28 @@ class World {
     expect(new Set(lent).size).toBe(lent.length)
     for (const resource of lent) expect(resource?.open).toBe(true)
     for (const [at, caller] of live.entries()) this.#checkRetired(caller, lent[at])
+    for (const resource of lent) expect(resource).toMatchObject({ requests: [], sharing: false })
+    const { busy } = this
+    const isShared = this.#limit > 1
+    for (const { requests } of busy) expect(requests.length).toBeLessThanOrEqual(this.#limit)
+    expect(this.driver.wanted.filter(({ closing, sharing }) => sharing && !closing)).toEqual(
+      isShared ? busy : [],
+    )
     expect(this.#numbersOf(stats)).toEqual({
-      borrowed: live.length,
-      waiting: this.pending.length,
+      borrowed: live.length + (isShared ? 0 : busy.length),
+      shared: isShared ? busy.length : 0,
+      inFlight: busy.reduce((sum, { requests }) => sum + requests.length, 0),
+      waiting: this.pending.length + this.unsent.length,
       creating: this.driver.creating,
       destroying: this.driver.open.filter(({ closing }) => closing).length,
     })
     // A caller may wait for a validation although there are idle resources, since they are as old.
-    const { size, idle, borrowed, creating, destroying } = stats
-    const validating = size - idle - borrowed - creating - destroying
+    const { size, idle, borrowed, shared, creating, destroying } = stats
+    const validating = size - idle - borrowed - shared - creating - destroying
     if (stats.waiting > validating) expect(idle).toBe(0)
+    if (this.pending.length === 0 && this.unsent.length > creating + validating) {
+      expect(this.#withRoom()).toEqual([])
+    }
   }
 
   /** Checks that nobody gets a resource that has announced its end: it keeps the holder that it had. */
@@ -226,8 +346,26 @@ class World {
     expect(holders.size).toBe(1)
   }
 
-  #numbersOf({ borrowed, waiting, creating, destroying }: PoolStats): object {
-    return { borrowed, waiting, creating, destroying }
+  /** Returns the resources on which another request can be sent. */
+  #withRoom(): FakeResource[] {
+    const { context, stock } = Pool.partsOf(this.pool)
+    const staying = [...stock.entries].filter(({ expiresAt, retired, sharers, uses }) => {
+      const { surplus } = (sharers ?? {}) as { readonly surplus?: boolean }
+      if (expiresAt <= context.clock.monotonic || retired !== undefined || surplus === true)
+        return false
+      return uses < context.options.maxUses
+    })
+    return this.busy.filter((resource) => {
+      const last = this.requests.filter(({ answered, sentOn }) => sentOn === resource && !answered)
+      if (resource.full || resource.requests.length >= this.#limit) return false
+      if (last.some(({ seal }) => seal)) return false
+      return staying.some((entry) => entry.resource === resource)
+    })
+  }
+
+  #numbersOf(stats: PoolStats): object {
+    const { borrowed, shared, inFlight, waiting, creating, destroying } = stats
+    return { borrowed, shared, inFlight, waiting, creating, destroying }
   }
 
   /** Checks that no caller is served while an earlier one with the same priority waits. */
@@ -238,6 +376,11 @@ class World {
       const overtaking = served.filter(
         (other) => other.priority === priority && other.asked > queued,
       )
+      expect(overtaking).toEqual([])
+    }
+    const sent = this.requests.filter(({ sentOn }) => sentOn !== undefined)
+    for (const { priority, queued } of this.unsent) {
+      const overtaking = sent.filter((other) => other.priority === priority && other.asked > queued)
       expect(overtaking).toEqual([])
     }
   }
@@ -253,11 +396,17 @@ class World {
     while (driver.pending[0] !== undefined) driver.settle(driver.pending[0].hook)
     for (let round = 0; round < 4; round++) {
       await settled()
-      for (const caller of this.live) giveBack(caller, 'release')
+      this.#returnAll()
     }
     await pass(ACQUIRE_TIMEOUT)
-    for (const caller of this.live) giveBack(caller, 'release')
+    // Listeners may call again.
+    for (let round = 0; round < 20; round++) {
+      this.#returnAll()
+      await settled()
+    }
     expect(this.pending).toEqual([])
+    expect(this.unsent).toEqual([])
+    expect(this.sent).toEqual([])
     await pass(1_000)
     this.closes.push(follow(pool.close({ deadlineMillis: 1_000 })))
     await pass(31_500)
@@ -269,11 +418,22 @@ class World {
       size: 0,
       idle: 0,
       borrowed: 0,
+      shared: 0,
+      inFlight: 0,
       waiting: 0,
       creating: 0,
       destroying: 0,
     })
     expect(vi.getTimerCount()).toBe(0)
+  }
+
+  /** Releases all leases, and answers all requests. */
+  #returnAll(): void {
+    for (const resource of this.driver.resources) {
+      resource.full = false
+      resource.answerAll()
+    }
+    for (const caller of this.live) giveBack(caller, 'release')
   }
 }
 
@@ -325,6 +485,10 @@ const hook = fc.constantFrom<HookName>(
   'watch',
   'ref',
   'unref',
+  'begin',
+  'end',
+  'full',
+  'flush',
 )
 
 const acquire = fc
@@ -339,6 +503,56 @@ const acquire = fc
     }
     return step(`acquire(${JSON.stringify(options)})`, (world) => world.acquire(options))
   })
+
+const sharing: fc.Arbitrary<Step>[] = [
+  fc
+    .record({
+      timeoutMillis: fc.constantFrom(undefined, undefined, 0, 50, 2_000),
+      priority: fc.constantFrom(undefined, undefined, -1, 1),
+      seal: fc.constantFrom(undefined, undefined, true),
+      count: fc.constantFrom(1, 1, 2, 5),
+    })
+    .map(({ timeoutMillis, priority, seal, count }) => {
+      const options = {
+        ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+        ...(priority === undefined ? {} : { priority }),
+        ...(seal === undefined ? {} : { seal }),
+      }
+      return step(`${count} x share(${JSON.stringify(options)})`, (world) => {
+        for (let i = 0; i < count; i++) world.share(options)
+      })
+    }),
+  fc
+    .tuple(index, fc.nat({ max: 2 }), fc.constantFrom('answer', 'answer', 'fail'))
+    .map(([at, nth, how]) =>
+      step(`request ${nth} on resource ${at} gets its ${how}`, ({ busy }) => {
+        const request = pick(pick(busy, at)?.requests ?? [], nth)
+        if (how === 'answer') request?.answer()
+        else request?.fail()
+      }),
+    ),
+  index.map((at) =>
+    step(`everything on resource ${at} is answered`, ({ busy }) => {
+      pick(busy, at)?.answerAll()
+    }),
+  ),
+  index.map((at) =>
+    step(`unsent request ${at} aborts`, ({ unsent }) => {
+      pick(unsent, at)?.controller.abort(new Error('given up'))
+    }),
+  ),
+  index.map((at) =>
+    step(`sent request ${at} aborts`, ({ sent }) => {
+      pick(sent, at)?.controller.abort(new Error('given up'))
+    }),
+  ),
+  fc.tuple(index, fc.boolean()).map(([at, full]) =>
+    step(`resource ${at} is ${full ? '' : 'not '}full`, ({ busy }) => {
+      const resource = pick(busy, at)
+      if (resource !== undefined) resource.full = full
+    }),
+  ),
+]
 
 /** The steps that only let time pass and let operations in flight progress. */
 const progress: fc.Arbitrary<Step>[] = [
@@ -453,6 +667,8 @@ const story = fc.commands(
     ...progress,
     ...giveBacks,
     giveBacks[0] ?? acquire,
+    ...sharing,
+    ...sharing.slice(0, 3),
     ...server,
     ...management,
     ...changes,
@@ -469,6 +685,13 @@ const setup: fc.Arbitrary<Setup> = fc.record({
   min: fc.nat({ max: 2 }),
   max: fc.integer({ min: 2, max: 4 }),
   fifo: fc.boolean(),
+  share: fc.option(
+    fc.record({
+      accepting: fc.constantFrom(true, true, false),
+      maxInFlight: fc.constantFrom(1, 2, 3),
+    }),
+    { nil: undefined },
+  ),
 })
 
 test('the invariants of the pool hold for random sequences of calls, server failures and process changes', async () => {

@@ -35,6 +35,8 @@ test('the source of identity is part of the stats, but not enumerable', () => {
     size: 0,
     idle: 0,
     borrowed: 0,
+    shared: 0,
+    inFlight: 0,
     waiting: 0,
     creating: 0,
     destroying: 0,

@@ -163,6 +163,8 @@ test('a fake pool in a test needs only the documented stats', () => {
     size: 0,
     idle: 0,
     borrowed: 0,
+    shared: 0,
+    inFlight: 0,
     waiting: 0,
     creating: 0,
     destroying: 0,

@@ -20,6 +20,35 @@ export interface ResetContext {
 }
 
 /**
+ * Lets many callers use one resource at once, for protocols that pipeline or multiplex requests. `begin`, `end` and `full` are called
+ * often, in the async context of any caller: they must be synchronous and fast, and must not write to the server. If one of them or
+ * `flush` throws, the resource ends, and its requests are rejected with that error.
+ */
+export interface ShareHooks<R extends object> {
+  /** The default of the pool's `maxInFlight` option. A whole number of at least 1, or `Infinity`. Default 1: off. */
+  readonly maxInFlight?: number | undefined
+  /**
+   * Tells whether this resource can be shared. Called once for each resource, before its first request. If it returns `false` or throws,
+   * the resource serves one request at a time, as without sharing. Default `true`.
+   */
+  accepts?(resource: R): boolean
+  /** Prepares the resource for requests of many callers. Called when nothing is in flight. */
+  begin(resource: R): void
+  /**
+   * Undoes `begin`. Called once all requests are answered, before the resource becomes idle, is lent to one holder, or is destroyed. Not
+   * called if the resource ends while requests are in flight.
+   */
+  end(resource: R): void
+  /** Tells whether the resource takes no more requests now, because it cannot send them. Called only while requests are in flight. */
+  full?(resource: R): boolean
+  /**
+   * Sends what the requests of this tick have written. Called at the end of each tick in which requests were sent, after a check for a
+   * change of process. After a change, the pool calls `discard` instead, which must drop what is not sent yet.
+   */
+  flush?(resource: R): void
+}
+
+/**
  * Tells a pool how to open, check and close resources of type `R`. `C` is the type of the `connection` option. `M` contains the
  * methods that the driver adds to the pool.
  *
@@ -77,7 +106,9 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    * borrowed one when its holder returns it. A second call of either, or one after the end of the resource, does nothing.
    */
   watch?(resource: R, lost: (error: Error) => void, retire: () => void): void
-  /** Makes the resource keep the process alive. Called when it is lent. */
+  /** Lets many callers use one resource at once. Without it, `pool.share` gives each resource to one caller at a time. */
+  readonly share?: ShareHooks<R> | undefined
+  /** Makes the resource keep the process alive. Called when it is lent or shared. */
   ref?(resource: R): void
   /** Stops the resource from keeping the process alive. Called when it becomes idle, if `allowExitOnIdle` is set. */
   unref?(resource: R): void

@@ -117,9 +117,10 @@ LeaseReleasedError.prototype.name = 'LeaseReleasedError'
 StaleResourceError.prototype.name = 'StaleResourceError'
 
 function numbersOf(stats: PoolStats): string {
-  const { name, max, size, idle, borrowed, waiting, creating, destroying } = stats
+  const { name, max, size, idle, borrowed, shared, inFlight, waiting, creating, destroying } = stats
+  const requests = inFlight > 0 ? `shared ${shared}, in flight ${inFlight}, ` : ''
   return (
-    `Pool "${name}" (size ${size} of ${max}, idle ${idle}, borrowed ${borrowed}, ` +
+    `Pool "${name}" (size ${size} of ${max}, idle ${idle}, borrowed ${borrowed}, ${requests}` +
     `waiting ${waiting}, creating ${creating}, destroying ${destroying})`
   )
 }

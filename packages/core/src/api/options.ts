@@ -24,6 +24,17 @@ export interface BasePoolOptions {
    */
   readonly maxConnecting?: number | undefined
   /**
+   * The maximum number of requests in flight on one resource that callers of `share` use together. With 1, or if the driver cannot share,
+   * each resource serves one request at a time. A whole number of at least 1, or `Infinity`. Default: the driver's, or else 1.
+   */
+  readonly maxInFlight?: number | undefined
+  /**
+   * The time after which an answer is slow. If a request of `share` with a `key` was slow, no request is sent behind later ones with that
+   * key until they are answered. Counted without the time on the network and behind other requests. At least 0. With `Infinity`, no
+   * answer is slow. Default 5.
+   */
+  readonly sealAfterMillis?: number | undefined
+  /**
    * The maximum number of waiting callers. Further callers are rejected with `QueueFullError`. Callers for whom a resource is
    * being opened, validated or reset, or can still be opened, do not count. A whole number of at least 0. Default `Infinity`.
    */

@@ -22,6 +22,24 @@ export interface AcquireOptions {
   readonly leakDetectionMillis?: number | undefined
 }
 
+/** The options of `share`. `leakDetectionMillis` has no effect, because a request holds no lease. */
+export interface ShareOptions extends AcquireOptions {
+  /**
+   * Cancels the request when it aborts. `share` then rejects with the signal's `reason`. A request that is already sent keeps its place
+   * on the resource until it is answered.
+   */
+  readonly signal?: AbortSignal | undefined
+  /** The maximum duration of the wait until the request is sent, in milliseconds. Otherwise like that of `acquire`. */
+  readonly timeoutMillis?: number | undefined
+  /** With `true`, no request is sent behind this one until it is answered: for one that may be slow. Default `false`. */
+  readonly seal?: boolean | undefined
+  /**
+   * A name for requests of the same kind, such as the text of a statement. If one of them was slower than `sealAfterMillis`, later ones are
+   * sealed. Default: none.
+   */
+  readonly key?: string | undefined
+}
+
 /** The options of `close`. */
 export interface CloseOptions {
   /**
@@ -60,7 +78,7 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
 /**
  * The reason why a resource ended:
  *
- * - `broken`: its holder called `destroy`;
+ * - `broken`: its holder called `destroy`, a hook for sharing threw, or no caller waited any more for the answers that were missing;
  * - `lost`: it died by itself;
  * - `invalid`: `validate` failed;
  * - `reset`: `reset` failed;
@@ -147,6 +165,11 @@ export interface PoolEvents {
         | 'ref'
         | 'unref'
         | 'classify'
+        | 'share.accepts'
+        | 'share.begin'
+        | 'share.end'
+        | 'share.full'
+        | 'share.flush'
       /** The error that it threw or rejected with. */
       readonly error: unknown
     },
@@ -212,6 +235,18 @@ export interface ForkSafePool<R extends object> extends AsyncDisposable {
     work: (resource: R, lease: Lease<R>) => T | PromiseLike<T>,
     options?: AcquireOptions,
   ): Promise<T>
+  /**
+   * Sends one request on a resource that other requests may use at the same time, and resolves with its answer. `work` must send the
+   * request synchronously, return the promise of its answer, and keep nothing. It may run later than this call, when there is room.
+   * Requests that must not run behind each other, or that leave state behind, need `use` or `acquire`.
+   *
+   * If the resource dies, every request that was sent on it rejects, and none is repeated. If the driver cannot share, or
+   * `maxInFlight` is 1, the resource serves only this request meanwhile. Rejects like `acquire`, or with the error of `work`.
+   * @throws {TypeError} (as a rejection) if `work` is not a function, or does not return a promise.
+   * @throws {PoolClosedError} (as a rejection) also if the deadline of `close` has passed before the answer.
+   * @throws {StaleResourceError} (as a rejection) also if the process has changed before the answer.
+   */
+  share<T>(work: (resource: R) => PromiseLike<T>, options?: ShareOptions): Promise<T>
   /**
    * Opens resources until `min` are open, and at least one, so that a program can fail at its start. If the signal aborts first, rejects with its `reason`;
    * resources that are already open remain open.

@@ -8,13 +8,20 @@ export interface PoolStats {
   readonly min: number
   /** The `max` option: the maximum number of resources. */
   readonly max: number
-  /** All resources that count towards `max`, including those being created or destroyed. */
+  /**
+   * All resources that count towards `max`: those that are idle, borrowed or shared, and those being created, validated, reset or
+   * destroyed.
+   */
   readonly size: number
   /** Idle resources, not counting those being validated or reset. */
   readonly idle: number
   /** Borrowed resources. */
   readonly borrowed: number
-  /** Callers of `acquire` and `use` in the queue, including those for whom a resource is being opened. */
+  /** Resources that callers of `share` use together. They are neither idle nor borrowed. */
+  readonly shared: number
+  /** Requests of `share` that are sent and not answered yet, including those whose caller has given up. */
+  readonly inFlight: number
+  /** Callers of `acquire`, `use` and `share` in the queue, including those for whom a resource is being opened. */
   readonly waiting: number
   /** Resources being created. */
   readonly creating: number

@@ -1,4 +1,4 @@
-import { isPlainObject, kindOf, nameOf } from '../tools/rules.ts'
+import { isPlainObject, kindOf, limit, nameOf } from '../tools/rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
 const optionalHooks = [
@@ -25,14 +25,42 @@ export function checkDriver(driver: unknown): void {
       `Expected a driver with a \`name\` of at least one character, got ${kindOf(driver)} whose name is ${kindOf(name)}.`,
     )
   }
-  for (const hook of [...requiredHooks, ...optionalHooks]) {
-    const value = given[hook]
+  checkHooks(`Driver "${name}"`, given, requiredHooks, optionalHooks)
+  checkShareHooks(name, given['share'])
+}
+
+function checkHooks(
+  where: string,
+  given: object,
+  required: readonly string[],
+  optional: readonly string[],
+): void {
+  for (const hook of [...required, ...optional]) {
+    const value = (given as Record<string, unknown>)[hook]
     if (typeof value === 'function') continue
-    if (value === undefined && optionalHooks.includes(hook)) continue
+    if (value === undefined && optional.includes(hook)) continue
+    throw new TypeError(`${where}: expected \`${hook}\` to be a function, got ${kindOf(value)}.`)
+  }
+}
+
+const requiredShareHooks = ['begin', 'end']
+const optionalShareHooks = ['accepts', 'full', 'flush']
+
+/** @throws {TypeError} for a `share` that is wrong or incomplete. */
+function checkShareHooks(driver: string, share: unknown): void {
+  if (share === undefined) return
+  if (typeof share !== 'object' || share === null) {
     throw new TypeError(
-      `Driver "${name}": expected \`${hook}\` to be a function, got ${kindOf(value)}.`,
+      `Driver "${driver}": expected \`share\` to be an object, got ${kindOf(share)}.`,
     )
   }
+  checkHooks(`Driver "${driver}", \`share\``, share, requiredShareHooks, optionalShareHooks)
+  const { maxInFlight } = share as { readonly maxInFlight?: unknown }
+  const { accepts, expected } = limit(1)
+  if (maxInFlight === undefined || accepts(maxInFlight)) return
+  throw new TypeError(
+    `Driver "${driver}", \`share\`: expected \`maxInFlight\` to be ${expected}, got ${kindOf(maxInFlight)}.`,
+  )
 }
 
 /** Returns the end of the message for a value that is often passed by mistake: what it is, and what to pass instead. */

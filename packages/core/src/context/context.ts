@@ -38,7 +38,7 @@ export class Context<R extends object> {
     leapt: (back: boolean) => void,
   ) {
     this.driver = driver
-    this.options = parseOptions(driver.name, options)
+    this.options = parseOptions(driver, options)
     this.connection = (options as { connection?: unknown }).connection
     if (typeof this.connection !== 'function') this.checkConnection(this.connection)
     this.telemetry = new Telemetry(this.options.name)

@@ -4,6 +4,7 @@ import {
   checkOptions,
   isPlainObject,
   kindOf,
+  limit,
   oneOf,
   type Rule,
   type Rules,
@@ -24,11 +25,6 @@ interface OptionRule extends Rule {
 }
 
 const option = (standard: unknown, rule: Rule): OptionRule => ({ ...rule, standard })
-const limit = (least: number): Rule => ({
-  expected: `a whole number of at least ${least}, or Infinity`,
-  accepts: (value) => value === Infinity || wholeFrom(least).accepts(value),
-  shows: true,
-})
 const millisFrom0: Rule = {
   expected: 'a number of milliseconds of at least 0, or Infinity',
   accepts: (value) => typeof value === 'number' && value >= 0,
@@ -56,6 +52,8 @@ const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionR
   eager: option(true, trueOrFalse),
   max: option(10, wholeFrom(1)),
   maxConnecting: option(8, limit(1)),
+  maxInFlight: option(undefined, limit(1)),
+  sealAfterMillis: option(5, millisFrom0),
   maxWaitingClients: option(Infinity, limit(0)),
   acquireTimeoutMillis: option(30_000, millisFrom0),
   createTimeoutMillis: option(10_000, millisAbove0),
@@ -78,16 +76,23 @@ export function isPoolOption(name: string): boolean {
   return Object.hasOwn(optionRules, name)
 }
 
+const acquireRules = {
+  signal: anAbortSignal,
+  timeoutMillis: millisFrom0,
+  leakDetectionMillis: millisFrom0,
+  priority: {
+    expected: 'a number',
+    accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
+    shows: true,
+  },
+} satisfies Rules
+
 const argumentRules = {
-  acquire: {
-    signal: anAbortSignal,
-    timeoutMillis: millisFrom0,
-    leakDetectionMillis: millisFrom0,
-    priority: {
-      expected: 'a number',
-      accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
-      shows: true,
-    },
+  acquire: acquireRules,
+  share: {
+    ...acquireRules,
+    seal: trueOrFalse,
+    key: { expected: 'a string', accepts: (value: unknown) => typeof value === 'string' },
   },
   warmUp: { signal: anAbortSignal },
   resize: { min: optionRules.min, max: optionRules.max },
@@ -98,15 +103,21 @@ const argumentRules = {
  * Checks the options and fills in the defaults. What is `undefined` counts as left out.
  * @throws {TypeError} for a wrong or unknown option.
  */
-export function parseOptions(driverName: string, options: unknown): ParsedOptions {
+export function parseOptions(
+  driver: {
+    readonly name: string
+    readonly share?: { readonly maxInFlight?: number | undefined } | undefined
+  },
+  options: unknown,
+): ParsedOptions {
   if (typeof options === 'string' || options instanceof URL) {
     throw new TypeError(
-      `Pool "${driverName}": expected a plain object of options, got ${kindOf(options)}: put it in \`connection\`.`,
+      `Pool "${driver.name}": expected a plain object of options, got ${kindOf(options)}: put it in \`connection\`.`,
     )
   }
   const given = Object(options) as Record<string, unknown>
   const name =
-    isPlainObject(options) && aName.accepts(given['name']) ? (given['name'] as string) : driverName
+    isPlainObject(options) && aName.accepts(given['name']) ? (given['name'] as string) : driver.name
   checkOptions(`Pool "${name}"`, optionRules, options, hintForPoolOption)
   const values = Object.entries(optionRules).map(([key, { standard }]) => [
     key,
@@ -116,7 +127,8 @@ export function parseOptions(driverName: string, options: unknown): ParsedOption
     connection: unknown
   }
   checkSize(name, parsed)
-  return { ...parsed, name, backoff: parseBackoff(name, parsed.backoff) }
+  const maxInFlight = parsed.maxInFlight ?? driver.share?.maxInFlight ?? 1
+  return { ...parsed, name, maxInFlight, backoff: parseBackoff(name, parsed.backoff) }
 }
 
 function parseBackoff(

@@ -72,9 +72,7 @@ export class Telemetry {
 
   /** Tells how an `acquire` ends, and passes it on. */
   acquiring<T extends { readonly generation: number }>(acquire: () => Promise<T>): Promise<T> {
-    const started = performance.now()
-    const told = (details: object): void =>
-      this.#publish('acquire', { durationMillis: performance.now() - started, ...details })
+    const told = this.#timed()
     return acquire().then(
       (lease) => {
         told({ generation: lease.generation })
@@ -85,6 +83,32 @@ export class Telemetry {
         throw error
       },
     )
+  }
+
+  /** Tells when the request of a `share` is sent or why it is not, like the end of an `acquire`. */
+  sharing<R, T>(
+    generation: () => number,
+    work: (resource: R) => unknown,
+    share: (work: (resource: R) => unknown) => Promise<T>,
+  ): Promise<T> {
+    const told = this.#timed()
+    let isSent = false
+    const sending = (resource: R): unknown => {
+      isSent = true
+      told({ generation: generation() })
+      return work(resource)
+    }
+    return share(sending).catch((error: unknown) => {
+      if (!isSent) told({ error })
+      throw error
+    })
+  }
+
+  /** Returns a function that tells how an `acquire` ended that begins now. */
+  #timed(): (details: object) => void {
+    const started = performance.now()
+    return (details) =>
+      this.#publish('acquire', { durationMillis: performance.now() - started, ...details })
   }
 
   #publish(name: keyof typeof channels | undefined, details: object | undefined): void {

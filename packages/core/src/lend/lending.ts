@@ -6,7 +6,7 @@ import {
   QueueFullError,
   StaleResourceError,
 } from '../api/errors.ts'
-import type { AcquireOptions, DestroyReason, Lease } from '../api/pool.ts'
+import type { AcquireOptions, DestroyReason, Lease, ShareOptions } from '../api/pool.ts'
 import type { PoolStats } from '../api/stats.ts'
 import type { Context } from '../context/context.ts'
 import { checkArguments } from '../context/parse-options.ts'
@@ -16,6 +16,7 @@ import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
 import { type Desk, PooledLease } from './lease.ts'
 import { Queue, type Waiter } from './queue.ts'
+import { type Lender, Sharing } from './sharing.ts'
 import { Supply } from './supply.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -25,7 +26,7 @@ import { Upkeep } from './upkeep.ts'
  * The code that runs at each use is kept apart from rare cases: V8 inlines all of it if it is short enough, which saves a tenth
  * of the time of a contended acquire.
  */
-export class Lending<R extends object> implements Demand<R>, Desk<R> {
+export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> {
   readonly stock: Stock<R>
   readonly supply: Supply<R>
   readonly #queue: Queue<R>
@@ -39,6 +40,8 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
+  /** `undefined` until it is needed: by a pool whose driver can share, or by a first call of `share`. */
+  #sharing: Sharing<R> | undefined
 
   constructor(context: Context<R>) {
     const { driver, options } = context
@@ -54,6 +57,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     })
     this.supply = new Supply(context, this.stock, this.#queue)
     this.#upkeep = new Upkeep(context, this.stock)
+    if (driver.share !== undefined && options.maxInFlight > 1) this.#sharing = this.#newSharing()
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
@@ -73,23 +77,35 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     }
   }
 
+  share(work: (resource: R) => unknown, options?: ShareOptions): Promise<unknown> {
+    try {
+      this.#sharing ??= this.#newSharing()
+      return this.#sharing.share(work, options)
+    } catch (error) {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
+      return Promise.reject(error)
+    }
+  }
+
+  #newSharing(): Sharing<R> {
+    return new Sharing(this.context, this.stock, this.#queue, this.supply, this)
+  }
+
   get #mayTakeIdle(): boolean {
     return this.#queue.waiting === 0 && this.context.state === 'open'
   }
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
     const { options: defaults } = this.context
-    this.refuseIfClosed()
-    if (this.stock.backoff.pausing || this.#queue.waiting >= defaults.maxWaitingClients) {
-      this.#refuseHopeless()
-    }
+    this.admit()
     const waiter = this.#queue.enqueue(
       options?.priority ?? 0,
       options?.timeoutMillis ?? defaults.acquireTimeoutMillis,
       borrower,
     )
     if (options?.signal !== undefined) this.#listen(waiter, options.signal)
-    if (this.supply.mayOpen || this.stock.idle.length > 0) this.#runSupply()
+    const mayGetOne = this.supply.mayOpen || this.stock.idle.length > 0
+    if (mayGetOne || this.#sharing !== undefined) this.runSupply()
     return waiter.promise
   }
 
@@ -104,6 +120,13 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     const lease = new PooledLease(this, entry)
     if (holds) this.stock.hold(entry, 'ref')
     return lease
+  }
+
+  /** Marks a resource as shared. */
+  shareOut(entry: Entry<R>): void {
+    const holds = this.#holds && entry.state !== 'lent' && entry.state !== 'resetting'
+    entry.state = 'shared'
+    if (holds) this.stock.hold(entry, 'ref')
   }
 
   takeBackBroken(entry: Entry<R>, error: Error | undefined): void {
@@ -135,10 +158,17 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   ready(entry: Entry<R>): void {
     const reason = this.#isUnwanted(entry)
     if (reason !== undefined) return this.stock.end(entry, reason)
+    if (this.#sharing?.takes(entry) === true) return undefined
     const waiter = this.#queue.next()
     if (waiter === undefined) return this.#layDown(entry)
     entry.test = undefined
-    return waiter.resolve(this.#lend(entry, waiter.borrower))
+    waiter.resolve(this.#lend(entry, waiter.borrower))
+    return this.#sharing?.balance()
+  }
+
+  /** Whether a resource ends when it comes back. */
+  isLeaving(entry: Entry<R>): boolean {
+    return entry.retired !== undefined || this.#isExpired(entry)
   }
 
   #isUnwanted(entry: Entry<R>): DestroyReason | undefined {
@@ -170,14 +200,24 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     this.#upkeep.expect(entry.lentAt + borrower.leakMillis)
   }
 
-  #refuseHopeless(): void {
+  /** So many of the waiting callers can use one resource. */
+  admit(together = 1): void {
+    this.refuseIfClosed()
+    const { maxWaitingClients } = this.context.options
+    if (this.stock.backoff.pausing || this.#queue.waiting >= maxWaitingClients) {
+      this.#refuseHopeless(together)
+    }
+  }
+
+  #refuseHopeless(together: number): void {
     const { backoff, idle } = this.stock
     if (idle.length > 0) return
     if (backoff.pausing && backoff.failure?.kind === 'fatal') {
       throw new CreateError(this.stats, backoff.failure.error)
     }
     const { maxWaitingClients } = this.context.options
-    if (this.#queue.waiting - this.supply.promised < maxWaitingClients) return
+    const promised = this.supply.promised * Math.min(together, Number.MAX_SAFE_INTEGER)
+    if (this.#queue.waiting - promised < maxWaitingClients) return
     throw new QueueFullError(this.stats, maxWaitingClients)
   }
 
@@ -185,7 +225,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   #listen(waiter: Waiter<R>, signal: AbortSignal): void {
     waiter.stopListening = onAbort(signal, () => {
       waiter.reject(signal.reason)
-      this.#giveUp(waiter)
+      this.giveUp(waiter)
     })
   }
 
@@ -198,7 +238,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     const { stats } = this
     const held = this.#longestHeldMillis(waiter.since)
     waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held))
-    this.#giveUp(waiter)
+    this.giveUp(waiter)
   }
 
   /** Every resource that was lent without a reading of the clock was lent before `since`. */
@@ -211,26 +251,29 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     return now - first
   }
 
-  #giveUp(waiter: Waiter<R>): void {
+  giveUp(waiter: Waiter<R>): void {
     // With a timeout of 0 it did not wait for anything.
     if (waiter.timeoutMillis > 0) this.stock.outlived(this.context.clock.now() - waiter.since)
     this.#queue.remove(waiter)
-    this.#runSupply()
+    this.runSupply()
   }
 
-  #runSupply(): void {
+  runSupply(): void {
     this.supply.inUse = true
     this.changed()
   }
 
   changed(): void {
     this.supply.run()
+    this.#sharing?.balance()
     if (this.context.state !== 'open') this.#finishClosing()
   }
 
   failed(error: unknown, kind: CreateFailure): boolean {
     const { stats } = this
     this.supply.rejectWarmUps(() => new CreateError(stats, error))
+    // Requests do not wait for a resource that cannot be opened.
+    this.#sharing?.balance()
     if (kind === 'fatal') this.#queue.rejectAll(() => new CreateError(stats, error))
     if (kind !== 'single') return false
     const waiter = this.#queue.next()
@@ -245,6 +288,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     this.#upkeep.expect(0)
     const { idle } = this.stock
     while (idle.first !== undefined && this.#exceeds()) this.stock.end(idle.first, 'resize')
+    this.#sharing?.shrink(this.stock.kept - this.context.options.max)
     this.changed()
   }
 
@@ -288,7 +332,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
     const context = this.context
     context.state = 'closing'
     const since = context.clock.now()
-    this.supply.rejectWarmUps(() => this.#refusal())
+    this.supply.rejectWarmUps(() => this.refusal())
     let timer = startTimer(() => {
       this.#closeNow(since)
       // Every destroy ends by then, unless a late create comes in between: close does not wait for that one.
@@ -339,6 +383,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
   /** Disowns everything: it belongs to another process. Returns what `Stock.disown` does. */
   disown(): ReturnType<Stock<R>['disown']> {
     this.supply.inUse = false
+    this.#sharing?.disown()
     const disowned = this.stock.disown()
     this.#stop()
     this.context.clock.reset()
@@ -356,16 +401,16 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
 
   /** @throws {PoolClosedError} if the pool is closing or closed. */
   refuseIfClosed(): void {
-    if (this.context.state !== 'open') throw this.#refusal()
+    if (this.context.state !== 'open') throw this.refusal()
   }
 
-  #refusal(): PoolClosedError {
+  refusal(): PoolClosedError {
     return new PoolClosedError(this.stats, this.context.state as 'closing' | 'closed')
   }
 
   get stats(): PoolStats {
     const { name, min, max } = this.context.options
-    const { generation, size, idle, borrowed, creating, destroying } = this.stock
+    const { generation, size, idle, borrowed, shared, creating, destroying } = this.stock
     const { waiting } = this.#queue
     const stats = {
       name,
@@ -375,6 +420,8 @@ export class Lending<R extends object> implements Demand<R>, Desk<R> {
       size,
       idle: idle.length,
       borrowed,
+      shared,
+      inFlight: this.#sharing?.inFlight ?? 0,
       waiting,
       creating,
       destroying,

@@ -14,6 +14,19 @@ function capture(resolve: unknown, reject: unknown): void {
   rejecting = reject
 }
 
+/** `Waiter.rejectWith`, for the functions of any promise. */
+export function rejectWith(
+  create: () => unknown,
+  resolve: (value: never) => void,
+  reject: (error: unknown) => void,
+): void {
+  void Promise.resolve()
+    .then(() => {
+      throw create()
+    })
+    .then(resolve, reject)
+}
+
 /** A caller in the queue. */
 export class Waiter<R extends object> implements Linked<Waiter<R>> {
   previous: Waiter<R> | undefined = undefined
@@ -48,11 +61,7 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
    * reaction that leads to the promise that they await.
    */
   rejectWith(create: () => unknown): void {
-    void Promise.resolve()
-      .then(() => {
-        throw create()
-      })
-      .then(this.resolve, this.reject)
+    rejectWith(create, this.resolve, this.reject)
   }
 
   /** When it began to wait, by the monotonic clock. */
@@ -139,6 +148,11 @@ export class Queue<R extends object> {
       this.#setTimer(lane.dueAt, waiter.since)
     }
     return waiter
+  }
+
+  /** The caller whose turn it is. */
+  get first(): Waiter<R> | undefined {
+    return this.#turns.first?.waiters.first
   }
 
   /** Removes and returns the caller whose turn it is. */

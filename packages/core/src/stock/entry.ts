@@ -4,7 +4,7 @@ import type { Linked } from '../tools/list.ts'
 import type { Generation } from './generation.ts'
 
 export type EntryState =
-  'creating' | 'idle' | 'lent' | 'validating' | 'resetting' | 'destroying' | 'gone'
+  'creating' | 'idle' | 'lent' | 'shared' | 'validating' | 'resetting' | 'destroying' | 'gone'
 
 /** Who acquired a resource. */
 export interface Borrower {
@@ -15,6 +15,12 @@ export interface Borrower {
 
 /** In place of a holder that has been reported as a leak. */
 export const REPORTED: Borrower = { leakMillis: Infinity, stack: '' }
+
+/** Those who share a resource. */
+export interface Sharers {
+  /** The resource has ended while it was shared. */
+  ended(): void
+}
 
 /** One resource and all that the pool knows of it, from the begin of its create to the end of its destroy. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
@@ -28,7 +34,11 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   resource: R | undefined = undefined
   /** Its create has failed: there is no resource. */
   failed = false
-  /** How often it has been lent. A lease is valid for one use, while the state is `lent`. */
+  /** Set once it has been shared. */
+  sharers: Sharers | undefined = undefined
+  /**
+   * How often it has been lent, and how many requests were sent on it. A lease is valid for one use, while the state is `lent`.
+   */
   uses = 0
   /** When its lifetime ends, by the monotonic clock. */
   expiresAt = Infinity

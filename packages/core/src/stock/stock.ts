@@ -32,6 +32,8 @@ export class Stock<R extends object> {
   readonly entries = new Set<Entry<R>>()
   creating = 0
   destroying = 0
+  /** Resources that many callers use. */
+  shared = 0
   /** Resources on their way that a waiting caller can count on. */
   coming = 0
   /** Resources being validated or reset. */
@@ -56,6 +58,10 @@ export class Stock<R extends object> {
     return this.#generation.number
   }
 
+  get hooks(): Hooks<R> {
+    return this.#hooks
+  }
+
   get size(): number {
     return this.entries.size
   }
@@ -66,7 +72,7 @@ export class Stock<R extends object> {
   }
 
   get borrowed(): number {
-    return this.kept - this.creating - this.#preparing - this.idle.length
+    return this.kept - this.creating - this.#preparing - this.idle.length - this.shared
   }
 
   /** A create is in flight that was begun because another had failed. */
@@ -138,6 +144,7 @@ export class Stock<R extends object> {
     entry.ending = { reason, error }
     this.destroying++
     entry.giveUp?.(new GivenUp(reason))
+    if (state === 'shared') entry.sharers?.ended()
     entry.generation.destroy(entry)
     // Waiters or `min` may need a replacement now.
     if (state !== 'idle' || this.#context.state === 'open') this.#demand.changed()
@@ -194,7 +201,7 @@ export class Stock<R extends object> {
     this.#generation = this.#newGeneration(this.generation + 1)
     this.entries.clear()
     this.idle.clear()
-    this.creating = this.destroying = this.#preparing = this.coming = 0
+    this.creating = this.destroying = this.shared = this.#preparing = this.coming = 0
     this.backoff.reset()
     const opened = disowned.filter(({ resource }) => resource !== undefined)
     return {
@@ -354,7 +361,7 @@ export class Stock<R extends object> {
     // A forked child must not react to the end of an inherited connection.
     this.#context.checkProcess()
     if (entry.state === 'destroying' || entry.state === 'gone') return
-    this.#slowDownIfUnused(entry, error)
+    this.slowDownIfUnused(entry, error)
     this.end(entry, 'lost', error)
   }
 
@@ -363,7 +370,7 @@ export class Stock<R extends object> {
     this.#context.checkProcess()
     const { state } = entry
     if (entry.retired !== undefined || state === 'destroying' || state === 'gone') return
-    this.#slowDownIfUnused(entry, new Error('The resource was retired before its first use.'))
+    this.slowDownIfUnused(entry, new Error('The resource was retired before its first use.'))
     entry.retired = 'retire'
     if (state === 'idle' || state === 'creating') return this.end(entry, 'retire')
     // A caller that waits for it needs another one.
@@ -372,7 +379,7 @@ export class Stock<R extends object> {
   }
 
   /** A server that accepts a connection and ends it before its first use is failing. */
-  #slowDownIfUnused(entry: Entry<R>, error: Error): void {
+  slowDownIfUnused(entry: Entry<R>, error: unknown): void {
     const { clock, options } = this.#context
     const isNew = clock.now() - entry.startedAt < options.createTimeoutMillis
     if (isNew && entry.uses === 0 && entry.retired === undefined) {

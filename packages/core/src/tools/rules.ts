@@ -36,6 +36,13 @@ export const wholeFrom = (least: number): Rule => ({
   shows: true,
 })
 
+/** A whole number that is not below `least`, or `Infinity`. */
+export const limit = (least: number): Rule => ({
+  expected: `a whole number of at least ${least}, or Infinity`,
+  accepts: (value) => value === Infinity || wholeFrom(least).accepts(value),
+  shows: true,
+})
+
 /** One of these words. */
 export const oneOf = (words: readonly string[]): Rule => ({
   expected: words

@@ -1,7 +1,17 @@
-import type { CreateFailure, Driver } from '../../src/index.ts'
+import type { CreateFailure, Driver, ShareHooks } from '../../src/index.ts'
 
+type ShareHookName = 'accepts' | 'begin' | 'end' | 'full' | 'flush'
 export type HookName =
-  'create' | 'validate' | 'reset' | 'destroy' | 'discard' | 'watch' | 'ref' | 'unref' | 'classify'
+  | 'create'
+  | 'validate'
+  | 'reset'
+  | 'destroy'
+  | 'discard'
+  | 'watch'
+  | 'ref'
+  | 'unref'
+  | 'classify'
+  | ShareHookName
 
 /**
  * The plan for the calls of a hook: settle at once, after some milliseconds, or when the test says so. A call that hangs can be
@@ -22,6 +32,12 @@ export interface PendingCall {
   reject(error?: Error): void
 }
 
+/** A request that was sent on a fake connection. */
+export interface FakeRequest {
+  answer(value?: unknown): void
+  fail(error?: Error): void
+}
+
 /** A fake connection that records how it ended. */
 export class FakeResource {
   readonly id: number
@@ -36,6 +52,14 @@ export class FakeResource {
   unrefs = 0
   /** Whether it has announced its end. */
   retired = false
+  /** Whether `begin` was called, and `end` was not. */
+  sharing = false
+  /** Whether it takes no more requests. */
+  full = false
+  /** The requests that were sent since the last `flush`. */
+  unflushed = 0
+  /** The requests that were sent and not answered, oldest first. */
+  readonly requests: FakeRequest[] = []
   #lost: ((error: Error) => void) | undefined
   #retire: (() => void) | undefined
 
@@ -53,6 +77,38 @@ export class FakeResource {
   watchedBy(lost: (error: Error) => void, retire: () => void): void {
     this.#lost = lost
     this.#retire = retire
+  }
+
+  /** Sends a request. It is answered by the test. */
+  request(): Promise<unknown> {
+    this.unflushed++
+    return new Promise((resolve, reject) => {
+      const over = (): void => {
+        this.requests.splice(this.requests.indexOf(request), 1)
+      }
+      const request: FakeRequest = {
+        answer: (value) => {
+          over()
+          resolve(value)
+        },
+        fail: (error = new Error('the request failed')) => {
+          over()
+          reject(error)
+        },
+      }
+      this.requests.push(request)
+    })
+  }
+
+  /** Answers the oldest request. */
+  answer(value?: unknown): void {
+    const [request] = this.requests
+    if (request === undefined) throw new Error('Nothing is in flight.')
+    request.answer(value)
+  }
+
+  answerAll(): void {
+    while (this.requests.length > 0) this.answer()
   }
 
   /** Makes the resource die by itself. */
@@ -82,6 +138,10 @@ export class HookError extends Error {
 export interface FakeDriverOptions {
   /** The optional hooks that this driver has. Default: only `watch`. */
   readonly hooks?: readonly ('validate' | 'reset' | 'watch' | 'ref' | 'unref' | 'classify')[]
+  /** The driver can share its resources. Which of the optional hooks for that it has. */
+  readonly share?: readonly ('accepts' | 'full' | 'flush')[] | undefined
+  /** The default of the pool's `maxInFlight`. Default: none. */
+  readonly maxInFlight?: number
   /** Whether a create in flight ends when its signal aborts, as it should. Default `true`. */
   readonly heedsAbort?: boolean
 }
@@ -100,7 +160,14 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
     ref: 'pass',
     unref: 'pass',
     classify: 'pass',
+    accepts: 'pass',
+    begin: 'pass',
+    end: 'pass',
+    full: 'pass',
+    flush: 'pass',
   }
+  /** The result of `accepts`. */
+  accepting = true
   /** The result of `validate` if it passes. */
   valid = true
   /** The result of `classify` if it passes. */
@@ -126,10 +193,13 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   readonly ref?: (resource: FakeResource) => void
   readonly unref?: (resource: FakeResource) => void
   readonly classify?: (error: unknown) => CreateFailure
+  readonly share?: ShareHooks<FakeResource>
   readonly #heedsAbort: boolean
 
-  constructor({ hooks = ['watch'], heedsAbort = true }: FakeDriverOptions = {}) {
+  constructor(options: FakeDriverOptions = {}) {
+    const { hooks = ['watch'], heedsAbort = true, share, maxInFlight } = options
     this.#heedsAbort = heedsAbort
+    if (share !== undefined) this.share = { maxInFlight, ...this.#shareHooks(share) }
     if (hooks.includes('validate')) {
       this.validate = (resource) => this.#run('validate', resource, () => this.valid)
     }
@@ -198,6 +268,37 @@ export class FakeDriver implements Driver<FakeResource, unknown> {
   discard(resource: FakeResource): void {
     resource.discards++
     this.#runNow('discard', resource)
+  }
+
+  #shareHooks(optional: readonly ('accepts' | 'full' | 'flush')[]): ShareHooks<FakeResource> {
+    const hooks: Required<Omit<ShareHooks<FakeResource>, 'maxInFlight'>> = {
+      accepts: (resource) => {
+        this.#runNow('accepts', resource)
+        return this.accepting
+      },
+      begin: (resource) => {
+        this.#runNow('begin', resource)
+        resource.sharing = true
+      },
+      end: (resource) => {
+        this.#runNow('end', resource)
+        resource.sharing = false
+      },
+      full: (resource) => {
+        this.#runNow('full', resource)
+        return resource.full
+      },
+      flush: (resource) => {
+        this.#runNow('flush', resource)
+        resource.unflushed = 0
+      },
+    }
+    const { begin, end } = hooks
+    return {
+      begin,
+      end,
+      ...Object.fromEntries(optional.map((hook) => [hook, hooks[hook]])),
+    }
   }
 
   /** Returns the number of calls of a hook. */
