@@ -50,7 +50,7 @@ export class Request<R extends object> implements Linked<Request<R>> {
       })
     } else {
       this.promise = waiter.promise
-      this.resolve = waiter.resolve as (value: never) => void
+      this.resolve = waiter.resolve
       this.reject = waiter.reject
     }
   }
