@@ -266,3 +266,21 @@ describe('neither side starves', () => {
     expect(pool.stats).toMatchObject({ borrowed: 0, shared: 0, inFlight: 0, waiting: 0 })
   })
 })
+
+test('requests with many priorities are sent in their order', async () => {
+  const driver = sharingDriver()
+  const pool = openPool(driver, { max: 1, maxInFlight: 1 })
+  const held = await pool.acquire()
+  const sent: string[] = []
+  const requests = [0, 2, 1, 0, 2, -1, 0, 1, -1].map((priority, at) =>
+    pool.share(
+      async () => {
+        sent.push(`${priority}: ${at}`)
+      },
+      { priority },
+    ),
+  )
+  held.release()
+  await Promise.all(requests)
+  expect(sent).toEqual(['-1: 5', '-1: 8', '0: 0', '0: 3', '0: 6', '1: 2', '1: 7', '2: 1', '2: 4'])
+})

@@ -14,10 +14,9 @@ export class Request<R extends object> implements Linked<Request<R>> {
   readonly signal: AbortSignal | undefined
   readonly key: string | undefined
   readonly seal: boolean
+  readonly priority: number
   /** The caller in the queue, if it had to wait. */
   readonly waiter: Waiter<R> | undefined
-  /** The place among the unsent requests. */
-  place = -1
   /** Its resource while it is in flight. */
   shared: Shared<R> | undefined = undefined
   /** When it was sent, for one with a key. */
@@ -41,6 +40,7 @@ export class Request<R extends object> implements Linked<Request<R>> {
     this.signal = options?.signal
     this.key = options?.key
     this.seal = options?.seal ?? false
+    this.priority = options?.priority ?? 0
     this.waiter = waiter
     this.#scope = waiter && new AsyncResource('ForkSafeRequest')
     if (waiter === undefined) {

@@ -16,6 +16,7 @@ import { Request } from './request.ts'
 import { Shared } from './shared.ts'
 import { SlowKeys } from './slow-keys.ts'
 import type { Supply } from './supply.ts'
+import { Unsent } from './unsent.ts'
 
 /** A resource may be busy for so long with requests whose callers have all given up. */
 const PATIENCE_MILLIS = 3_000
@@ -59,9 +60,10 @@ export class Sharing<R extends object> {
   readonly #supply: Supply<R>
   readonly #lender: Lender<R>
   readonly #hooks: ShareHooks<R> | undefined
+  readonly #flushHook: ((resource: R) => void) | undefined
   readonly #maxInFlight: number
   /** The requests in the queue. */
-  readonly #unsent = new Heap<'place', Request<R>>('place', isBefore)
+  readonly #unsent = new Unsent<R>()
   readonly #shared = new Set<Shared<R>>()
   /** The shared resources on which another request may be sent. */
   readonly #roomy = new Heap<'place', Shared<R>>('place', hasFewer)
@@ -88,6 +90,7 @@ export class Sharing<R extends object> {
     this.#supply = supply
     this.#lender = lender
     this.#hooks = driver.share
+    this.#flushHook = this.#hooks?.flush?.bind(this.#hooks)
     this.#maxInFlight = driver.share === undefined ? 1 : options.maxInFlight
     const learns = this.#maxInFlight > 1 && options.sealAfterMillis < Infinity
     this.#slow = learns ? new SlowKeys(options.sealAfterMillis) : undefined
@@ -491,7 +494,7 @@ export class Sharing<R extends object> {
       request.sent = this.#tick ??= { at: -1 }
       this.#expectTickEnd()
     }
-    if (this.#hooks?.flush === undefined || shared.unflushed) return
+    if (this.#flushHook === undefined || shared.unflushed) return
     shared.unflushed = true
     this.#unflushed.push(shared)
     this.#expectTickEnd()
@@ -535,20 +538,13 @@ export class Sharing<R extends object> {
     const resource = entry.resource as R
     try {
       if (hook !== 'flush') return hooks[hook]?.(resource)
-      return this.#stock.hooks.call(entry, () => hooks.flush?.(resource))
+      return this.#stock.hooks.call(entry, this.#flushHook, resource)
     } catch (error) {
       this.#stock.hooks.failed(entry, `share.${hook}`, error)
       if (hook === 'begin') this.#stock.slowDownIfUnused(entry, error)
       return this.#stock.end(entry, 'broken', error)
     }
   }
-}
-
-/** Unsent requests have a waiter. */
-function isBefore<R extends object>(a: Request<R>, b: Request<R>): boolean {
-  const [first, second] = [a.waiter as Waiter<R>, b.waiter as Waiter<R>]
-  const [{ priority }, other] = [first.lane, second.lane.priority]
-  return priority === other ? first.ticket < second.ticket : priority < other
 }
 
 function hasFewer<R extends object>(a: Shared<R>, b: Shared<R>): boolean {

@@ -64,7 +64,9 @@ export function checkOptions(where: string, rules: Rules, options: unknown, hint
   if (!isPlainObject(options)) {
     throw new TypeError(`${where}: expected a plain object of options, got ${kindOf(options)}.`)
   }
-  for (const [option, value] of Object.entries(options)) {
+  // Faster than `Object.entries`: this runs at each acquire with options.
+  for (const option of Object.keys(options)) {
+    const value = (options as Readonly<Record<string, unknown>>)[option]
     if (value === undefined) continue
     const rule = Object.hasOwn(rules, option) ? rules[option] : undefined
     if (rule === undefined) {
