@@ -1,6 +1,12 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createForkSafePool, type Lease, LeaseReleasedError } from '../src/index.ts'
-import { discardLease, isCertificateError, openUntilAborted } from '../src/methods/index.ts'
+import {
+  copyError,
+  discardLease,
+  isCertificateError,
+  openUntilAborted,
+  Outage,
+} from '../src/methods/index.ts'
 
 describe('discardLease', () => {
   function openPool() {
@@ -105,4 +111,82 @@ describe('isCertificateError', () => {
   test.each(['ECONNRESET', 'ERR_TLS_HANDSHAKE_TIMEOUT'])('rejects %s', (code) => {
     expect(isCertificateError(Object.assign(new Error('lost'), { code }))).toBe(false)
   })
+})
+
+describe('Outage', () => {
+  function openPool() {
+    const outage = new Outage()
+    let creates = 0
+    let isDown = true
+    const pool = createForkSafePool(
+      {
+        name: 'fake',
+        create: async () => {
+          creates++
+          if (isDown) throw new Error('down')
+          outage.succeeded()
+          return {}
+        },
+        destroy: () => undefined,
+        discard: () => undefined,
+        classify: (error) => outage.classify(error),
+      },
+      { max: 3, backoff: { minMillis: 1, maxMillis: 1 } },
+    )
+    outage.watch(pool)
+    onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+    const acquire = async () => {
+      const { signal } = outage
+      return pool.acquire({ signal }).catch((error: unknown) => {
+        throw outage.errorFor(error, signal)
+      })
+    }
+    const start = () => {
+      isDown = false
+    }
+    return { outage, acquire, creates: () => creates, start }
+  }
+
+  async function fail(acquire: () => Promise<unknown>, times: number): Promise<void> {
+    for (let i = 0; i < times; i++) await expect(acquire()).rejects.toThrow('down')
+  }
+
+  test('rejects one caller for each of the first four failures', async () => {
+    const { acquire, creates, outage } = openPool()
+    await fail(acquire, 4)
+    expect(creates()).toBe(4)
+    expect(outage.isOn).toBe(false)
+    expect(outage.lastError).toMatchObject({ message: 'down' })
+  })
+
+  test('then rejects all waiting callers for each failure, each with an error of its own', async () => {
+    const { acquire, creates, outage } = openPool()
+    await fail(acquire, 4)
+    const results = await Promise.allSettled([1, 2, 3, 4, 5].map(acquire))
+    const errors = results.map((result) => (result as PromiseRejectedResult).reason as Error)
+    expect(errors.map(({ message }) => message)).toContain('down')
+    expect(new Set(errors).size).toBe(5)
+    expect(outage.isOn).toBe(true)
+    const before = creates()
+    await Promise.allSettled(Array.from({ length: 20 }, acquire))
+    expect(creates()).toBe(before + 1)
+  })
+
+  test('ends with the first success', async () => {
+    const { acquire, outage, start } = openPool()
+    await fail(acquire, 8)
+    start()
+    await acquire()
+    expect(outage.isOn).toBe(false)
+    expect(outage.lastError).toBeUndefined()
+  })
+})
+
+test('copyError keeps the class and the properties of an error, and returns other values', () => {
+  const error = Object.assign(new TypeError('no'), { code: 'ENO' })
+  const copy = copyError(error)
+  expect(copy).not.toBe(error)
+  expect(copy).toBeInstanceOf(TypeError)
+  expect(copy).toMatchObject({ message: 'no', code: 'ENO', stack: error.stack })
+  expect(copyError('no')).toBe('no')
 })

@@ -1,4 +1,5 @@
 import type { Driver, ResetContext } from '@forksafe/core'
+import type { Outage } from '@forksafe/core/methods'
 import type { MysqlClient } from '../client.ts'
 import { mysqlDriver } from '../driver.ts'
 import { openWith } from '../open.ts'
@@ -13,6 +14,7 @@ const GOODBYE_TIMEOUT_MILLIS = 5_000
 
 /** What the driver tells its pool. */
 export interface DropInHost {
+  readonly outage: Outage
   /** It is open, and the pool's. */
   opened(pooled: Pooled): void
   /** It is the pool's no longer: it ends, or another process has it. */
@@ -35,6 +37,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
         own,
         signal,
       )
+      host.outage.succeeded()
       const pooled = new Pooled(opened.core)
       observe(pooled.client, opened, opened.core.config)
       return pooled
@@ -87,8 +90,7 @@ export function dropInDriver(pool: InnerPool, host: DropInHost): Driver<Pooled> 
       host.opened(pooled)
     },
 
-    // As in mysql2's pool, whoever it was opened for learns of it at once.
-    classify: () => 'single',
+    classify: (error) => host.outage.classify(error),
   }
 }
 

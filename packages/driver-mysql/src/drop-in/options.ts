@@ -22,8 +22,8 @@ export function coreOptionsOf(config: PoolConfig): PoolOptions<void> {
     // The driver enforces its own limit, which a holder's last statement does not count towards.
     destroyTimeoutMillis: Infinity,
     allowExitOnIdle: false,
-    // Every caller has an attempt of its own; only failures that concern no caller are followed by a pause.
-    backoff: { minMillis: 1, maxMillis: 1 },
+    // While the server is down, callers wait for the next connect: short pauses.
+    backoff: { maxMillis: 1_000 },
   }
 }
 

@@ -1,5 +1,5 @@
 import { createForkSafePool, type ForkSafePool, type Lease, type PoolStats } from '@forksafe/core'
-import { watchUnanswered } from '@forksafe/core/methods'
+import { Outage, watchUnanswered } from '@forksafe/core/methods'
 import type { PoolConnection, PoolOptions } from 'mysql2'
 import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
 import { tracingChannel } from 'node:diagnostics_channel'
@@ -28,6 +28,7 @@ class Pool extends PoolClass {
   private readonly _pooled = new Map<InnerConnection, Pooled>()
   /** By what is given to a holder. */
   private readonly _uses = new WeakMap<PoolConnection, Use>()
+  private readonly _outage = new Outage()
   /** Whether the next connection is for one statement of the pool, and nobody else knows of it. */
   private _forStatement = false
   /** How many callers may have got a connection that they do not know of yet. */
@@ -39,6 +40,7 @@ class Pool extends PoolClass {
   constructor(options: PoolOptions | string) {
     super({ config: parse(options) })
     const driver = dropInDriver(this, {
+      outage: this._outage,
       opened: (pooled) => {
         this._pooled.set(pooled.connection, pooled)
         this._open(pooled)
@@ -46,6 +48,7 @@ class Pool extends PoolClass {
       gone: ({ connection }) => void this._pooled.delete(connection),
     })
     this._core = createForkSafePool(driver, coreOptionsOf(this.config))
+    this._outage.watch(this._core)
     this._connectionLimit = this.config.connectionLimit
     // There are programs that look how long these are.
     const { _core: core } = this
@@ -115,9 +118,10 @@ class Pool extends PoolClass {
       return process.nextTick(callback, error)
     }
     const enqueued = this.listenerCount('enqueue') > 0 && this._connectionQueue.length
+    const { signal } = this._outage
     this._acquiring++
     this._core
-      .acquire()
+      .acquire({ signal })
       .then(
         (lease) => {
           this._acquiring--
@@ -130,7 +134,8 @@ class Pool extends PoolClass {
       )
       .then(
         (connection) => process.nextTick(callback, null, connection),
-        (error: unknown) => process.nextTick(callback, asMysql2Error(error)),
+        (error: unknown) =>
+          process.nextTick(callback, asMysql2Error(this._outage.errorFor(error, signal))),
       )
     if (enqueued !== false && this._connectionQueue.length > enqueued) this._tell('enqueue')
   }

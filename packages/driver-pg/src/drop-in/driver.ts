@@ -1,4 +1,5 @@
 import type { Driver } from '@forksafe/core'
+import type { Outage } from '@forksafe/core/methods'
 import { pgDriver } from '../driver.ts'
 import { keepClientListeners } from '../listeners.ts'
 import { isQueryable } from '../internals.ts'
@@ -6,7 +7,6 @@ import { refuseEnded, rollBack } from '../reset.ts'
 import { refuseUnusable } from '../unusable-session.ts'
 import { type ClientClass, open } from './open.ts'
 import type { DropInOptions } from './options.ts'
-import type { Outage } from './outage.ts'
 import { checkProcessBeforeQueries, Session } from './session.ts'
 
 /** What the driver asks and tells its pool. */
@@ -33,7 +33,7 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
 
     async create(options, { signal }) {
       const { client, socket } = await open(options, host, signal)
-      host.outage.connected()
+      host.outage.succeeded()
       const session = new Session(client, socket, host.generation())
       checkProcessBeforeQueries(session)
       return session
@@ -86,9 +86,6 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
 
     ref: ({ client }) => pgDriver.ref?.(client),
     unref: ({ client }) => pgDriver.unref?.(client),
-    classify(error) {
-      host.outage.failed(error)
-      return host.outage.isOn ? 'transient' : 'single'
-    },
+    classify: (error) => host.outage.classify(error),
   }
 }

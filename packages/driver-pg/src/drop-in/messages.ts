@@ -29,11 +29,3 @@ export const reasonsToLog: Partial<Record<DestroyReason, readonly string[]>> = {
   lifetime: ['ending client due to expired lifetime', 'remove expired client'],
   uses: ['remove expended client'],
 }
-
-/** Returns a copy for one of several callers that the same error rejects: each has its own stack. */
-export function copyOf(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  const copy = new Error(error.message)
-  Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
-  return Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error))
-}

@@ -4,11 +4,12 @@ import {
   type ForkSafePool,
   type Lease,
 } from '@forksafe/core'
+import { copyError, Outage } from '@forksafe/core/methods'
 import type { EventEmitter } from 'node:events'
 import { Pool as PgPool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
 import { dropInDriver } from './driver.ts'
 import { lend, type Lender } from './lend.ts'
-import { copyOf, inWordsOfPgPool, reasonsToLog, says } from './messages.ts'
+import { inWordsOfPgPool, reasonsToLog, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
 import {
   checkConfig,
@@ -17,7 +18,6 @@ import {
   coreSizeOf,
   type DropInOptions,
 } from './options.ts'
-import { Outage } from './outage.ts'
 import { ask, releaseFailed } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy, throwUncaught } from './callbacks.ts'
@@ -90,9 +90,7 @@ export const Pool = class Pool extends Inheritance {
       },
     })
     this._core = createForkSafePool(driver, coreOptionsOf(this.options))
-    this._core.on('createError', ({ kind }) => {
-      if (kind !== 'single') this._outage.rejectWaiting()
-    })
+    this._outage.watch(this._core)
     this._core.on('destroy', ({ reason }) => {
       for (const message of reasonsToLog[reason] ?? []) this.log(message)
     })
@@ -184,11 +182,10 @@ export const Pool = class Pool extends Inheritance {
 
   private _errorFor(error: unknown, signal: AbortSignal): unknown {
     const { size, max } = this._core.stats
-    if (signal.aborted && error === signal.reason) return copyOf(error)
     // It waited for the next connect.
     const { isOn, lastError } = this._outage
-    if (error instanceof AcquireTimeoutError && isOn && size < max) return copyOf(lastError)
-    return inWordsOfPgPool(error)
+    if (error instanceof AcquireTimeoutError && isOn && size < max) return copyError(lastError)
+    return inWordsOfPgPool(this._outage.errorFor(error, signal))
   }
 
   /** Whether a client is opened for this caller: then it may wait for as long as that may take. */
