@@ -9,6 +9,11 @@ import { ReflectionKind } from 'typedoc'
 const given = [
   { of: 'BasePoolOptions', title: 'Pools', intro: 'The second argument of `createForkSafePool`.' },
   { of: 'AcquireOptions', title: '`acquire` and `use`', intro: 'Their last argument.' },
+  {
+    of: 'ShareOptions',
+    title: '`share`',
+    intro: 'Its last argument, beside the options of `acquire`.',
+  },
   { of: 'CloseOptions', title: '`close`', intro: 'Its argument.' },
 ]
 /** The options of a pool, grouped by how often they are needed, and when to change the default. */
@@ -38,6 +43,8 @@ const tiers = {
   },
   Rarely: {
     destroyTimeoutMillis: 'a polite close takes longer',
+    maxInFlight: 'callers of `share` may use a connection together',
+    sealAfterMillis: 'fast requests should wait behind slower ones, or not even behind these',
     maxUses: 'the session on the server grows with each use',
     eager: '`min` connections should be kept when they are there, but not opened in advance',
     fifo: 'all connections should be used in turn, as for servers behind one address',
@@ -93,7 +100,8 @@ function options(packages, values) {
   const core = found(packages, '@forksafe/core')
   const ofCore = given.map(({ of, title, intro }) => {
     const ofPool = of === 'BasePoolOptions'
-    const sections = (found(core.children, of).children ?? []).map((option) =>
+    const own = (found(core.children, of).children ?? []).filter((option) => !option.inheritedFrom)
+    const sections = own.map((option) =>
       ofPool ? section(option, { known: values.get(option.name) }) : section(option, { of }),
     )
     return [`## ${title}`, intro, ...sections].join('\n\n')
@@ -149,7 +157,7 @@ function anchor(words) {
 async function pooled() {
   const { parseOptions } = await import('../../packages/core/dist/context/parse-options.js')
   const known = new Map()
-  for (const [option, value] of Object.entries(parseOptions("the driver's name", {}))) {
+  for (const [option, value] of Object.entries(parseOptions({ name: "the driver's name" }, {}))) {
     const parts = typeof value === 'object' ? Object.values(value) : [value]
     const values = parts.map(show)
     const shown = option === 'name' ? values.join() : values.map((one) => `\`${one}\``).join(' to ')
@@ -159,12 +167,12 @@ async function pooled() {
 }
 
 /**
- * @param {(name: string, options: object) => unknown} parseOptions
+ * @param {(driver: { name: string }, options: object) => unknown} parseOptions
  * @param {string} option
  */
 function expectation(parseOptions, option) {
   try {
-    parseOptions('', { [option]: Symbol('none') })
+    parseOptions({ name: '' }, { [option]: Symbol('none') })
   } catch (error) {
     const [, expected] = /to be (.*), got/.exec(String(error)) ?? []
     if (expected !== undefined) return expected.replaceAll(/\{.*\}|'\w+'/g, '`$&`')

@@ -25,7 +25,7 @@ export interface BasePoolOptions {
   readonly maxConnecting?: number | undefined
   /**
    * The maximum number of requests in flight on one resource that callers of `share` use together. With 1, or if the driver cannot share,
-   * each resource serves one request at a time. A whole number of at least 1, or `Infinity`. Default: the driver's, or else 1.
+   * each resource serves one request at a time. A whole number of at least 1, or `Infinity`. Default 1: off. A driver may have another default.
    */
   readonly maxInFlight?: number | undefined
   /**
