@@ -599,6 +599,13 @@ describe('rejects', () => {
     ],
     [{ testOnBorrow: true }, 'factory.validate must be a function, got undefined'],
     [{ name: 'mine', maxUses: 0 }, 'Pool "mine": expected `maxUses` to be'],
+    [{ keepaliveMillis: 1 }, 'Pool "generic-pool": there is no option `keepaliveMillis` here.'],
+    [
+      { validateAfterIdleMillis: 1 },
+      'there is no option `validateAfterIdleMillis` here: set `testOnBorrow`.',
+    ],
+    [{ eager: false }, 'there is no option `eager` here: set `autostart`.'],
+    [{ connection: 'postgres://me:secret@db' }, 'there is no option `connection` here.'],
   ])('%o, at construction', (options, message) => {
     expect(() => theirs.createPool(new ThingFactory(), options as object)).not.toThrow()
     expect(() => own.createPool(new ThingFactory(), options as object)).toThrow(message)
@@ -620,6 +627,25 @@ describe('rejects', () => {
       `Pool "generic-pool": expected undefined in the place of Deque and of PriorityQueue, got a function: the queue is the pool's own.`,
     )
   })
+})
+
+test.each([{ unknown: 1 }, { connection: undefined }])(
+  'ignores %o, as generic-pool does',
+  (options) => {
+    for (const [, library] of libraries) {
+      expect(() => library.createPool(new ThingFactory(), options as object)).not.toThrow()
+    }
+  },
+)
+
+test('a resource that is borrowed for longer than `leakDetectionMillis` is reported by `leak`', async () => {
+  const { pool } = open(own, {}, { leakDetectionMillis: 100 })
+  const leaks: unknown[] = []
+  pool.on('leak', (leak) => void leaks.push(leak))
+  const thing = await pool.acquire()
+  await pass(100)
+  expect(leaks).toMatchObject([{ stack: expect.stringContaining('generic-pool-better') as string }])
+  await pool.release(thing)
 })
 
 test('`Infinity` means no limit', async () => {

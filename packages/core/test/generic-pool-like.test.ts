@@ -411,6 +411,46 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(served).toEqual(['high', 'low'])
     })
 
+    test('calls `acquire`, `release` and `destroy` of a subclass, a patched pool or a tracer', async () => {
+      const { pool } = open({ priorityRange: 2 })
+      const calls: unknown[] = []
+      for (const method of ['acquire', 'release', 'destroy'] as const) {
+        const original = pool[method].bind(pool) as (given: unknown) => Promise<unknown>
+        const traced = (given: unknown): Promise<unknown> => {
+          calls.push([method, given])
+          return original(given)
+        }
+        Object.assign(pool, { [method]: traced })
+      }
+      const thing = await pool.use(async (thing) => thing, 1)
+      await errorOf(pool.use(() => Promise.reject(new Error('no such row'))))
+      expect(calls).toEqual([
+        ['acquire', 1],
+        ['release', thing],
+        ['acquire', undefined],
+        ['destroy', thing],
+      ])
+      expect(numbersOf(pool)).toMatchObject({ size: 0, borrowed: 0 })
+    })
+
+    test('gives the work what an overridden `acquire` returns, and gives that back', async () => {
+      const { pool } = open()
+      const acquire = pool.acquire.bind(pool)
+      const release = pool.release.bind(pool)
+      const wrapped = new Map<Thing, Thing>()
+      Object.assign(pool, {
+        acquire: async () => {
+          const thing = await acquire()
+          const wrapper = { id: -thing.id, destroys: 0 }
+          wrapped.set(wrapper, thing)
+          return wrapper
+        },
+        release: (wrapper: Thing) => release(wrapped.get(wrapper) as Thing),
+      })
+      expect(await pool.use(async ({ id }) => id)).toBe(-1)
+      expect(numbersOf(pool)).toMatchObject({ size: 1, available: 1, borrowed: 0 })
+    })
+
     test('rejects like acquire', async () => {
       const { pool } = open()
       await pool.drain()

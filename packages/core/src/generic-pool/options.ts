@@ -1,4 +1,5 @@
 import type { BasePoolOptions } from '../api/options.ts'
+import { isPoolOption } from '../context/parse-options.ts'
 import { show } from '../tools/rules.ts'
 import type { EvictionConfig, Options } from './surface.ts'
 
@@ -17,8 +18,37 @@ export interface Config extends EvictionConfig {
   readonly Promise: PromiseConstructorLike
 }
 
-/** Parses options as leniently as generic-pool: numeric strings are accepted, and invalid values mean the default. */
+/** Core's options that the drop-in accepts, either with generic-pool's meaning or with core's. */
+const accepted: ReadonlySet<string> = new Set<keyof BasePoolOptions>([
+  'name',
+  'min',
+  'max',
+  'maxWaitingClients',
+  'acquireTimeoutMillis',
+  'createTimeoutMillis',
+  'validateTimeoutMillis',
+  'destroyTimeoutMillis',
+  'idleTimeoutMillis',
+  'maxLifetimeMillis',
+  'maxUses',
+  'backoff',
+  'fifo',
+  'leakDetectionMillis',
+  'forkDetection',
+])
+
+/** Core's options that have another name in generic-pool. */
+const renamed: Readonly<Record<string, string>> = {
+  eager: 'autostart',
+  validateAfterIdleMillis: 'testOnBorrow',
+}
+
+/**
+ * Parses options as leniently as generic-pool: numeric strings are accepted, and invalid values mean the default.
+ * @throws {TypeError} for an option of core that would have no effect.
+ */
 export function configOf(options: Options): Config {
+  refuseOtherCoreOptions(options)
   const max = Math.max(wholeOf(options.max, 1), 1)
   return {
     name: nameOf(options),
@@ -43,7 +73,8 @@ export function coreOptionsOf(
   options: Options,
   { name, max, testOnBorrow }: Config,
 ): BasePoolOptions {
-  const { maxLifetimeMillis = Infinity, maxUses, backoff, forkDetection } = options
+  const { maxLifetimeMillis = Infinity, maxUses, backoff } = options
+  const { leakDetectionMillis, forkDetection } = options
   return {
     name,
     max,
@@ -61,6 +92,7 @@ export function coreOptionsOf(
     maxLifetimeMillis,
     maxUses,
     backoff,
+    leakDetectionMillis,
     forkDetection,
   }
 }
@@ -69,6 +101,16 @@ export function coreOptionsOf(
 export function priorityOf(given: unknown, { priorityRange }: Config): number {
   const priority = Math.trunc(Number(given)) || 0
   return priority < 0 || priority >= priorityRange ? priorityRange - 1 : priority
+}
+
+function refuseOtherCoreOptions(options: Options): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined || accepted.has(option) || !isPoolOption(option)) continue
+    const name = renamed[option]
+    throw new TypeError(
+      `Pool "${nameOf(options)}": there is no option \`${option}\` here${name === undefined ? '' : `: set \`${name}\``}.`,
+    )
+  }
 }
 
 function nameOf({ name }: Options): string {

@@ -242,18 +242,30 @@ export class Pool<T> extends EventEmitter {
     work: (resource: T) => U | Promise<U>,
     priority: number | undefined,
   ): Promise<U> {
-    const member = await this._lend(priority, (member) => member)
-    const { lease } = member
+    // oxlint-disable-next-line typescript/unbound-method -- it is compared
+    const isOverridden = this.acquire !== ownMethods.acquire
+    const lent = isOverridden ? await this.acquire(priority) : undefined
+    const member = isOverridden
+      ? this._loans.of(lent as T)
+      : await this._lend(priority, (member) => member)
+    const resource = member === undefined ? (lent as T) : member.obj
+    const lease = member?.lease
     let how: 'release' | 'destroy' = 'release'
     try {
-      return await work(member.obj)
+      return await work(resource)
     } catch (error) {
       if (!this._resets) how = 'destroy'
       throw error
     } finally {
       // `work` may have released the resource itself; then another caller may hold it now.
-      if (member.lease === lease) this._loans.end(member, how)
+      if (member === undefined || member.lease === lease) this._endUse(resource, member, how)
     }
+  }
+
+  /** Calls a `release` or `destroy` that a subclass or a tracer has replaced, as generic-pool does: without waiting for it. */
+  private _endUse(resource: T, member: Member<T> | undefined, how: 'release' | 'destroy'): void {
+    if (member !== undefined && this[how] === ownMethods[how]) this._loans.end(member, how)
+    else void this[how](resource)
   }
 
   private async _drain(): Promise<void> {
@@ -308,6 +320,7 @@ export class Pool<T> extends EventEmitter {
   private _tell(canDiscard: boolean): void {
     this._core.on('createError', ({ error }) => this.emit('factoryCreateError', thrownAs(error)))
     this._core.on('hookError', ({ hook, error }) => this._hookFailed(hook, thrownAs(error)))
+    this._core.on('leak', (leak) => this.emit('leak', leak))
     this._core.on('processChange', (change) => {
       this.emit('processChange', change)
       if (change.discarded === 0 || canDiscard) return
@@ -332,3 +345,6 @@ export class Pool<T> extends EventEmitter {
     return new Promise<U>((resolve, reject) => void outcome.then(resolve, reject)) as Promise<U>
   }
 }
+
+// oxlint-disable-next-line typescript/unbound-method -- they are compared
+const ownMethods = Pool.prototype as Pool<unknown>

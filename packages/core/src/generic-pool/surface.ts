@@ -44,11 +44,11 @@ export interface Factory<T> {
 
 /**
  * generic-pool's options, and some of core's. Times are in milliseconds. They are parsed as generic-pool does: unknown options are
- * ignored, numeric strings are accepted, and a value that is not a number means the default.
+ * ignored, numeric strings are accepted, and a value that is not a number means the default. Core's other options are refused.
  */
 export interface Options extends Pick<
   BasePoolOptions,
-  'name' | 'maxLifetimeMillis' | 'maxUses' | 'backoff' | 'forkDetection'
+  'name' | 'maxLifetimeMillis' | 'maxUses' | 'backoff' | 'leakDetectionMillis' | 'forkDetection'
 > {
   /** The maximum number of resources that exist at once, including those being destroyed. At least 1. Default 1. */
   max?: number | undefined
