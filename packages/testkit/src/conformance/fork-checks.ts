@@ -89,8 +89,9 @@ const states: readonly State[] = [
         async goOn() {
           const left = await session?.left(lease.resource)
           expect(left === true, 'Expected the session of the parent to be unchanged, but it is not')
-          await rig.expectAnswer(lease.resource)
           lease.release()
+          // After the reset, because `echo` need not work before it.
+          await pool.use((resource) => rig.expectAnswer(resource))
         },
       }
     },

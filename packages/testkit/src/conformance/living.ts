@@ -52,7 +52,7 @@ export function livingChecks({ announce, kill, server }: AnyOptions): Check[] {
       async run(rig) {
         const resource = await rig.create()
         await leave(rig, resource)
-        await rig.within('`reset`', rig.driver.reset?.(resource))
+        await rig.within('`reset`', reset(rig, resource))
         await expectRemoved(rig, resource)
         await rig.expectAnswer(resource)
       },
@@ -95,6 +95,11 @@ async function call<T>(hook: () => T | Promise<T>): Promise<T> {
   return hook()
 }
 
+/** Calls `reset` as a pool does, with a context. */
+function reset({ driver }: Rig, resource: object): void | Promise<void> {
+  return driver.reset?.(resource, { checkProcess: () => undefined })
+}
+
 async function validateDead(rig: Rig, kill: (resource: object) => unknown): Promise<void> {
   const resource = await rig.create()
   await kill(resource)
@@ -110,10 +115,7 @@ async function validateDead(rig: Rig, kill: (resource: object) => unknown): Prom
 async function resetClean(rig: Rig): Promise<void> {
   const resource = await rig.create()
   for (const holder of ['nobody', 'one holder', 'two holders']) {
-    const outcome = await rig.within(
-      '`reset`',
-      outcomeOf(call(() => rig.driver.reset?.(resource, { checkProcess: () => undefined }))),
-    )
+    const outcome = await rig.within('`reset`', outcomeOf(call(() => reset(rig, resource))))
     expect(
       outcome.ok,
       `Expected \`reset\` to accept a resource that ${holder} had, but: ${outcome.ok ? '' : String(outcome.error)}`,

@@ -5,6 +5,8 @@ import type { Broken } from './broken.ts'
 
 const never = new AbortController().signal
 let created = 0
+/** The resources that a pool has opened: only a pool calls `watch` before `reset`. */
+const pooled = new WeakSet<LineClient>()
 /** The servers that broken drivers left open. */
 export const left: Server[] = []
 
@@ -174,15 +176,17 @@ export const brokenHooks: Readonly<Record<string, Broken>> = {
   },
   'reset rejects in a pool': {
     driver: {
-      async reset(client, context) {
-        if (client.kept === '') return
+      watch(client, lost, retire) {
+        pooled.add(client)
+        lineDriver.watch?.(client, lost, retire)
+      },
+      async reset(client) {
         await client.keep('')
-        context?.checkProcess()
-        if (context !== undefined) throw new Error('The context is unexpected.')
+        if (pooled.has(client)) throw new Error('The resource belongs to a pool.')
       },
     },
     fail: /^reset.* in a pool$/,
-    saying: /the same resource after its reset, .*`reset` fails: Error: The context/,
+    saying: /the same resource after its reset, .*`reset` fails: Error: The resource/,
   },
   'watch never reports': {
     driver: { watch: () => undefined },
