@@ -3,7 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { environment, root, run } from '../tools.mjs'
 
-/** The commands in the README of the driver template, and the type check. */
+/** The commands in the README of the driver template. */
 const COMMANDS = ['install --no-audit --no-fund', 'run build', 'run typecheck', 'test']
 
 /**
