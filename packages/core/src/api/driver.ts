@@ -84,8 +84,8 @@ export interface Driver<R extends object, C = void, M extends object = object> {
   /**
    * Removes the state that the last holder left behind. Runs at release, before anyone else gets the resource. May take
    * `validateTimeoutMillis`. If it rejects, the resource is destroyed. If it takes longer, the resource is discarded.
-   * A `reset` that writes more than once must call `context.checkProcess()` before each write except the first, because the
-   * process may have forked in between.
+   * A `reset` that writes more than once must call `context?.checkProcess()` before each write except the first, because the
+   * process may have forked in between. A pool always passes a context.
    */
   reset?(resource: R, context?: ResetContext): void | Promise<void>
   /**

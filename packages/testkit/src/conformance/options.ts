@@ -50,7 +50,10 @@ export interface ConformanceOptions<R extends object, C> {
    * consists of letters, digits and hyphens, and is different each time.
    */
   readonly echo: (resource: R, text: string) => string | Promise<string>
-  /** A change that a holder leaves in its session, and that `reset` must ask the server to remove. */
+  /**
+   * A change that a holder leaves in its session, and that `reset` must ask the server to remove. `echo` is not called while it is
+   * there.
+   */
   readonly session?:
     | {
         /** Makes the change. */
