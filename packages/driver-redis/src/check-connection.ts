@@ -22,8 +22,6 @@ export function expectName(option: string, value: unknown): void {
 }
 
 function wrong(option: string, expected: string, value: unknown): TypeError {
-  const isEmpty = value === '' || (Array.isArray(value) && value.length === 0)
-  const kind = kindOf(value)
-  const got = isEmpty ? kind.replace(/^an? /, 'an empty ') : kind
+  const got = Array.isArray(value) && value.length === 0 ? 'an empty array' : kindOf(value)
   return new TypeError(`Expected \`${option}\` to be ${expected}, got ${got}.`)
 }
