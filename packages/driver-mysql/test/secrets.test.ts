@@ -1,6 +1,7 @@
+import { createForkSafePool } from '@forksafe/core'
 import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createPool, type MysqlPool } from '../src/index.ts'
+import { createPool, mysqlDriver, mysqlDriverWith, type MysqlPool } from '../src/index.ts'
 import { errorOf, openDropIn } from './support/drop-in.ts'
 import { connectionTo, openPool } from './support/pools.ts'
 
@@ -82,3 +83,74 @@ test.each(['connectionLimit', 'queueLimit', 'maxIdle', 'idleTimeout'])(
     expect(JSON.stringify(told.mock.calls)).not.toContain(SECRET)
   },
 )
+
+/** Values with the secret that a program may pass in the wrong place. */
+const values: readonly unknown[] = [
+  url,
+  new URL(url),
+  { host: '127.0.0.1', port: 1, user: 'app', password: SECRET },
+  { uri: url },
+  { [url]: url },
+  [url],
+  Symbol(url),
+  { sql: { toString: () => url } },
+]
+
+test.each(values)('no error shows a secret that is passed by mistake: %#', async (value) => {
+  const create = createForkSafePool as (driver: unknown, options?: unknown) => unknown
+  const pool = openPool() as unknown as Record<string, (...given: unknown[]) => unknown>
+  const calls: (() => unknown)[] = [
+    () => create(mysqlDriver, value),
+    () => create(value, { connection: url }),
+    () => create(mysqlDriver, { connection: url, max: value }),
+    () => create(mysqlDriver, { connection: { max: value } }),
+    () => mysqlDriverWith(value as object),
+    () => mysqlDriverWith({ reset: value } as never),
+    () => mysqlDriverWith({ setup: { value } } as never),
+    ...['query', 'execute', 'stream'].flatMap((method) => [
+      // A statement that is wrong is shown by the server.
+      () => pool[method]?.(typeof value === 'string' ? [value] : value),
+      () => pool[method]?.('SELECT 1', [], [value]),
+      () => pool[method]?.('SELECT 1', [], { signal: value }),
+      () => pool[method]?.('SELECT 1', [], { highWaterMark: value }),
+      () => pool[method]?.('SELECT 1', { signal: new AbortController().signal, value }),
+      () => pool[method]?.('SELECT 1', () => value),
+    ]),
+    () => pool['transaction']?.([value]),
+    () => pool['transaction']?.(() => 1, [value]),
+    ...['isolation', 'readOnly', 'consistentSnapshot', 'retries', 'signal'].map(
+      (option) => () => pool['transaction']?.(() => 1, { [option]: value }),
+    ),
+    ...['acquire', 'use', 'warmUp', 'resize', 'trim', 'close'].map(
+      (method) => () => pool[method]?.(value),
+    ),
+  ]
+  for (const call of calls) {
+    const error = await thrownBy(call)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(textsOf(error)).not.toContain(SECRET)
+  }
+})
+
+test('a client that rejects with its configuration shows nothing of it', async () => {
+  const configuration = { host: '127.0.0.1', user: 'app', password: SECRET }
+  const stream = (): never => {
+    // oxlint-disable-next-line typescript/only-throw-error -- a client may
+    throw configuration
+  }
+  const setup = (): Promise<never> =>
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a program may
+    Promise.reject(configuration)
+  for (const [driver, connection] of [
+    [mysqlDriver, { ...connectionTo(), stream }],
+    [mysqlDriverWith({ setup }), connectionTo()],
+  ] as const) {
+    const pool = createForkSafePool(driver, { connection, acquireTimeoutMillis: 300 })
+    onTestFinished(() => pool.close({ deadlineMillis: 0 }))
+    const failures: unknown[] = []
+    pool.on('createError', (failure) => failures.push(failure))
+    failures.push(await errorOf(pool.query('SELECT 1')), await errorOf(pool.warmUp()))
+    expect(failures.length).toBeGreaterThan(2)
+    for (const failure of failures) expect(inspect(failure, { depth: 9 })).not.toContain(SECRET)
+  }
+})

@@ -1,4 +1,13 @@
-import { kindOf } from '@forksafe/core/methods'
+import { kindOf, refusePoolOptions } from '@forksafe/core/methods'
+
+/** Options of other pools that mean nothing to ioredis. */
+const OF_OTHER_POOLS = ['connectionLimit', 'poolSize', 'maxPoolSize']
+
+/** @throws {TypeError} if `connection` contains an option of the pool, which would have no effect there. */
+export function checkConnection(connection: unknown): void {
+  // ioredis has a `name` of its own: that of the master that sentinels know.
+  refusePoolOptions(connection, { client: ['name'], pools: OF_OTHER_POOLS })
+}
 
 /**
  * @param expected completes "Expected `connection` to be …"

@@ -3,7 +3,7 @@ import { keepListeners, openUntilAborted } from '@forksafe/core/methods'
 import { Cluster, type ClusterNode, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { once } from 'node:events'
 import { blockingCommand } from './blocking.ts'
-import { expectAddresses, expectObject } from './check-connection.ts'
+import { checkConnection, expectAddresses, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
 import { ClusterNodes, withNode } from './cluster-nodes.ts'
 import { isBuilt, subscriberSocket } from './internals.ts'
@@ -44,6 +44,8 @@ const states = new WeakMap<Cluster, ClusterNodes>()
  */
 export const redisClusterDriver = defineDriver({
   name: 'redis-cluster',
+
+  checkConnection: (connection: RedisClusterConnection) => checkConnection(connection),
 
   async create(connection: RedisClusterConnection, { signal }): Promise<Cluster> {
     const nodes = new ClusterNodes()

@@ -1,5 +1,5 @@
 import { defineDriver } from '@forksafe/core'
-import { isUrl, keepListeners, openUntilAborted, refusePoolOptions } from '@forksafe/core/methods'
+import { isUrl, keepListeners, openUntilAborted } from '@forksafe/core/methods'
 import {
   type CommonRedisOptions,
   Redis,
@@ -10,7 +10,7 @@ import {
 } from 'ioredis'
 import { inspect } from 'node:util'
 import { blockingCommand } from './blocking.ts'
-import { expectAddresses, expectName, expectObject } from './check-connection.ts'
+import { checkConnection, expectAddresses, expectName, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
 import { BareConnector, connectorOf, discard } from './connector.ts'
 import { isUnexpectedReply } from './internals.ts'
@@ -58,18 +58,13 @@ const FIXED = {
   lazyConnect: true,
 } satisfies RedisOptions
 
-/** Names of other pools that mean nothing to ioredis. */
-const OF_OTHER_POOLS = ['connectionLimit', 'poolSize', 'maxPoolSize']
-
 const sessions = new WeakMap<Redis, Session>()
 
 /** The driver for one Redis server, through ioredis: `createForkSafePool(redisDriver, { connection })`. */
 export const redisDriver = defineDriver({
   name: 'redis',
 
-  // ioredis has a `name` of its own: that of the master that sentinels know.
-  checkConnection: (connection: RedisConnection) =>
-    refusePoolOptions(connection, { client: ['name'], pools: OF_OTHER_POOLS }),
+  checkConnection: (connection: RedisConnection) => checkConnection(connection),
 
   async create(connection: RedisConnection, { signal }): Promise<Redis> {
     signal.throwIfAborted()

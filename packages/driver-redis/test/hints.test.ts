@@ -1,6 +1,6 @@
 import { createForkSafePool } from '@forksafe/core'
 import { expect, test } from 'vitest'
-import { redisDriver } from '../src/index.ts'
+import { redisClusterDriver, redisDriver } from '../src/index.ts'
 import { connectionTo, openPool } from './support/pools.ts'
 
 test.each([
@@ -12,6 +12,11 @@ test.each([
   const create = (): unknown => createForkSafePool(redisDriver, { connection })
   expect(create).toThrow(`Expected no \`${option}\` in \`connection\``)
   expect(create).toThrow(advice)
+  const nodes = [connectionTo()]
+  const createCluster = (): unknown =>
+    createForkSafePool(redisClusterDriver, { connection: { nodes, [option]: 5 } })
+  expect(createCluster).toThrow(`Expected no \`${option}\` in \`connection\``)
+  expect(createCluster).toThrow(advice)
 })
 
 test('`connection` may be a `URL`', async () => {
