@@ -657,6 +657,25 @@ test('`Infinity` means no limit', async () => {
   expect(await next).toBe(thing)
 })
 
+test('the stack of a rejected `acquire` or `use` leads to the caller', async () => {
+  vi.useRealTimers()
+  const { pool } = open(own, {}, { max: 1, acquireTimeoutMillis: 20 })
+  async function poolCaller(method: 'acquire' | 'use'): Promise<void> {
+    if (method === 'acquire') await pool.acquire()
+    else await pool.use(async () => 1)
+  }
+  const thing = await pool.acquire()
+  for (const how of ['timed out', 'draining']) {
+    for (const method of ['acquire', 'use'] as const) {
+      const error = await errorOf(poolCaller(method))
+      expect((error as Error).message).toContain(how)
+      expect((error as Error).stack).toMatch(/at (async )?poolCaller /)
+    }
+    void pool.drain()
+  }
+  await pool.release(thing)
+})
+
 test('works behind a proxy', async () => {
   const pool = new Proxy(open().pool, {})
   expect(await pool.use(({ id }) => id)).toBe(1)
