@@ -49,6 +49,7 @@ const needs: Readonly<Record<Need, { readonly has: Having; readonly lacking: str
     lacking: '',
   },
   // These count as present unless there is a reason; if one is missing without a reason, its checks fail by themselves.
+  share: { has: () => true, lacking: '' },
   handshake: { has: () => true, lacking: '' },
   goodbye: { has: () => true, lacking: '' },
   fork: { has: () => true, lacking: '' },

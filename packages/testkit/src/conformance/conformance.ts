@@ -11,6 +11,7 @@ import { livingChecks } from './living.ts'
 import { openingChecks } from './opening.ts'
 import { type AnyDriver, type AnyOptions, type ConformanceOptions, parse } from './options.ts'
 import { expect, type Opening, Rig } from './rig.ts'
+import { sharingChecks } from './sharing.ts'
 
 /** One check of the suite. */
 export interface ConformanceCheck {
@@ -51,7 +52,8 @@ export function conformance<R extends object, C, M extends object>(
     ...openingChecks(suite.options),
     ...livingChecks(suite.options),
     ...endingChecks,
-    ...forkChecks(),
+    ...(suite.driver.share === undefined ? [] : sharingChecks),
+    ...forkChecks(suite.driver),
   ].map((check) => runnable(stage, check))
   return {
     name: suite.options.name,

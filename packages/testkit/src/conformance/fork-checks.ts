@@ -1,21 +1,17 @@
 import { type ForkSafePool, type Lease, StaleResourceError } from '@forksafe/core'
 import { inChild } from '../fork.ts'
-import type { Check, Need } from './check.ts'
-import { expectStale, type Moment, type Notice, proveFork } from './forked.ts'
+import type { Check } from './check.ts'
+import { expectStale, type Notice, proveFork, type State } from './forked.ts'
 import { openHandles } from './handles.ts'
+import type { AnyDriver } from './options.ts'
 import { expect, type Opening, type Rig, show } from './rig.ts'
+import { sharedStates } from './sharing.ts'
 
 /** How long a child waits for a server that does not answer. */
 const NO_ANSWER_MILLIS = 50
 
-interface State {
-  readonly name: string
-  readonly needs: readonly Need[]
-  readonly prepare: (rig: Rig, opening: Opening) => Promise<Moment>
-}
-
 /** Checks under a real fork: of `discard` alone, and in each state of a resource. */
-export function forkChecks(): Check[] {
+export function forkChecks({ share }: AnyDriver): Check[] {
   const notices: readonly (readonly [Notice, string])[] = [
     ['hooked', 'that calls afterFork()'],
     ['unhooked', 'that detects the fork at its next use'],
@@ -26,13 +22,14 @@ export function forkChecks(): Check[] {
       needs: ['fork'],
       run: discardInChild,
     },
-    ...states.flatMap(({ name, needs, prepare }) =>
-      notices.map(([notice, how]) => ({
-        name: `a fork ${name}, in a child ${how}`,
-        needs: ['fork' as const, ...needs],
-        run: async (rig: Rig, opening: Opening) =>
-          proveFork(rig, opening, notice, await prepare(rig, opening)),
-      })),
+    ...[...states, ...(share === undefined ? [] : sharedStates)].flatMap(
+      ({ name, needs, prepare }) =>
+        notices.map(([notice, how]) => ({
+          name: `a fork ${name}, in a child ${how}`,
+          needs: ['fork' as const, ...needs],
+          run: async (rig: Rig, opening: Opening) =>
+            proveFork(rig, opening, notice, await prepare(rig, opening)),
+        })),
     ),
   ]
 }

@@ -2,6 +2,7 @@ import { type ForkSafePool, StaleResourceError } from '@forksafe/core'
 import { inChild } from '../fork.ts'
 import type { Opening, Rig } from './rig.ts'
 import { expect, outcomeOf, show } from './rig.ts'
+import type { Need } from './check.ts'
 import { openHandles } from './handles.ts'
 
 /** How a child detects the fork: by `afterFork()`, or at its next use. */
@@ -10,6 +11,8 @@ export type Notice = 'hooked' | 'unhooked'
 /** The state of a pool when the process is forked. */
 export interface Moment {
   readonly pool: ForkSafePool<object>
+  /** Sends requests in the tick of the fork. What the child sends can then not be told from what its parent sends. */
+  readonly sends?: () => void
   /** Runs first in the child, synchronously, with the inherited state. */
   readonly use?: () => void
   /** Runs in the child with its own resource, if it got one. */
@@ -18,6 +21,13 @@ export interface Moment {
   readonly timeoutMillis?: number
   /** Runs in the parent once the child has ended, with the parent's state. */
   readonly goOn: () => Promise<void>
+}
+
+/** A state, and how it is reached. */
+export interface State {
+  readonly name: string
+  readonly needs: readonly Need[]
+  readonly prepare: (rig: Rig, opening: Opening) => Promise<Moment>
 }
 
 /**
@@ -61,10 +71,11 @@ export async function proveFork(
 async function continueInChild(
   rig: Rig,
   notice: Notice,
-  { pool, use, look, timeoutMillis }: Moment,
+  { pool, sends, use, look, timeoutMillis }: Moment,
   names: readonly string[],
   mark?: number,
 ): Promise<void> {
+  sends?.()
   const failures = await inChild(
     async () => {
       const failures: string[] = []
@@ -96,7 +107,7 @@ async function continueInChild(
     },
     { afterFork: notice === 'hooked', timeoutMillis: rig.options.timeoutMillis },
   )
-  const sent = mark === undefined ? [] : await rig.sent(mark)
+  const sent = mark === undefined || sends !== undefined ? [] : await rig.sent(mark)
   expect(
     sent.length === 0,
     `Expected the child to send nothing on its parent's connections, got ${show(sent)}`,

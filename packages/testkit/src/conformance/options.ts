@@ -15,11 +15,20 @@ import type { ProxyTarget } from '../proxy-protocol.ts'
 /**
  * A capability that may be missing for a reason.
  *
- * The hooks of the driver, where `ref` includes `unref`; `server`: a resource is a connection to a server; `handshake`: `create`
+ * The hooks of the driver, where `ref` includes `unref`; `share`: the driver's `share` accepts resources; `server`: a resource is a connection to a server; `handshake`: `create`
  * waits for an answer of the server; `goodbye`: a polite end sends something; `fork`: the process can be forked.
  */
 export type Capability =
-  'validate' | 'reset' | 'watch' | 'classify' | 'ref' | 'server' | 'handshake' | 'goodbye' | 'fork'
+  | 'validate'
+  | 'reset'
+  | 'watch'
+  | 'classify'
+  | 'ref'
+  | 'share'
+  | 'server'
+  | 'handshake'
+  | 'goodbye'
+  | 'fork'
 
 /** The address of the recording proxy in front of the server. */
 export interface ConformanceAddress {
@@ -104,6 +113,7 @@ const capabilities: Readonly<Record<Capability, true>> = {
   watch: true,
   classify: true,
   ref: true,
+  share: true,
   server: true,
   handshake: true,
   goodbye: true,

@@ -83,7 +83,11 @@ export class Rig {
   }
 
   /** Creates a pool that does not validate or end idle resources. */
-  pool(options: { max: number; validateAfterIdleMillis?: number }): ForkSafePool<object> {
+  pool(options: {
+    max: number
+    maxInFlight?: number
+    validateAfterIdleMillis?: number
+  }): ForkSafePool<object> {
     const { timeoutMillis } = this.options
     const pool = createForkSafePool<object, unknown, object>(this.driver, {
       connection: () => this.connection,

@@ -24,6 +24,8 @@ export class LineClient {
   readonly waiting: Waiting[] = []
   /** Called when the server announces the end of the session. */
   onLeaving = (): void => undefined
+  /** Whether many callers use it: what they send in one tick is sent together. */
+  shared = false
   #begun = ''
 
   constructor(socket: Socket) {
@@ -43,6 +45,7 @@ export class LineClient {
         return
       }
       this.waiting.push({ resolve, reject })
+      if (this.shared && this.socket.writableCorked === 0) this.socket.cork()
       this.socket.write(`${question}\n`)
     })
   }
@@ -122,6 +125,22 @@ export const lineDriver = defineDriver({
     return message === 'refused' ? 'fatal' : message === 'full' ? 'full' : 'transient'
   },
 })
+
+/** The same driver for resources that many callers can share. */
+export const sharingLineDriver = {
+  ...lineDriver,
+  share: {
+    maxInFlight: 8,
+    begin(client: LineClient) {
+      client.shared = true
+    },
+    end(client: LineClient) {
+      client.shared = false
+    },
+    full: ({ socket }: LineClient) => socket.writableNeedDrain,
+    flush: ({ socket }: LineClient) => socket.uncork(),
+  },
+}
 
 /** Returns the options of the suite for a line server. */
 export function lineOptions(port: number): ConformanceOptions<LineClient, LineConnection> {
