@@ -1,5 +1,10 @@
 import { anAbortSignal, checkOptions, kindOf } from '@forksafe/core/methods'
 
+const aBoolean = {
+  expected: 'true or false',
+  accepts: (value: unknown): boolean => typeof value === 'boolean',
+}
+
 /**
  * Checks what `query` was given, before anyone waits for a connection.
  * @throws {TypeError} for what a pool cannot run, though a client or pg.Pool may, and for what pg would refuse later.
@@ -40,5 +45,6 @@ export function checkQuery(
   if (given !== undefined && given !== null && !Array.isArray(given)) {
     throw expected('`values` to be an array, with options behind it', kindOf(given))
   }
-  if (options !== undefined) checkOptions(where(), { signal: anAbortSignal }, options)
+  if (options !== undefined)
+    checkOptions(where(), { signal: anAbortSignal, share: aBoolean }, options)
 }

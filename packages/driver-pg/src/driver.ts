@@ -12,11 +12,13 @@ import { classify } from './classify.ts'
 import { createClient, socketOf } from './create-client.ts'
 import { internalsOf, isQueryable } from './internals.ts'
 import { hasListeners, ignoreErrors, keepClientListeners } from './listeners.ts'
-import { pgMethods } from './methods.ts'
+import { type PgMethods, pgMethods } from './methods.ts'
 import { openStreamOf } from './open-streams.ts'
 import { refOnlyWhileBusy } from './ref-while-busy.ts'
 import { reset, resetBy } from './reset.ts'
 import { installGuards } from './session-guards.ts'
+import { aShareMode, type ShareMode } from './share/share-mode.ts'
+import { dropShared, shareHooks, watchSharing } from './share/sharing.ts'
 import { trackStringEscapes } from './string-escapes.ts'
 
 /** What `connection` may be: a connection string, a `URL`, or pg's own client configuration. */
@@ -30,6 +32,18 @@ export interface PgDriverOptions {
    * tables, prepared statements, advisory locks, and what it listens to.
    */
   readonly resetQuery?: string | undefined
+  /**
+   * Whether `pool.query` sends statements of many callers on one connection, up to the pool's `maxInFlight`, which is then 16 by default:
+   *
+   * - `'reads'`: single statements that begin with SELECT, VALUES or TABLE and lock nothing. Single INSERT, UPDATE, DELETE, MERGE and
+   *   WITH go behind others, and nothing goes behind them until they are answered;
+   * - `'statements'`: those too, without that limit. If a transaction waits for a query of the pool, and that query is sent behind a
+   *   statement that waits for the transaction's lock, none of them ever ends.
+   *
+   * All other statements have a connection to themselves, as have all of a client with a `query_timeout`, and of pg before 8.23.1. After
+   * a shared statement, neither `reset` nor `resetQuery` runs. Default: `false`.
+   */
+  readonly share?: 'reads' | 'statements' | false | undefined
 }
 
 /** Options of `pg.Pool` that mean nothing to a client. */
@@ -45,10 +59,28 @@ const aStatement = {
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function pgDriverWith(options: PgDriverOptions): typeof pgDriver {
-  checkOptions('`pgDriverWith`', { resetQuery: aStatement }, options)
-  const { resetQuery } = options
-  if (resetQuery === undefined) return pgDriver
-  return { ...pgDriver, reset: resetBy(resetQuery) }
+  checkOptions('`pgDriverWith`', { resetQuery: aStatement, share: aShareMode }, options)
+  const { resetQuery, share = false } = options
+  if (resetQuery === undefined && share === false) return pgDriver
+  return {
+    ...pgDriver,
+    ...(resetQuery === undefined ? {} : { reset: resetBy(resetQuery) }),
+    ...(share === false ? {} : sharing(share)),
+  }
+}
+
+function sharing(mode: ShareMode): Partial<typeof pgDriver> {
+  return {
+    share: shareHooks((client: Client) => client),
+    destroy: async (client) => {
+      if (!dropShared(client)) await pgDriver.destroy(client)
+    },
+    watch(client, lost, retire) {
+      pgDriver.watch?.(client, lost, retire)
+      watchSharing(client, lost, retire)
+    },
+    methods: (pool) => pgMethods(pool, mode),
+  }
 }
 
 /** PostgreSQL through pg: `createForkSafePool(pgDriver, { connection })`. */
@@ -105,7 +137,7 @@ export const pgDriver = defineDriver({
   ref: (client) => internalsOf(client).ref(),
   unref: (client) => internalsOf(client).unref(),
   classify,
-  methods: pgMethods,
+  methods: (pool): PgMethods => pgMethods(pool, false),
 })
 
 function configOf(connection: unknown): ClientConfig {

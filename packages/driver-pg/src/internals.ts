@@ -35,7 +35,7 @@ export interface ClientInternals {
   readonly _queryQueue?: ActiveQuery[]
   /** Since pg 8.22, for its `pipeline`. */
   readonly _sentQueryQueue?: readonly ActiveQuery[]
-  readonly pipeline?: boolean
+  pipeline?: boolean
   readonly _connecting?: boolean
   readonly _queryable?: boolean
   readonly _connectionError?: boolean

@@ -1,4 +1,4 @@
-import type { ForkSafePool } from '@forksafe/core'
+import { type ForkSafePool, PoolError } from '@forksafe/core'
 import { transact, useUntilAborted } from '@forksafe/sql'
 import type {
   Client,
@@ -10,6 +10,9 @@ import type {
 } from 'pg'
 import { cancel } from './cancel.ts'
 import { checkQuery } from './check-query.ts'
+import { shareableOf, type ShareableStatement } from './share/request.ts'
+import type { ShareMode } from './share/share-mode.ts'
+import { send } from './share/sharing.ts'
 import { dialect, type TransactionOptions, type TransactionWork } from './transaction.ts'
 
 /** How to run one statement. */
@@ -19,6 +22,10 @@ export interface QueryOptions {
    * ended within 3 seconds, the connection is closed without a goodbye.
    */
   readonly signal?: AbortSignal | undefined
+  /**
+   * With `false`, the statement has a connection to itself, although the driver's option `share` would let it share one. Default: `true`.
+   */
+  readonly share?: boolean | undefined
 }
 
 /** What the driver adds to the pool. */
@@ -59,7 +66,7 @@ export interface PgMethods {
 /** A pool of PostgreSQL's connections: what `createForkSafePool(pgDriver, …)` gives. */
 export type PgPool = ForkSafePool<Client> & PgMethods
 
-export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
+export function pgMethods(pool: ForkSafePool<Client>, mode: ShareMode | false): PgMethods {
   return {
     query(textOrConfig: string | QueryConfig, values?: unknown[], options?: QueryOptions) {
       try {
@@ -68,6 +75,10 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
         // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is a TypeError
         return Promise.reject(error)
       }
+      if (mode !== false && options?.share !== false && options?.signal === undefined) {
+        const statement = shareableOf(textOrConfig, values, mode)
+        if (statement !== undefined) return shareStatement(pool, statement)
+      }
       const ask = (client: Client): Promise<QueryResult> => client.query(textOrConfig, values)
       return options?.signal === undefined
         ? pool.use(ask)
@@ -75,5 +86,19 @@ export function pgMethods(pool: ForkSafePool<Client>): PgMethods {
     },
 
     transaction: (work, options) => transact(pool, dialect, work, options),
+  }
+}
+
+async function shareStatement(
+  pool: ForkSafePool<Client>,
+  statement: ShareableStatement,
+): Promise<QueryResult> {
+  const { seal, text: key } = statement
+  try {
+    return await pool.share((client) => send(client, statement), { key, seal })
+  } catch (error) {
+    // As in pg, the stack leads to the caller, and not to the socket.
+    if (error instanceof Error && !(error instanceof PoolError)) Error.captureStackTrace(error)
+    throw error
   }
 }
