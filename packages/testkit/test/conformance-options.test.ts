@@ -1,4 +1,9 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { conformance, testDriver } from '../src/index.ts'
 import { lineDriver, lineOptions } from './support/line-driver.ts'
 
@@ -59,3 +64,40 @@ test('a missing capability fails its checks, or skips them if there is a reason'
     }
   }
 })
+
+test('a driver that has `reset` is told to give a `session`, and not a reason that it may not give', async () => {
+  const { session: _, ...noSession } = options
+  const failing = conformance(lineDriver, noSession).checks.filter(({ name }) =>
+    name.startsWith('reset removes'),
+  )
+  expect(failing).toHaveLength(2)
+  for (const { run } of failing) {
+    const error = await run().then(String, String)
+    expect(error).toMatch(/Give the option `session: \{ leave, left \}`\.$/)
+    expect(error).not.toContain('without')
+  }
+})
+
+test.each(['127.0.0.1', 'all addresses', 'a Unix socket'])(
+  'a server that listens on %s in this process fails each check, and the error says so',
+  async (host) => {
+    const folder = mkdtempSync(join(tmpdir(), 'forksafe-'))
+    const path = join(folder, 'socket')
+    const server = createServer()
+    if (host === 'a Unix socket') server.listen(path)
+    else server.listen(0, host === '127.0.0.1' ? host : undefined)
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.close()
+      rmSync(folder, { recursive: true })
+    })
+    const address = server.address()
+    const target = typeof address === 'string' ? { path } : { port: address?.port ?? 0 }
+    await using suite = conformance(lineDriver, { ...options, server: target })
+    for (const { name, run } of suite.checks) {
+      await expect(run(), name).rejects.toThrow(
+        /server` to run in a process of its own, .* this process listens there\.$/,
+      )
+    }
+  },
+)

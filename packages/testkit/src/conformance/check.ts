@@ -69,6 +69,12 @@ export function verdictOn(
     const skipped = options.without?.[capability]
     if (skipped !== undefined) return { skipped }
     if (!has(driver, options)) {
+      // `without` accepts no reason for a hook that the driver has.
+      if (need === 'session' && needs.reset.has(driver, options)) {
+        return {
+          failed: `Driver "${driver.name}": ${lacking}. Give the option \`session: { leave, left }\`.`,
+        }
+      }
       return {
         failed: `Driver "${driver.name}": ${lacking}. If this is intended, give a reason: \`without: { ${capability}: '…' }\`.`,
       }

@@ -10,6 +10,7 @@ import { forkChecks } from './fork-checks.ts'
 import { livingChecks } from './living.ts'
 import { openingChecks } from './opening.ts'
 import { type AnyDriver, type AnyOptions, type ConformanceOptions, parse } from './options.ts'
+import { listensHere } from './own-server.ts'
 import { expect, type Opening, Rig } from './rig.ts'
 import { sharingChecks } from './sharing.ts'
 
@@ -94,6 +95,7 @@ class Stage {
   }
 
   async perform(check: Check): Promise<void> {
+    if (this.#proxy === undefined) expectOtherProcess(this.options.server)
     const { proxy } = await (this.#proxy ??= startProxy(this.options.server))
     this.#opening ??=
       proxy === undefined
@@ -120,6 +122,14 @@ async function using<T>(rig: Rig, work: (rig: Rig) => Promise<T>): Promise<T> {
   } finally {
     await rig.close()
   }
+}
+
+/** @throws {AssertionError} if the server runs in this process. */
+function expectOtherProcess(target: ProxyTarget | undefined): void {
+  expect(
+    target === undefined || !listensHere(target),
+    'Expected `server` to run in a process of its own, because the suite forks this one; but this process listens there',
+  )
 }
 
 /** Starts a proxy that listens on TCP or a Unix socket, as the server does. */

@@ -45,8 +45,9 @@ export interface ConformanceOptions<R extends object, C> {
   /** The suite's name, such as `'redis over TLS'`. Default: the driver's name. */
   readonly name?: string | undefined
   /**
-   * The address of the server. The suite starts a recording proxy in front of it. May be omitted with a reason in
-   * `without.server`, for resources that are no connections: worker threads, handles, processes at the end of a pipe.
+   * The address of the server, which must run in another process, because the suite forks this one. The suite starts a recording proxy
+   * in front of it. May be omitted with a reason in `without.server`, for resources that are no connections: worker threads, handles,
+   * processes at the end of a pipe.
    */
   readonly server?: ProxyTarget | undefined
   /**

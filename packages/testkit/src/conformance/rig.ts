@@ -281,7 +281,7 @@ export function expect(holds: boolean, message: string): asserts holds {
 }
 
 function failure(message: string): AssertionError {
-  return new AssertionError({ message: `${message}.`, stackStartFn: expect })
+  return new AssertionError({ message: `${message.replace(/\.$/, '')}.`, stackStartFn: expect })
 }
 
 /** The outcome of a promise. */
