@@ -1,5 +1,5 @@
 export { defineDriver } from './api/driver.ts'
-export type { CreateFailure, Driver, ResetContext, ShareHooks } from './api/driver.ts'
+export type { CreateFailure, Driver, HookName, ResetContext, ShareHooks } from './api/driver.ts'
 export {
   AcquireTimeoutError,
   CreateError,

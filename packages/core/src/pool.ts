@@ -7,18 +7,17 @@ import type {
   Lease,
   PoolEvents,
   PoolListener,
-  ProcessChangeReason,
   ShareOptions,
 } from './api/pool.ts'
 import type { PoolStats } from './api/stats.ts'
 import { addMethods, checkDriver } from './context/check-driver.ts'
 import { Context } from './context/context.ts'
-import { checkArguments, checkCount, checkSize } from './context/parse-options.ts'
+import { checkArguments, checkSize, checkWork } from './context/parse-options.ts'
 import { processIdentity } from './identity/identity.ts'
 import { Lending } from './lend/lending.ts'
 import type { Stock } from './stock/stock.ts'
 import { type Clocks, machineClocks } from './tools/clock.ts'
-import { kindOf } from './tools/rules.ts'
+import { checkValue, limit } from './tools/rules.ts'
 
 const CLOSE_DEADLINE_MILLIS = 30_000
 
@@ -37,19 +36,12 @@ export function createForkSafePool<R extends object, C, M extends object>(
 /** `ForkSafePool` documents the methods. */
 export class Pool<R extends object> implements ForkSafePool<R> {
   /** Returns the inner parts of a pool, for a drop-in that needs more than the public methods. */
-  static partsOf<R extends object>(
-    pool: Pool<R>,
-  ): {
-    readonly context: Context<R>
-    readonly stock: Stock<R>
-  } {
+  static partsOf<R extends object>(pool: Pool<R>): { context: Context<R>; stock: Stock<R> } {
     return { context: pool.#context, stock: pool.#lending.stock }
   }
 
   readonly #context: Context<R>
   readonly #lending: Lending<R>
-  /** How many resources have been discarded and not been reported yet. */
-  #discarded = 0
   #closing: Promise<void> | undefined
 
   constructor(
@@ -58,26 +50,13 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     identity = processIdentity,
     clocks: Clocks = machineClocks,
   ) {
-    const changes = {
-      disown: () => {
-        const { resources, discard } = this.#lending.disown()
-        this.#discarded += resources
-        return discard
-      },
-      inUse: () => this.#lending.supply.inUse,
-      tell: (reason: ProcessChangeReason) => {
-        this.#tellOfChange(reason, this.#discarded)
-        this.#discarded = 0
-      },
-    }
-    const leapt = (back: boolean): void =>
-      this.#lending.leapt(back, () => this.#tellOfChange('thaw', 0))
-    this.#context = new Context(driver, options, identity, clocks, changes, leapt)
+    this.#context = new Context(driver, options, clocks)
     this.#lending = new Lending(this.#context)
+    this.#context.watch = identity.watch(this.#context.options.forkDetection, this.#lending)
     try {
       addMethods(this, this.#context.options.name, driver.name, driver.methods?.(this))
     } catch (error) {
-      // The driver may have used the pool already, and nobody else will ever see it.
+      // The driver may have used the pool, which no caller will ever see.
       void this.close({ deadlineMillis: 0 })
       throw error
     }
@@ -95,14 +74,10 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     work: (resource: R, lease: Lease<R>) => T | PromiseLike<T>,
     options?: AcquireOptions,
   ): Promise<T> {
-    if (typeof work !== 'function') {
-      throw new TypeError(
-        `Pool "${this.#context.options.name}": expected \`use\` to be given a function, got ${kindOf(work)}.`,
-      )
-    }
+    checkWork(this.#context.options.name, 'use', work)
     const lease = await this.acquire(options)
     try {
-      // The signal may have aborted when the lease was on its way already.
+      // The signal may have aborted after the lease was given.
       options?.signal?.throwIfAborted()
       return await work(lease.resource, lease)
     } finally {
@@ -138,7 +113,7 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   }
 
   trim(count = Infinity): number {
-    checkCount(this.#context.options.name, 'trim', count)
+    checkValue(`Pool "${this.#context.options.name}", \`trim\``, 'the count', limit(0), count)
     this.#context.checkProcess()
     return this.#lending.trim(count)
   }
@@ -185,16 +160,5 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   off<E extends keyof PoolEvents>(event: E, listener: PoolListener<E>): this {
     this.#context.telemetry.listen('off', event, listener)
     return this
-  }
-
-  #tellOfChange(reason: ProcessChangeReason, discarded: number): void {
-    const { telemetry, watch } = this.#context
-    const { generation } = this.#lending.stock
-    telemetry.emit('processChange', {
-      reason,
-      incarnation: watch.incarnation,
-      generation,
-      discarded,
-    })
   }
 }

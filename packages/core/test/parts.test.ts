@@ -39,7 +39,7 @@ describe('a linked list', () => {
 })
 
 test('a caller can leave the queue only once', () => {
-  const clock = new Clock(machineClocks, () => undefined)
+  const clock = new Clock(machineClocks)
   const context = { clock, checkProcess: () => undefined } as Context<FakeResource>
   const queue = new Queue<FakeResource>(context, {
     expired: () => undefined,
@@ -114,7 +114,7 @@ describe('a clock', () => {
   function countedClock() {
     let readings = 0
     const machine = { monotonic: () => ++readings, wall: () => 0 }
-    return { clock: new Clock(machine, () => undefined), readings: () => readings }
+    return { clock: new Clock(machine), readings: () => readings }
   }
 
   test('is read once for 32 uses in a burst, and at each isolated use', async () => {

@@ -10,6 +10,11 @@ import type { ForkSafePool } from './pool.ts'
  */
 export type CreateFailure = 'transient' | 'fatal' | 'full' | 'single'
 
+/** The name of a hook whose failure the event `hookError` reports. */
+export type HookName =
+  | Exclude<keyof Driver<object>, 'name' | 'checkConnection' | 'create' | 'share' | 'methods'>
+  | `share.${Exclude<keyof ShareHooks<object>, 'maxInFlight'>}`
+
 /** The second argument of `reset`. */
 export interface ResetContext {
   /**

@@ -1,4 +1,4 @@
-import type { CreateFailure } from './driver.ts'
+import type { CreateFailure, HookName } from './driver.ts'
 import type { PoolStats } from './stats.ts'
 
 /** The kind of process change: a fork, a start from a snapshot, a restore from a checkpoint, or the end of a long freeze. */
@@ -106,104 +106,80 @@ export type DestroyReason =
   | 'close'
   | 'late'
 
-/** The events of a pool and their details. `generation` is that of the resource. Times are in milliseconds. */
+/** What every event about a resource tells. */
+export interface ResourceEvent {
+  /** The generation of the resource. For a failed create: the generation that it would have had. */
+  readonly generation: number
+}
+
+/** What every event at the end of a driver's hook tells. */
+export interface HookEvent extends ResourceEvent {
+  /** The duration of the hook, in milliseconds. */
+  readonly durationMillis: number
+}
+
+/** The details of `createError`. */
+export interface CreateErrorEvent extends HookEvent {
+  /** The driver's error. If it rejected with anything else, a `TypeError` that names the kind. */
+  readonly error: unknown
+  /** The result of the driver's `classify`. */
+  readonly kind: CreateFailure
+  /** The number of consecutive failures, including this one. 0 for a `single` failure that rejected a caller. */
+  readonly failures: number
+  /** The pause before the next attempt, in milliseconds. */
+  readonly retryMillis: number
+}
+
+/** The details of `destroy`. */
+export interface DestroyEvent extends HookEvent {
+  /** The reason why the resource ended. */
+  readonly reason: DestroyReason
+  /** The error that ended it, if there was one. */
+  readonly error?: unknown
+}
+
+/** The details of `hookError`. */
+export interface HookErrorEvent extends ResourceEvent {
+  /** The name of the hook. */
+  readonly hook: HookName
+  /** The error that it threw or rejected with. */
+  readonly error: unknown
+}
+
+/** The details of `leak`. */
+export interface LeakEvent extends ResourceEvent {
+  /** The time for which the lease has been held so far, in milliseconds. Without leak detection: at least that. */
+  readonly heldMillis: number
+  /** The stack of the call of `acquire` or `use`. `undefined` without leak detection. */
+  readonly stack: string | undefined
+}
+
+/** The details of `processChange`. */
+export interface ProcessChangeEvent {
+  /** The kind of change. */
+  readonly reason: ProcessChangeReason
+  /** The incarnation of the process, counted from 1. The same number for all pools of the process. */
+  readonly incarnation: number
+  /** The pool's current generation: a new one, except after a `thaw`. */
+  readonly generation: number
+  /** The number of discarded resources. */
+  readonly discarded: number
+}
+
+/** The events of a pool and their details. */
 export interface PoolEvents {
   /** A resource was opened. */
-  create: [
-    {
-      /** The generation of the resource. */
-      readonly generation: number
-      /** The duration of `create`, in milliseconds. */
-      readonly durationMillis: number
-    },
-  ]
-  /**
-   * A create failed. The next attempt follows after `retryMillis`.
-   */
-  createError: [
-    {
-      /** The generation that the resource would have had. */
-      readonly generation: number
-      /** The time until it failed, in milliseconds. */
-      readonly durationMillis: number
-      /** The driver's error. If it rejected with anything else, a `TypeError` that names the kind. */
-      readonly error: unknown
-      /** The result of the driver's `classify`. */
-      readonly kind: CreateFailure
-      /** The number of consecutive failures, including this one. 0 for a `single` failure that rejected a caller. */
-      readonly failures: number
-      /** The pause before the next attempt, in milliseconds. */
-      readonly retryMillis: number
-    },
-  ]
+  create: [HookEvent]
+  /** A create failed. The next attempt follows after `retryMillis`. */
+  createError: [CreateErrorEvent]
   /** A resource was destroyed. */
-  destroy: [
-    {
-      /** The generation of the resource. */
-      readonly generation: number
-      /** The duration of `destroy`, in milliseconds. */
-      readonly durationMillis: number
-      /** The reason why it ended. */
-      readonly reason: DestroyReason
-      /** The error that ended it, if there was one. */
-      readonly error?: unknown
-    },
-  ]
+  destroy: [DestroyEvent]
   /** A hook of the driver failed or took too long. For `create`, there is the event `createError`. */
-  hookError: [
-    {
-      /** The generation of the resource. */
-      readonly generation: number
-      /** The name of the hook. */
-      readonly hook:
-        | 'validate'
-        | 'isUsable'
-        | 'reset'
-        | 'destroy'
-        | 'discard'
-        | 'watch'
-        | 'ref'
-        | 'unref'
-        | 'classify'
-        | 'share.accepts'
-        | 'share.begin'
-        | 'share.end'
-        | 'share.full'
-        | 'share.flush'
-      /** The error that it threw or rejected with. */
-      readonly error: unknown
-    },
-  ]
-  /**
-   * A lease has been held for `leakDetectionMillis`, or was still held at the deadline of `close`, which ended it. Emitted once for
-   * each lease.
-   */
-  leak: [
-    {
-      /** The generation of the resource. */
-      readonly generation: number
-      /** The time for which it has been held so far, in milliseconds. Without leak detection: at least that. */
-      readonly heldMillis: number
-      /** The stack of the call of `acquire` or `use`. `undefined` without leak detection. */
-      readonly stack: string | undefined
-    },
-  ]
-  /**
-   * The process changed. The pool has discarded its resources and begins a new generation. After a `thaw`, it keeps both, and
-   * validates idle resources before it lends them.
-   */
-  processChange: [
-    {
-      /** The kind of change. */
-      readonly reason: ProcessChangeReason
-      /** The incarnation of the process, counted from 1. The same number for all pools of the process. */
-      readonly incarnation: number
-      /** The pool's current generation: a new one, except after a `thaw`. */
-      readonly generation: number
-      /** The number of discarded resources. */
-      readonly discarded: number
-    },
-  ]
+  hookError: [HookErrorEvent]
+  /** A lease has been held for `leakDetectionMillis`, or until the deadline of `close` ended it. Emitted once for each lease. */
+  leak: [LeakEvent]
+  /** The process changed, and the pool has discarded its resources. After a `thaw`, it keeps them, and validates idle ones before it lends them. */
+  processChange: [ProcessChangeEvent]
   /** The pool has closed. */
   close: []
 }

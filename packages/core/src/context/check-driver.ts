@@ -1,17 +1,18 @@
-import { isPlainObject, kindOf, limit, nameOf } from '../tools/rules.ts'
+import {
+  aFunction,
+  checkValue,
+  expected,
+  isPlainObject,
+  kindOf,
+  limit,
+  nameOf,
+} from '../tools/rules.ts'
 
 const requiredHooks = ['create', 'destroy', 'discard']
-const optionalHooks = [
-  'validate',
-  'isUsable',
-  'reset',
-  'watch',
-  'ref',
-  'unref',
-  'classify',
-  'methods',
-  'checkConnection',
-]
+const optionalHooks =
+  'validate isUsable reset watch ref unref classify methods checkConnection'.split(' ')
+const requiredShareHooks = ['begin', 'end']
+const optionalShareHooks = ['accepts', 'full', 'flush']
 
 /** @throws {TypeError} for anything but a driver. */
 export function checkDriver(driver: unknown): void {
@@ -37,30 +38,21 @@ function checkHooks(
 ): void {
   for (const hook of [...required, ...optional]) {
     const value = (given as Record<string, unknown>)[hook]
-    if (typeof value === 'function') continue
     if (value === undefined && optional.includes(hook)) continue
-    throw new TypeError(`${where}: expected \`${hook}\` to be a function, got ${kindOf(value)}.`)
+    checkValue(where, `\`${hook}\``, aFunction, value)
   }
 }
-
-const requiredShareHooks = ['begin', 'end']
-const optionalShareHooks = ['accepts', 'full', 'flush']
 
 /** @throws {TypeError} for a `share` that is wrong or incomplete. */
 function checkShareHooks(driver: string, share: unknown): void {
   if (share === undefined) return
   if (typeof share !== 'object' || share === null) {
-    throw new TypeError(
-      `Driver "${driver}": expected \`share\` to be an object, got ${kindOf(share)}.`,
-    )
+    throw expected(`Driver "${driver}"`, '`share` to be an object', share)
   }
-  checkHooks(`Driver "${driver}", \`share\``, share, requiredShareHooks, optionalShareHooks)
-  const { maxInFlight } = share as { readonly maxInFlight?: unknown }
-  const { accepts, expected } = limit(1)
-  if (maxInFlight === undefined || accepts(maxInFlight)) return
-  throw new TypeError(
-    `Driver "${driver}", \`share\`: expected \`maxInFlight\` to be ${expected}, got ${kindOf(maxInFlight)}.`,
-  )
+  const where = `Driver "${driver}", \`share\``
+  checkHooks(where, share, requiredShareHooks, optionalShareHooks)
+  const { maxInFlight = 1 } = share as { readonly maxInFlight?: unknown }
+  checkValue(where, '`maxInFlight`', limit(1), maxInFlight)
 }
 
 /** Returns the end of the message for a value that is often passed by mistake: what it is, and what to pass instead. */
@@ -103,9 +95,7 @@ function isObject(value: unknown): value is object {
 export function addMethods(pool: object, name: string, driver: string, methods: unknown): void {
   if (methods === undefined) return
   if (!isPlainObject(methods)) {
-    throw new TypeError(
-      `Driver "${driver}": expected \`methods\` to return a plain object, got ${kindOf(methods)}.`,
-    )
+    throw expected(`Driver "${driver}"`, '`methods` to return a plain object', methods)
   }
   for (const method of Reflect.ownKeys(methods)) {
     // With a `then`, `await` would take the pool for a promise.

@@ -1,45 +1,51 @@
+import type { Driver } from '../api/driver.ts'
 import type { BasePoolOptions } from '../api/options.ts'
 import {
+  aFunction,
   anAbortSignal,
   checkOptions,
+  checkValue,
   isPlainObject,
   kindOf,
   limit,
   oneOf,
   type Rule,
   type Rules,
-  show,
   trueOrFalse,
   wholeFrom,
 } from '../tools/rules.ts'
 import { hintForPoolOption } from './hints.ts'
 
-/** Every option with its value. */
+export interface Backoff {
+  readonly minMillis: number
+  readonly maxMillis: number
+}
+
+/** The options with their defaults. `connection` is the value of that option. */
 export type ParsedOptions = {
   -readonly [K in keyof Omit<BasePoolOptions, 'backoff'>]-?: Exclude<BasePoolOptions[K], undefined>
-} & { backoff: { minMillis: number; maxMillis: number } }
+} & { readonly backoff: Backoff; readonly connection: unknown }
 
 interface OptionRule extends Rule {
-  /** What it is where it is left out. */
+  /** The default. */
   readonly standard: unknown
 }
 
 const option = (standard: unknown, rule: Rule): OptionRule => ({ ...rule, standard })
-const millisFrom0: Rule = {
-  expected: 'a number of milliseconds of at least 0, or Infinity',
-  accepts: (value) => typeof value === 'number' && value >= 0,
+const aNumber = (expected: string, accepts: (value: number) => boolean): Rule => ({
+  expected,
+  accepts: (value) => typeof value === 'number' && accepts(value),
   shows: true,
-}
-const millisAbove0: Rule = {
-  expected: 'a number of milliseconds above 0, or Infinity',
-  accepts: (value) => typeof value === 'number' && value > 0,
-  shows: true,
-}
-const finiteMillisAbove0: Rule = {
-  expected: 'a finite number of milliseconds above 0',
-  accepts: (value) => Number.isFinite(value) && (value as number) > 0,
-  shows: true,
-}
+})
+const millisFrom0 = aNumber(
+  'a number of milliseconds of at least 0, or Infinity',
+  (value) => value >= 0,
+)
+const millisAbove0 = aNumber('a number of milliseconds above 0, or Infinity', (value) => value > 0)
+const finiteMillisAbove0 = aNumber(
+  'a finite number of milliseconds above 0',
+  (value) => value > 0 && value < Infinity,
+)
 const aName: Rule = {
   expected: 'a string of at least one character',
   accepts: (value) => typeof value === 'string' && value !== '',
@@ -71,7 +77,6 @@ const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionR
   forkDetection: option('always', oneOf(['always', 'once', 'hooks'])),
 }
 
-/** Whether a pool has an option of this name. */
 export function isPoolOption(name: string): boolean {
   return Object.hasOwn(optionRules, name)
 }
@@ -80,11 +85,7 @@ const acquireRules = {
   signal: anAbortSignal,
   timeoutMillis: millisFrom0,
   leakDetectionMillis: millisFrom0,
-  priority: {
-    expected: 'a number',
-    accepts: (value: unknown) => typeof value === 'number' && !Number.isNaN(value),
-    shows: true,
-  },
+  priority: aNumber('a number', (value) => !Number.isNaN(value)),
 } satisfies Rules
 
 const argumentRules = {
@@ -100,14 +101,11 @@ const argumentRules = {
 } satisfies Record<string, Rules>
 
 /**
- * Checks the options and fills in the defaults. What is `undefined` counts as left out.
+ * Checks the options and fills in the defaults. An option that is `undefined` counts as left out.
  * @throws {TypeError} for a wrong or unknown option.
  */
 export function parseOptions(
-  driver: {
-    readonly name: string
-    readonly share?: { readonly maxInFlight?: number | undefined } | undefined
-  },
+  driver: Pick<Driver<never, unknown>, 'name' | 'share'>,
   options: unknown,
 ): ParsedOptions {
   if (typeof options === 'string' || options instanceof URL) {
@@ -119,22 +117,18 @@ export function parseOptions(
   const name =
     isPlainObject(options) && aName.accepts(given['name']) ? (given['name'] as string) : driver.name
   checkOptions(`Pool "${name}"`, optionRules, options, hintForPoolOption)
-  const values = Object.entries(optionRules).map(([key, { standard }]) => [
-    key,
-    given[key] ?? standard,
-  ])
-  const { connection: _, ...parsed } = Object.fromEntries(values) as ParsedOptions & {
-    connection: unknown
-  }
+  const parsed = Object.fromEntries(
+    Object.entries(optionRules).map(([key, { standard }]) => [
+      key,
+      given[key] === undefined ? standard : given[key],
+    ]),
+  ) as ParsedOptions
   checkSize(name, parsed)
   const maxInFlight = parsed.maxInFlight ?? driver.share?.maxInFlight ?? 1
   return { ...parsed, name, maxInFlight, backoff: parseBackoff(name, parsed.backoff) }
 }
 
-function parseBackoff(
-  pool: string,
-  given: Partial<ParsedOptions['backoff']>,
-): ParsedOptions['backoff'] {
+function parseBackoff(pool: string, given: Partial<Backoff>): Backoff {
   const rules = { minMillis: finiteMillisAbove0, maxMillis: finiteMillisAbove0 }
   checkOptions(`Pool "${pool}", option \`backoff\``, rules, given)
   const { minMillis = 50, maxMillis = 5_000 } = given
@@ -147,15 +141,6 @@ export function checkSize(pool: string, { min, max }: { min: number; max: number
   checkOrder(pool, ['min', min], ['max', max])
 }
 
-/** @throws {TypeError} for what is neither a whole number of at least 0 nor `Infinity`. */
-export function checkCount(pool: string, method: string, count: unknown): void {
-  const { accepts, expected } = limit(0)
-  if (accepts(count)) return
-  throw new TypeError(
-    `Pool "${pool}", \`${method}\`: expected the count to be ${expected}, got ${show(count)}.`,
-  )
-}
-
 type Named = readonly [name: string, value: number]
 
 function checkOrder(pool: string, [low, least]: Named, [high, most]: Named): void {
@@ -165,14 +150,19 @@ function checkOrder(pool: string, [low, least]: Named, [high, most]: Named): voi
   )
 }
 
-/**
- * Checks what a method of the pool was given.
- * @throws {TypeError} for a wrong or unknown option.
- */
-export function checkArguments(
-  pool: string,
-  method: keyof typeof argumentRules,
-  given: unknown,
-): void {
+/** @throws {TypeError} if a method that takes a function is given anything else. */
+export function checkWork(pool: string, method: string, work: unknown): void {
+  checkValue(
+    `Pool "${pool}"`,
+    `\`${method}\``,
+    { ...aFunction, expected: 'given a function' },
+    work,
+  )
+}
+
+type Method = keyof typeof argumentRules
+
+/** @throws {TypeError} for a wrong or unknown option of a method. */
+export function checkArguments(pool: string, method: Method, given: unknown): void {
   checkOptions(`Pool "${pool}", \`${method}\``, argumentRules[method], given)
 }

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { kindOf } from '../tools/rules.ts'
+import { aFunction, checkValue, expected } from '../tools/rules.ts'
 import { errorFor } from '../tools/thrown.ts'
 import type { PoolEvents, PoolListener } from '../api/pool.ts'
 import { runApart } from '../tools/uncaught.ts'
@@ -13,7 +13,7 @@ const channels = {
   processChange: channel('forksafe:processChange'),
 }
 
-/** Each event, and the channel that tells of it too. */
+/** Each event, and the channel on which it is also published. */
 const channelOf: Readonly<Record<keyof PoolEvents, keyof typeof channels | undefined>> = {
   create: 'create',
   createError: 'create',
@@ -25,34 +25,25 @@ const channelOf: Readonly<Record<keyof PoolEvents, keyof typeof channels | undef
 }
 
 /**
- * Tells what happens in a pool: events for whoever holds the pool, `node:diagnostics_channel` for whoever watches all
- * pools. A message of a channel is what the event's listeners are given, and the pool's name as `pool`.
+ * Reports what happens in a pool: by events to users of the pool, and by `node:diagnostics_channel` to observers of all pools. A message
+ * of a channel contains the details of the event, and the pool's name as `pool`.
  */
 export class Telemetry {
   readonly #events = new EventEmitter()
-  readonly #pool: string
 
-  constructor(pool: string) {
-    this.#pool = pool
-  }
+  constructor(private readonly pool: string) {}
 
-  /** @throws {TypeError} for what is no event, and for what is no function. */
+  /** @throws {TypeError} for an unknown event, or a listener that is not a function. */
   listen<E extends keyof PoolEvents>(
     method: 'on' | 'once' | 'off',
     event: E,
     listener: PoolListener<E>,
   ): void {
-    const where = `Pool "${this.#pool}", \`${method}\``
+    const where = `Pool "${this.pool}", \`${method}\``
     if (!Object.hasOwn(channelOf, event)) {
-      throw new TypeError(
-        `${where}: expected the event to be one of ${Object.keys(channelOf).join(', ')}, got ${kindOf(event)}.`,
-      )
+      throw expected(where, `the event to be one of ${Object.keys(channelOf).join(', ')}`, event)
     }
-    if (typeof listener !== 'function') {
-      throw new TypeError(
-        `${where}: expected the listener to be a function, got ${kindOf(listener)}.`,
-      )
-    }
+    checkValue(where, 'the listener', aFunction, listener)
     this.#events[method](event, listener)
   }
 
@@ -70,7 +61,7 @@ export class Telemetry {
     return channels.acquire.hasSubscribers
   }
 
-  /** Tells how an `acquire` ends, and passes it on. */
+  /** Publishes how an `acquire` ends. */
   acquiring<T extends { readonly generation: number }>(acquire: () => Promise<T>): Promise<T> {
     const told = this.#timed()
     return acquire().then(
@@ -85,7 +76,7 @@ export class Telemetry {
     )
   }
 
-  /** Tells when the request of a `share` is sent or why it is not, like the end of an `acquire`. */
+  /** Publishes when the request of a `share` is sent, or why it is not, like the end of an `acquire`. */
   sharing<R, T>(
     generation: () => number,
     work: (resource: R) => unknown,
@@ -104,7 +95,7 @@ export class Telemetry {
     })
   }
 
-  /** Returns a function that tells how an `acquire` ended that begins now. */
+  /** Returns a function that publishes the end of an `acquire` that begins now. */
   #timed(): (details: object) => void {
     const started = performance.now()
     return (details) =>
@@ -113,6 +104,6 @@ export class Telemetry {
 
   #publish(name: keyof typeof channels | undefined, details: object | undefined): void {
     const channel = name && channels[name]
-    if (channel?.hasSubscribers) channel.publish({ pool: this.#pool, ...details })
+    if (channel?.hasSubscribers) channel.publish({ pool: this.pool, ...details })
   }
 }

@@ -139,53 +139,47 @@ export class ProcessIdentity implements IdentityCopy {
 const unchecked: IdentitySource = { ...noSource }
 
 export class IdentityWatch {
-  readonly #identity: ProcessIdentity
-  readonly #detection: ForkDetection
-  readonly #listener: ProcessChangeListener
   /** The source to check, cached to make `check` fast. */
   #source: IdentitySource | undefined
 
   constructor(
-    identity: ProcessIdentity,
-    detection: ForkDetection,
-    listener: ProcessChangeListener,
+    private readonly identity: ProcessIdentity,
+    private readonly detection: ForkDetection,
+    private readonly listener: ProcessChangeListener,
   ) {
-    this.#identity = identity
-    this.#detection = detection
-    this.#listener = listener
     const { source } = identity
     this.#source = detection === 'hooks' ? unchecked : source
   }
 
   /** The incarnation of the process. */
   get incarnation(): number {
-    return this.#identity.number
+    return this.identity.number
   }
 
   /** The name of the source that notices forks. */
   get sourceName(): IdentitySource['name'] {
-    return this.#identity.source.name
+    return this.identity.source.name
   }
 
   /** Checks for a change, as often as `forkDetection` requires. The listener has been called when this returns. */
   check(): void {
-    if ((this.#source ??= this.#identity.source).changed()) this.#identity.seen()
+    if ((this.#source ??= this.identity.source).changed()) this.identity.seen()
   }
 
   inUse(): boolean {
-    return this.#listener.inUse()
+    return this.listener.inUse()
   }
 
   disown(): () => void {
     this.#forgetSource()
-    return this.#listener.disown()
+    return this.listener.disown()
   }
 
   tell(reason: ProcessChangeReason): void {
     this.#forgetSource()
     // A process that starts from a snapshot has not forked yet.
-    if (this.#detection === 'once' && reason !== 'snapshot') this.#source = unchecked
-    this.#listener.tell(reason)
+    if (this.detection === 'once' && reason !== 'snapshot') this.#source = unchecked
+    this.listener.tell(reason)
   }
 
   #forgetSource(): void {

@@ -6,10 +6,17 @@ import {
   QueueFullError,
   StaleResourceError,
 } from '../api/errors.ts'
-import type { AcquireOptions, DestroyReason, Lease, ShareOptions } from '../api/pool.ts'
+import type {
+  AcquireOptions,
+  DestroyReason,
+  Lease,
+  ProcessChangeReason,
+  ShareOptions,
+} from '../api/pool.ts'
 import type { PoolStats } from '../api/stats.ts'
 import type { Context } from '../context/context.ts'
 import { checkArguments } from '../context/parse-options.ts'
+import type { ProcessChangeListener } from '../identity/identity.ts'
 import { type Borrower, type Entry, REPORTED } from '../stock/entry.ts'
 import { type Demand, Stock } from '../stock/stock.ts'
 import { onAbort } from '../tools/signals.ts'
@@ -26,12 +33,13 @@ import { Upkeep } from './upkeep.ts'
  * The code that runs at each use is kept apart from rare cases: V8 inlines all of it if it is short enough, which saves a tenth
  * of the time of a contended acquire.
  */
-export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> {
+export class Lending<R extends object>
+  implements Demand<R>, Desk<R>, Lender<R>, ProcessChangeListener
+{
   readonly stock: Stock<R>
   readonly supply: Supply<R>
   readonly #queue: Queue<R>
   readonly #upkeep: Upkeep<R>
-  readonly context: Context<R>
   /** The driver wants to know which resources keep the process alive. */
   readonly #holds: boolean
   readonly #resets: boolean
@@ -40,12 +48,13 @@ export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> 
   /** More may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
+  /** How many resources have been discarded since the last report of a process change. */
+  #discarded = 0
   /** `undefined` until it is needed: by a pool whose driver can share, or by a first call of `share`. */
   #sharing: Sharing<R> | undefined
 
-  constructor(context: Context<R>) {
+  constructor(readonly context: Context<R>) {
     const { driver, options } = context
-    this.context = context
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
@@ -57,6 +66,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> 
     })
     this.supply = new Supply(context, this.stock, this.#queue)
     this.#upkeep = new Upkeep(context, this.stock)
+    context.clock.leapt = (back) => this.#leapt(back)
     if (driver.share !== undefined && options.maxInFlight > 1) this.#sharing = this.#newSharing()
   }
 
@@ -311,9 +321,9 @@ export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> 
 
   /**
    * Time is missing: the process or its machine was frozen, and idle resources may have been dropped meanwhile. If the monotonic
-   * clock has gone `back`, the timers set by it would sleep for as long. `thawed` is called a microtask later.
+   * clock has gone `back`, the timers set by it would sleep for as long.
    */
-  leapt(back: boolean, thawed: () => void): void {
+  #leapt(back: boolean): void {
     this.stock.idle.distrust()
     const endTimers = back ? this.stock.endingTimers() : undefined
     // The clock was read in the middle of some other work.
@@ -323,7 +333,7 @@ export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> 
         this.#upkeep.wake()
         endTimers()
       }
-      thawed()
+      this.tell('thaw')
     })
   }
 
@@ -380,18 +390,34 @@ export class Lending<R extends object> implements Demand<R>, Desk<R>, Lender<R> 
     if (this.stock.size === 0) this.#closed?.()
   }
 
-  /** Disowns everything: it belongs to another process. Returns what `Stock.disown` does. */
-  disown(): ReturnType<Stock<R>['disown']> {
+  inUse(): boolean {
+    return this.supply.inUse
+  }
+
+  disown(): () => void {
     this.supply.inUse = false
     this.#sharing?.disown()
-    const disowned = this.stock.disown()
+    const { resources, discard } = this.stock.disown()
+    this.#discarded += resources
     this.#stop()
     this.context.clock.reset()
     const stale = (): Error => new StaleResourceError(this.context.options.name, 'the wait')
     this.#queue.rejectAll(stale)
     this.supply.rejectWarmUps(stale)
     this.#closed?.()
-    return disowned
+    return discard
+  }
+
+  tell(reason: ProcessChangeReason): void {
+    const { telemetry, watch } = this.context
+    const [discarded, { generation }] = [this.#discarded, this.stock]
+    this.#discarded = 0
+    telemetry.emit('processChange', {
+      reason,
+      incarnation: watch.incarnation,
+      generation,
+      discarded,
+    })
   }
 
   #stop(): void {

@@ -34,21 +34,18 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
   /** Removes the abort listener. */
   stopListening: (() => void) | undefined = undefined
   inQueue = true
-  readonly lane: Lane<R>
-  /** Its place in the order of arrival. */
-  readonly ticket: number
-  readonly arrival: Moment
-  /** Set only for leak detection. */
-  readonly borrower: Borrower | undefined
   readonly promise: Promise<Lease<R>>
   readonly resolve: (lease: Lease<R>) => void
   readonly reject: (error: unknown) => void
 
-  constructor(lane: Lane<R>, ticket: number, arrival: Moment, borrower: Borrower | undefined) {
-    this.lane = lane
-    this.ticket = ticket
-    this.arrival = arrival
-    this.borrower = borrower
+  constructor(
+    readonly lane: Lane<R>,
+    /** The place in the order of arrival. */
+    readonly ticket: number,
+    readonly arrival: Moment,
+    /** Set only for leak detection. */
+    readonly borrower: Borrower | undefined,
+  ) {
     this.promise = new Promise(capture)
     this.resolve = resolving as (lease: Lease<R>) => void
     this.reject = rejecting as (error: unknown) => void
@@ -81,18 +78,16 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
 /** The callers with one priority and one timeout: in the order of their arrival, which is that of their deadlines. */
 class Lane<R extends object> {
   readonly waiters = new LinkedList<Waiter<R>>()
-  readonly priority: number
-  readonly timeoutMillis: number
   /** The places in the two heaps of the queue. */
   byTurn = -1
   byDeadline = -1
   /** The first deadline, or a moment before it. */
   dueAt = Infinity
 
-  constructor(priority: number, timeoutMillis: number) {
-    this.priority = priority
-    this.timeoutMillis = timeoutMillis
-  }
+  constructor(
+    readonly priority: number,
+    readonly timeoutMillis: number,
+  ) {}
 }
 
 function hasFirstTurn<R extends object>(a: Lane<R>, b: Lane<R>): boolean {
@@ -120,7 +115,6 @@ export class Queue<R extends object> {
   /** One timer for all deadlines, at the earliest of them or before it. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
-  readonly #context: Context<R>
   readonly #expired: (waiter: Waiter<R>) => void
   readonly #rejected: () => void
 
@@ -129,17 +123,16 @@ export class Queue<R extends object> {
    * rejected the last one.
    */
   constructor(
-    context: Context<R>,
+    private readonly context: Context<R>,
     on: { readonly expired: (waiter: Waiter<R>) => void; readonly rejected: () => void },
   ) {
-    this.#context = context
     this.#expired = on.expired
     this.#rejected = on.rejected
   }
 
   enqueue(priority: number, timeoutMillis: number, borrower?: Borrower): Waiter<R> {
     const lane = this.#laneOf(priority, timeoutMillis)
-    const waiter = new Waiter(lane, ++this.#tickets, this.#context.clock.moment(), borrower)
+    const waiter = new Waiter(lane, ++this.#tickets, this.context.clock.moment(), borrower)
     lane.waiters.push(waiter)
     if (lane.waiters.length === 1) this.#open(lane, waiter)
     // The process must not end while someone waits. The timer is kept, unref'd, from one wait to the next.
@@ -235,9 +228,9 @@ export class Queue<R extends object> {
   }
 
   #expire(): void {
-    this.#context.checkProcess()
+    this.context.checkProcess()
     inSlices(() => {
-      const now = this.#context.clock.now()
+      const now = this.context.clock.now()
       const late = this.#nextLate(now)
       const next = this.#deadlines.first
       if (late !== undefined) this.#expired(late)

@@ -3,12 +3,12 @@ import { StaleResourceError } from '../api/errors.ts'
 import type { ShareHooks } from '../api/driver.ts'
 import type { ShareOptions } from '../api/pool.ts'
 import type { Context } from '../context/context.ts'
-import { checkArguments } from '../context/parse-options.ts'
+import { checkArguments, checkWork } from '../context/parse-options.ts'
 import type { Entry } from '../stock/entry.ts'
 import type { Stock } from '../stock/stock.ts'
 import type { Moment } from '../tools/clock.ts'
 import { Heap } from '../tools/heap.ts'
-import { kindOf } from '../tools/rules.ts'
+import { expected } from '../tools/rules.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
 import type { Queue, Waiter } from './queue.ts'
@@ -98,11 +98,7 @@ export class Sharing<R extends object> {
 
   share(work: (resource: R) => unknown, options: ShareOptions | undefined): Promise<unknown> {
     const { clock, options: defaults } = this.#context
-    if (typeof work !== 'function') {
-      throw new TypeError(
-        `Pool "${defaults.name}": expected \`share\` to be given a function, got ${kindOf(work)}.`,
-      )
-    }
+    checkWork(defaults.name, 'share', work)
     if (options !== undefined) {
       checkArguments(defaults.name, 'share', options)
       options.signal?.throwIfAborted()
@@ -285,9 +281,8 @@ export class Sharing<R extends object> {
     try {
       const answer = request.send(shared.entry.resource as R)
       if (!isThenable(answer)) {
-        throw new TypeError(
-          `Pool "${this.#context.options.name}", \`share\`: expected the function to return a promise, got ${kindOf(answer)}.`,
-        )
+        const where = `Pool "${this.#context.options.name}", \`share\``
+        throw expected(where, 'the function to return a promise', answer)
       }
       answer.then(
         (value) => this.#answered(request, value),

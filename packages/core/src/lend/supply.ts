@@ -11,21 +11,18 @@ type WarmUp = (failure?: () => unknown) => void
 export class Supply<R extends object> {
   /** `false` in a forked child that has not used the pool: it opens nothing for `min`. */
   inUse = true
-  readonly #context: Context<R>
-  readonly #stock: Stock<R>
-  readonly #queue: Queue<R>
   readonly #warmUps = new Set<WarmUp>()
 
-  constructor(context: Context<R>, stock: Stock<R>, queue: Queue<R>) {
-    this.#context = context
-    this.#stock = stock
-    this.#queue = queue
-  }
+  constructor(
+    private readonly context: Context<R>,
+    private readonly stock: Stock<R>,
+    private readonly queue: Queue<R>,
+  ) {}
 
   /** At most `maxConnecting` creates at once. While creates fail, one after a pause. */
   get mayOpen(): boolean {
-    const { options } = this.#context
-    const stock = this.#stock
+    const { options } = this.context
+    const stock = this.stock
     if (stock.size >= options.max || stock.creating >= options.maxConnecting) return false
     const { backoff } = stock
     return backoff.failure === undefined || (!backoff.pausing && !stock.probing)
@@ -33,21 +30,21 @@ export class Supply<R extends object> {
 
   /** How many more waiting callers can be served by resources that are on their way, or will be opened as soon as possible. */
   get promised(): number {
-    const { coming, size, backoff } = this.#stock
+    const { coming, size, backoff } = this.stock
     if (backoff.failure !== undefined) return coming
-    return coming + Math.max(0, this.#context.options.max - size)
+    return coming + Math.max(0, this.context.options.max - size)
   }
 
   /** Opens and tests what is wanted. Called whenever that may have changed; too often does no harm. */
   run(): void {
-    const { idle } = this.#stock
-    while (this.#queue.waiting > this.#stock.coming) {
-      if (idle.upNext !== undefined) this.#stock.test(idle.upNext)
-      else if (this.mayOpen) this.#stock.open()
+    const { idle } = this.stock
+    while (this.queue.waiting > this.stock.coming) {
+      if (idle.upNext !== undefined) this.stock.test(idle.upNext)
+      else if (this.mayOpen) this.stock.open()
       else break
     }
-    const isKept = this.inUse && (this.#context.options.eager || this.#warmUps.size > 0)
-    if (isKept && this.#context.state === 'open') this.#keepMin()
+    const isKept = this.inUse && (this.context.options.eager || this.#warmUps.size > 0)
+    if (isKept && this.context.state === 'open') this.#keepMin()
   }
 
   /** Resolves when `min` resources are open, and at least one. */
@@ -79,8 +76,8 @@ export class Supply<R extends object> {
 
   /** One at a time, unless `warmUp` waits for them. */
   #keepMin(): void {
-    const stock = this.#stock
-    const { min } = this.#context.options
+    const stock = this.stock
+    const { min } = this.context.options
     const wanted = this.#warmUps.size > 0 ? Math.max(min, 1) : min
     while (
       stock.kept < wanted &&

@@ -8,17 +8,16 @@ import { LONGEST_TIMER } from '../tools/timers.ts'
  * Call `expect` for whatever becomes due earlier.
  */
 export class Upkeep<R extends object> {
-  readonly #context: Context<R>
-  readonly #stock: Stock<R>
   /** How long a resource may be idle before something is due, in milliseconds. */
   readonly #span: number
   #timer: NodeJS.Timeout | undefined
   #dueAt = Infinity
 
-  constructor(context: Context<R>, stock: Stock<R>) {
+  constructor(
+    private readonly context: Context<R>,
+    private readonly stock: Stock<R>,
+  ) {
     const { idleTimeoutMillis, keepaliveMillis } = context.options
-    this.#context = context
-    this.#stock = stock
     this.#span = Math.min(idleTimeoutMillis, keepaliveMillis || Infinity)
   }
 
@@ -42,12 +41,12 @@ export class Upkeep<R extends object> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#dueAt = Infinity
-    this.#context.clock.alarmAt = Infinity
+    this.context.clock.alarmAt = Infinity
   }
 
   #sleep(until: number): void {
     clearTimeout(this.#timer)
-    const { clock } = this.#context
+    const { clock } = this.context
     const now = clock.now()
     const millis = Math.min(Math.max(0, Math.ceil(until - now)), LONGEST_TIMER)
     this.#timer = setTimeout(() => this.#tick(), millis).unref()
@@ -56,18 +55,18 @@ export class Upkeep<R extends object> {
   }
 
   #tick(): void {
-    const { clock } = this.#context
+    const { clock } = this.context
     this.#dueAt = Infinity
     clock.read()
     clock.alarmAt = Infinity
-    this.#context.checkProcess()
+    this.context.checkProcess()
     this.expect(Math.min(this.#lookAtIdle(clock.monotonic), this.#lookForLeaks(clock.monotonic)))
   }
 
   /** Ends what has lasted too long and tests what has been idle for long. Returns when to look again. */
   #lookAtIdle(now: number): number {
-    const { options } = this.#context
-    const stock = this.#stock
+    const { options } = this.context
+    const stock = this.stock
     const keepalive = options.keepaliveMillis || Infinity
     let spare = stock.kept - options.min
     let dueAt = Infinity
@@ -94,7 +93,7 @@ export class Upkeep<R extends object> {
 
   #lookForLeaks(now: number): number {
     let dueAt = Infinity
-    for (const entry of this.#stock.entries) {
+    for (const entry of this.stock.entries) {
       const { generation, lentAt, lentTo, state } = entry
       if (state !== 'lent' || lentTo === undefined) continue
       const leakAt = lentAt + lentTo.leakMillis
@@ -102,7 +101,7 @@ export class Upkeep<R extends object> {
         entry.lentTo = REPORTED
         const { stack } = lentTo
         const leak = { generation: generation.number, heldMillis: now - lentAt, stack }
-        this.#context.telemetry.emit('leak', leak)
+        this.context.telemetry.emit('leak', leak)
       } else dueAt = Math.min(dueAt, leakAt)
     }
     return dueAt

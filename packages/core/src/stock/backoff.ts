@@ -10,12 +10,13 @@ export class Backoff {
   failures = 0
   #timer: NodeJS.Timeout | undefined
   #pauseMillis = 0
-  readonly #range: ParsedOptions['backoff']
   readonly #retry: () => void
 
   /** `retry` is called at the end of each pause. */
-  constructor(range: ParsedOptions['backoff'], retry: () => void) {
-    this.#range = range
+  constructor(
+    private readonly range: ParsedOptions['backoff'],
+    retry: () => void,
+  ) {
     this.#retry = retry
   }
 
@@ -31,8 +32,8 @@ export class Backoff {
     this.failures++
     const ceiling = Math.min(
       LONGEST_TIMER,
-      this.#range.maxMillis,
-      this.#range.minMillis * 2 ** Math.min(this.failures - 1, 30),
+      this.range.maxMillis,
+      this.range.minMillis * 2 ** Math.min(this.failures - 1, 30),
     )
     this.#pauseMillis = Math.ceil(ceiling * Math.random())
     // A waiting caller keeps the process alive. Without one, the process may exit.

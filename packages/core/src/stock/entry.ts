@@ -6,30 +6,29 @@ import type { Generation } from './generation.ts'
 export type EntryState =
   'creating' | 'idle' | 'lent' | 'shared' | 'validating' | 'resetting' | 'destroying' | 'gone'
 
-/** Who acquired a resource. */
+/** The holder of a resource, for leak detection. */
 export interface Borrower {
-  /** A lease that is held for longer is a leak. */
   readonly leakMillis: number
   readonly stack: string
 }
 
-/** In place of a holder that has been reported as a leak. */
+/** Replaces a holder that has been reported. */
 export const REPORTED: Borrower = { leakMillis: Infinity, stack: '' }
 
-/** Those who share a resource. */
+/** The callers that share a resource. */
 export interface Sharers {
-  /** The resource has ended while it was shared. */
+  /** Called if the resource ends while it is shared. */
   ended(): void
 }
 
-/** One resource and all that the pool knows of it, from the begin of its create to the end of its destroy. */
+/** One resource, from the start of its create to the end of its destroy. Times are by the monotonic clock. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
   next: Entry<R> | undefined = undefined
   state: EntryState = 'creating'
-  /** When its create began, by the monotonic clock. */
+  /** When its create began. */
   startedAt = 0
-  /** Its create was begun because another had failed. */
+  /** Its create began while creates were failing. */
   probe = false
   resource: R | undefined = undefined
   /** Its create has failed: there is no resource. */
@@ -40,9 +39,9 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
    * How often it has been lent, and how many requests were sent on it. A lease is valid for one use, while the state is `lent`.
    */
   uses = 0
-  /** When its lifetime ends, by the monotonic clock. */
+  /** When its lifetime ends. */
   expiresAt = Infinity
-  /** When it became idle, or a moment before, by the monotonic clock. */
+  /** When it became idle, or a moment before. */
   idleSince = 0
   /** When it was last known to work, or a moment before, by each clock. */
   trustedAt = 0
@@ -55,26 +54,22 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   test: 'keepalive' | 'poll' | undefined = undefined
   /** Its holder. Set only for leak detection. */
   lentTo: Borrower | undefined = undefined
-  /** When it was lent, by the monotonic clock; -1 if no clock was read then. */
+  /** When it was lent, or -1 if no clock was read then. */
   lentAt = 0
-  /** Why it ends when it comes back, instead of being lent again. */
+  /** Why it must not be lent again. */
   retired: 'recycle' | 'retire' | undefined = undefined
-  /** It did not answer in time, and would not answer a goodbye. */
+  /** It did not answer in time, so it is not closed politely. */
   mute = false
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
-  /** When the hook in flight was called, by the monotonic clock. */
+  /** When the hook in flight was called. */
   calledAt = 0
-  /** It is on its way, and a waiting caller can count on it. */
+  /** A waiting caller can count on it. */
   coming = false
   /** Gives up the hook in flight, if there is one. */
   giveUp: ((reason: Error) => void) | undefined = undefined
   /** The second argument of `reset`. */
   resetContext: ResetContext | undefined = undefined
 
-  readonly generation: Generation<Entry<R>>
-
-  constructor(generation: Generation<Entry<R>>) {
-    this.generation = generation
-  }
+  constructor(readonly generation: Generation<Entry<R>>) {}
 }

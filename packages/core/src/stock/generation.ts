@@ -11,16 +11,16 @@ export interface Factory<T> {
  * and creates and destroys them. It never lends them: each is on loan to this pool from its first moment to its last.
  */
 export class Generation<T> {
-  readonly number: number
-  readonly #ownership: { readonly lost: boolean }
   readonly #pool: Pool<T>
   /** Members that generic-pool has been asked to create and has not begun. */
   readonly #reserved: T[] = []
 
   /** `ownership` is that of all generations that were begun in this process. */
-  constructor(number: number, ownership: { readonly lost: boolean }, factory: Factory<T>) {
-    this.number = number
-    this.#ownership = ownership
+  constructor(
+    readonly number: number,
+    private readonly ownership: { readonly lost: boolean },
+    factory: Factory<T>,
+  ) {
     this.#pool = genericPool.createPool<T>(
       {
         // It never rejects: generic-pool would try again at once, and for ever.
@@ -39,7 +39,7 @@ export class Generation<T> {
 
   /** Its resources belong to another process. */
   get disowned(): boolean {
-    return this.#ownership.lost
+    return this.ownership.lost
   }
 
   /** Creates a member, possibly a turn later. Resolves with whichever member has been created next. */

@@ -1,5 +1,5 @@
 import { StaleResourceError } from '../api/errors.ts'
-import type { PoolEvents } from '../api/pool.ts'
+import type { HookName } from '../api/driver.ts'
 import type { Context } from '../context/context.ts'
 import { errorFor } from '../tools/thrown.ts'
 import { startTimer } from '../tools/timers.ts'
@@ -7,15 +7,10 @@ import type { Entry } from './entry.ts'
 
 export type Outcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
-type Hook = PoolEvents['hookError'][0]['hook']
 
 /** Calls the driver's hooks: where they may run, for how long, and what happens if they fail. */
 export class Hooks<R extends object> {
-  readonly #context: Context<R>
-
-  constructor(context: Context<R>) {
-    this.#context = context
-  }
+  constructor(private readonly context: Context<R>) {}
 
   /**
    * Calls a hook that may write to the server. This is the only place that does, and only in the process that opened the
@@ -27,21 +22,21 @@ export class Hooks<R extends object> {
     run?: (...args: A) => T,
     ...args: A
   ): T | undefined {
-    this.#context.checkProcess()
+    this.context.checkProcess()
     if (entry.generation.disowned) throw this.staleError(entry)
-    return run && this.#context.run(run, ...args)
+    return run && this.context.run(run, ...args)
   }
 
   /** Calls a hook that affects only this process. It must not fail; if it does, an event says so. */
   callGuarded<A extends unknown[]>(
     entry: Entry<R>,
-    hook: Hook,
+    hook: HookName,
     run: ((...args: A) => void) | undefined,
     ...args: A
   ): void {
     if (run === undefined) return
     try {
-      const result: unknown = this.#context.run(run, ...args)
+      const result: unknown = this.context.run(run, ...args)
       if (result instanceof Promise) {
         result.catch((error: unknown) => this.failed(entry, hook, error))
       }
@@ -73,7 +68,7 @@ export class Hooks<R extends object> {
     }
     const fail = (error: unknown): void => {
       // After a fork, the hook is the parent's: record neither failure nor success.
-      this.#context.checkProcess()
+      this.context.checkProcess()
       if (!settled && hook !== 'create') this.failed(entry, hook, error)
       settle({ ok: false, error })
     }
@@ -83,25 +78,25 @@ export class Hooks<R extends object> {
       abort?.(error)
       fail(error)
     }, millis)
-    entry.calledAt = this.#context.clock.monotonic
+    entry.calledAt = this.context.clock.monotonic
     entry.giveUp = (error) => {
       abort?.(error)
       settle({ ok: false, error })
     }
     // A hook that throws at once fails in a turn of its own, too: nobody is called back in the middle of a call.
     new Promise<T>((resolve) => resolve(start())).then((value) => {
-      this.#context.checkProcess()
+      this.context.checkProcess()
       settle({ ok: true, value })
     }, fail)
   }
 
   staleError({ generation }: Entry<R>): StaleResourceError {
-    return new StaleResourceError(this.#context.options.name, `generation ${generation.number}`)
+    return new StaleResourceError(this.context.options.name, `generation ${generation.number}`)
   }
 
   /** Whether the driver has noticed no end of a resource. Called at every acquire, so not in the pool's async context. */
   isUsable(entry: Entry<R>): boolean {
-    const { driver } = this.#context
+    const { driver } = this.context
     if (driver.isUsable === undefined) return true
     try {
       return driver.isUsable(entry.resource as R)
@@ -112,9 +107,9 @@ export class Hooks<R extends object> {
   }
 
   /** Reports a failed hook, unless it was another process's to call. */
-  failed({ generation }: Entry<R>, hook: Hook, error: unknown): void {
+  failed({ generation }: Entry<R>, hook: HookName, error: unknown): void {
     if (generation.disowned && hook !== 'discard') return
-    this.#context.telemetry.emit('hookError', {
+    this.context.telemetry.emit('hookError', {
       generation: generation.number,
       hook,
       error: errorFor(error),

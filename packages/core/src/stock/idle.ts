@@ -11,8 +11,6 @@ const FRESH_MILLIS = 500
 
 /** The idle resources, in the order in which they came back, and whether they can be trusted to work. */
 export class Idle<R extends object> extends LinkedList<Entry<R>> {
-  readonly #context: Context<R>
-  readonly #hooks: Hooks<R>
   readonly #fifo: boolean
   /** A resource that has been idle for longer is validated before it is lent. */
   readonly #trustMillis: number
@@ -22,11 +20,12 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
   #polls = 0
   #pollExpected = false
 
-  constructor(context: Context<R>, hooks: Hooks<R>) {
+  constructor(
+    private readonly context: Context<R>,
+    private readonly hooks: Hooks<R>,
+  ) {
     super()
     const { validateAfterIdleMillis: trust, fifo } = context.options
-    this.#context = context
-    this.#hooks = hooks
     this.#fifo = fifo
     this.#trustMillis = context.driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
     this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
@@ -43,7 +42,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     const entry = this.upNext
     if (entry === undefined) return undefined
     if (this.#trustMillis !== Infinity) {
-      const { clock } = this.#context
+      const { clock } = this.context
       clock.look()
       if (entry.reading !== clock.readings && this.#idleMillis(entry) > this.#freshMillis)
         return undefined
@@ -55,12 +54,12 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
 
   /** The hook may have used the pool, which may have lent or ended the resource. */
   #isUsable(entry: Entry<R>): boolean {
-    return this.#hooks.isUsable(entry) && entry.state === 'idle'
+    return this.hooks.isUsable(entry) && entry.state === 'idle'
   }
 
   /** For how long it has not been known to work, by the clock that has advanced further. */
   #idleMillis({ trustedAt, trustedAtWall }: Entry<R>): number {
-    const { wall, monotonic } = this.#context.clock
+    const { wall, monotonic } = this.context.clock
     return Math.max(wall - trustedAtWall, monotonic - trustedAt)
   }
 
@@ -83,7 +82,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     if (entry.test !== 'poll') this.#trust(entry)
     if (entry.test !== undefined) return this.#putBack(entry)
     entry.idleSince = entry.trustedAt
-    if (this.#freshMillis >= 0) entry.reading = this.#context.clock.readings
+    if (this.#freshMillis >= 0) entry.reading = this.context.clock.readings
     return this.push(entry)
   }
 
@@ -94,7 +93,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
   }
 
   #trust(entry: Entry<R>): void {
-    const { clock } = this.#context
+    const { clock } = this.context
     entry.trustedAt = clock.monotonic
     entry.trustedAtWall = clock.wall
     entry.polls = this.#polls

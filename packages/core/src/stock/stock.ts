@@ -9,7 +9,7 @@ import { Generation } from './generation.ts'
 import { Hooks } from './hooks.ts'
 import { Idle } from './idle.ts'
 
-/** Receives news of the stock. Implemented by the part that lends. */
+/** What the stock reports to the part that lends. */
 export interface Demand<R extends object> {
   /** A resource is open, works and is reset: it can be lent. */
   ready(entry: Entry<R>): void
@@ -19,8 +19,10 @@ export interface Demand<R extends object> {
   changed(): void
 }
 
-/** The pool abandoned this hook; do not report it. */
+/** The reason why the pool abandoned a hook. It is not reported. */
 class GivenUp extends Error {}
+
+const UNWANTED = 'The resource is no longer wanted.'
 
 const aFailure = oneOf(['transient', 'fatal', 'full', 'single'] satisfies CreateFailure[])
 
@@ -32,34 +34,28 @@ export class Stock<R extends object> {
   readonly entries = new Set<Entry<R>>()
   creating = 0
   destroying = 0
-  /** Resources that many callers use. */
+  /** Resources in use by callers of `share`. */
   shared = 0
   /** Resources on their way that a waiting caller can count on. */
   coming = 0
   /** Resources being validated or reset. */
   #preparing = 0
-  readonly #context: Context<R>
-  readonly #demand: Demand<R>
-  readonly #hooks: Hooks<R>
+  readonly hooks: Hooks<R>
   #ownership = { lost: false }
   #generation: Generation<Entry<R>>
 
-  constructor(context: Context<R>, demand: Demand<R>) {
-    this.#context = context
-    this.#demand = demand
-    this.#hooks = new Hooks(context)
-    this.idle = new Idle(context, this.#hooks)
+  constructor(
+    private readonly context: Context<R>,
+    private readonly demand: Demand<R>,
+  ) {
+    this.hooks = new Hooks(context)
+    this.idle = new Idle(context, this.hooks)
     this.backoff = new Backoff(context.options.backoff, () => demand.changed())
     this.#generation = this.#newGeneration(1)
   }
 
-  /** The number of the present generation. */
   get generation(): number {
     return this.#generation.number
-  }
-
-  get hooks(): Hooks<R> {
-    return this.#hooks
   }
 
   get size(): number {
@@ -81,7 +77,7 @@ export class Stock<R extends object> {
     return false
   }
 
-  /** Opens a resource; `ready` or `failed` follows. */
+  /** Opens a resource. Calls `ready` or `failed` afterwards. */
   open(): void {
     const entry = new Entry(this.#generation)
     entry.probe = this.backoff.failure !== undefined
@@ -96,7 +92,7 @@ export class Stock<R extends object> {
 
   /** Tests an idle resource for a waiting caller. */
   test(entry: Entry<R>): void {
-    const usable = this.#hooks.isUsable(entry)
+    const usable = this.hooks.isUsable(entry)
     // The hook may have used the pool, which may have lent or ended the resource.
     if (entry.state !== 'idle') return undefined
     if (!usable) return this.end(entry, 'lost')
@@ -109,8 +105,8 @@ export class Stock<R extends object> {
   /** Asks the driver whether an idle resource still works. */
   validate(entry: Entry<R>, test?: 'keepalive'): void {
     entry.test = test
-    const { validate } = this.#context.driver
-    this.#test(entry, () => this.#hooks.call(entry, validate, entry.resource as R))
+    const { validate } = this.context.driver
+    this.#test(entry, () => this.hooks.call(entry, validate, entry.resource as R))
   }
 
   /** Makes a resource ready for its next holder: at once, if the driver does so at once. */
@@ -118,11 +114,11 @@ export class Stock<R extends object> {
     entry.state = 'resetting'
     let pending: void | Promise<void>
     try {
-      entry.resetContext ??= { checkProcess: () => void this.#hooks.call(entry) }
-      const { reset } = this.#context.driver
-      pending = this.#hooks.call(entry, reset, entry.resource as R, entry.resetContext)
+      entry.resetContext ??= { checkProcess: () => void this.hooks.call(entry) }
+      const { reset } = this.context.driver
+      pending = this.hooks.call(entry, reset, entry.resource as R, entry.resetContext)
     } catch (error) {
-      this.#hooks.failed(entry, 'reset', error)
+      this.hooks.failed(entry, 'reset', error)
       return this.#pass(entry, 'resetting', false, 'reset')
     }
     if (pending === undefined) return this.#pass(entry, 'resetting', true, 'reset')
@@ -147,22 +143,22 @@ export class Stock<R extends object> {
     if (state === 'shared') entry.sharers?.ended()
     entry.generation.destroy(entry)
     // Waiters or `min` may need a replacement now.
-    if (state !== 'idle' || this.#context.state === 'open') this.#demand.changed()
+    if (state !== 'idle' || this.context.state === 'open') this.demand.changed()
   }
 
   endIdle(reason: DestroyReason): void {
     while (this.idle.first !== undefined) this.end(this.idle.first, reason)
   }
 
-  /** Whether a resource keeps the process alive: a lent one does, an idle one need not. */
+  /** Makes a resource keep the process alive, or stops that. */
   hold(entry: Entry<R>, hook: 'ref' | 'unref'): void {
-    this.#hooks.callGuarded(entry, hook, this.#context.driver[hook], entry.resource as R)
+    this.hooks.callGuarded(entry, hook, this.context.driver[hook], entry.resource as R)
   }
 
-  /** A caller has waited in vain for `waitedMillis`: no longer counts on a resource that was on its way for most of that. */
+  /** A caller has waited in vain for `waitedMillis`. Discounts a resource that was on its way for most of that time. */
   outlived(waitedMillis: number): void {
     if (this.coming === 0) return
-    const { monotonic } = this.#context.clock
+    const { monotonic } = this.context.clock
     for (const entry of this.entries) {
       if (!entry.coming || entry.giveUp === undefined) continue
       if (monotonic - entry.calledAt >= waitedMillis / 2) return this.#discount(entry)
@@ -170,14 +166,13 @@ export class Stock<R extends object> {
   }
 
   cancelCreates(): void {
-    // A copy: others may be begun in their place.
-    const entries = [...this.entries]
-    for (const entry of entries) {
-      if (entry.state === 'creating') entry.giveUp?.(new GivenUp('Nobody wants it.'))
+    // A copy, because others may be begun in their place.
+    for (const { state, giveUp } of [...this.entries]) {
+      if (state === 'creating') giveUp?.(new GivenUp(UNWANTED))
     }
   }
 
-  /** Begins a new generation; the resources of the present one end as they come back. */
+  /** Begins a new generation. The resources of the present one end as soon as they are idle. */
   recycle(): void {
     this.#generation = this.#newGeneration(this.generation + 1)
     for (const entry of this.entries) {
@@ -208,20 +203,20 @@ export class Stock<R extends object> {
       resources: opened.length,
       discard: () => {
         for (const entry of opened) this.#discard(entry)
-        for (const entry of disowned) entry.giveUp?.(this.#hooks.staleError(entry))
+        for (const entry of disowned) entry.giveUp?.(this.hooks.staleError(entry))
       },
     }
   }
 
-  /** Returns a function that ends all that only a timer set by now could end: pauses, and hooks in flight. */
+  /** Returns a function that ends the present pause and the hooks now in flight, whose timers may be wrong. */
   endingTimers(): () => void {
     const inFlight = [...this.entries].map((entry) => ({ entry, giveUp: entry.giveUp }))
     return () => {
       this.backoff.reset()
       for (const { entry, giveUp } of inFlight) {
-        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('Its clock has gone back.'))
+        if (entry.giveUp === giveUp) giveUp?.(new GivenUp('The clock has gone back.'))
       }
-      this.#demand.changed()
+      this.demand.changed()
     }
   }
 
@@ -233,14 +228,14 @@ export class Stock<R extends object> {
   }
 
   #create(entry: Entry<R>, done: () => void): void {
-    entry.startedAt = this.#context.clock.now()
+    entry.startedAt = this.context.clock.now()
     const aborter = new AbortController()
-    // It was recycled before generic-pool came to it.
-    if (entry.retired !== undefined) aborter.abort(new GivenUp('Nobody wants it.'))
-    this.#hooks.callBounded(
+    // `recycle` was called before generic-pool began the create.
+    if (entry.retired !== undefined) aborter.abort(new GivenUp(UNWANTED))
+    this.hooks.callBounded(
       entry,
       'create',
-      this.#context.options.createTimeoutMillis,
+      this.context.options.createTimeoutMillis,
       () => this.#connect(entry, aborter.signal),
       (outcome) => {
         if (!outcome.ok) this.#notOpened(entry, outcome.error)
@@ -251,15 +246,15 @@ export class Stock<R extends object> {
   }
 
   async #connect(entry: Entry<R>, signal: AbortSignal): Promise<void> {
-    const { connection, driver } = this.#context
+    const { driver, options } = this.context
     signal.throwIfAborted()
-    const target: unknown =
-      typeof connection === 'function'
-        ? await this.#hooks.call(entry, () => connection() as unknown)
-        : connection
-    if (typeof connection === 'function') this.#context.checkConnection(target)
+    let target = options.connection
+    if (typeof target === 'function') {
+      target = await this.hooks.call(entry, target as () => unknown)
+      driver.checkConnection?.(target)
+    }
     signal.throwIfAborted()
-    const resource: unknown = await this.#hooks.call(entry, driver.create, target, { signal })
+    const resource: unknown = await this.hooks.call(entry, driver.create, target, { signal })
     if ((typeof resource !== 'object' && typeof resource !== 'function') || resource === null) {
       throw new TypeError(
         `Expected \`create\` of driver "${driver.name}" to give an object, got ${kindOf(resource)}.`,
@@ -270,8 +265,8 @@ export class Stock<R extends object> {
   }
 
   #opened(entry: Entry<R>): void {
-    const { clock, driver, options, telemetry } = this.#context
-    this.#context.checkProcess()
+    const { clock, driver, options, telemetry } = this.context
+    this.context.checkProcess()
     if (entry.generation.disowned) return
     this.creating--
     this.#discount(entry)
@@ -280,16 +275,16 @@ export class Stock<R extends object> {
     entry.expiresAt = now + options.maxLifetimeMillis * (1 - jitter)
     const lost = (error: Error): void => this.#lost(entry, error)
     const retire = (): void => this.#retire(entry)
-    this.#hooks.callGuarded(entry, 'watch', driver.watch, entry.resource as R, lost, retire)
-    // It may have been lost or retired already.
+    this.hooks.callGuarded(entry, 'watch', driver.watch, entry.resource as R, lost, retire)
+    // It may already be lost or retired.
     if (entry.state !== 'creating') return
-    // One that was begun before the failure says nothing about what comes after it.
+    // A create that began before the failure does not show that the server has recovered.
     if (entry.probe) this.backoff.reset()
-    this.#demand.ready(entry)
+    this.demand.ready(entry)
     const { generation, startedAt } = entry
     telemetry.emit('create', { generation: generation.number, durationMillis: now - startedAt })
-    // The server answers again: there may be more to open than this one.
-    this.#demand.changed()
+    // The server answers: others may be opened now.
+    this.demand.changed()
   }
 
   #notOpened(entry: Entry<R>, error: unknown): void {
@@ -299,15 +294,15 @@ export class Stock<R extends object> {
     this.entries.delete(entry)
     if (entry.resource !== undefined) this.#endLate(entry)
     if (!(error instanceof GivenUp)) this.#createFailed(entry, error)
-    this.#demand.changed()
+    this.demand.changed()
   }
 
   #createFailed(entry: Entry<R>, error: unknown): void {
-    const { clock, telemetry } = this.#context
+    const { clock, telemetry } = this.context
     const durationMillis = clock.now() - entry.startedAt
     const kind = this.#meaningOf(entry, error)
     const { generation } = entry
-    const isReported = kind === 'single' && this.#demand.failed(error, kind)
+    const isReported = kind === 'single' && this.demand.failed(error, kind)
     let retryMillis = 0
     if (isReported) this.backoff.reset()
     else retryMillis = this.backoff.failed(error, kind)
@@ -320,17 +315,17 @@ export class Stock<R extends object> {
       retryMillis,
     })
     // If a listener has recycled, the failure no longer matters.
-    if (!isReported && generation === this.#generation) this.#demand.failed(error, kind)
+    if (!isReported && generation === this.#generation) this.demand.failed(error, kind)
   }
 
-  /** If `connection` is a function, it may return something else by now: it is asked once more before a failure is fatal. */
+  /** Classifies a failure. If `connection` is a function, a failure is fatal only after a second call of it. */
   #meaningOf(entry: Entry<R>, failure: unknown): CreateFailure {
-    const { connection, driver } = this.#context
+    const { driver, options } = this.context
     try {
       const classify = (): unknown => driver.classify?.(failure) ?? 'transient'
-      const kind = this.#context.run(classify)
+      const kind = this.context.run(classify)
       if (aFailure.accepts(kind)) {
-        const askAgain = typeof connection === 'function' && !entry.probe
+        const askAgain = typeof options.connection === 'function' && !entry.probe
         return kind === 'fatal' && askAgain ? 'transient' : (kind as CreateFailure)
       }
       if (kind instanceof Promise) kind.catch(() => undefined)
@@ -338,12 +333,12 @@ export class Stock<R extends object> {
         `Expected \`classify\` of driver "${driver.name}" to give ${aFailure.expected}, got ${kindOf(kind)}.`,
       )
     } catch (error) {
-      this.#hooks.failed(entry, 'classify', error)
+      this.hooks.failed(entry, 'classify', error)
       return 'transient'
     }
   }
 
-  /** Ends what the driver has opened too late for anyone to want it. generic-pool has forgotten it by now. */
+  /** Ends a resource that the driver opened after its create had been given up. generic-pool no longer knows it. */
   #endLate(opened: Entry<R>): void {
     const entry = new Entry(opened.generation)
     entry.resource = opened.resource
@@ -356,31 +351,29 @@ export class Stock<R extends object> {
     return this.#destroy(entry)
   }
 
-  /** The resource died by itself. */
   #lost(entry: Entry<R>, error: Error): void {
     // A forked child must not react to the end of an inherited connection.
-    this.#context.checkProcess()
+    this.context.checkProcess()
     if (entry.state === 'destroying' || entry.state === 'gone') return
     this.slowDownIfUnused(entry, error)
     this.end(entry, 'lost', error)
   }
 
-  /** The resource must not be lent again, but its holder may finish. */
   #retire(entry: Entry<R>): void {
-    this.#context.checkProcess()
+    this.context.checkProcess()
     const { state } = entry
     if (entry.retired !== undefined || state === 'destroying' || state === 'gone') return
     this.slowDownIfUnused(entry, new Error('The resource was retired before its first use.'))
     entry.retired = 'retire'
     if (state === 'idle' || state === 'creating') return this.end(entry, 'retire')
-    // A caller that waits for it needs another one.
+    // A waiting caller needs another one.
     this.#discount(entry)
-    return this.#demand.changed()
+    return this.demand.changed()
   }
 
   /** A server that accepts a connection and ends it before its first use is failing. */
   slowDownIfUnused(entry: Entry<R>, error: unknown): void {
-    const { clock, options } = this.#context
+    const { clock, options } = this.context
     const isNew = clock.now() - entry.startedAt < options.createTimeoutMillis
     if (isNew && entry.uses === 0 && entry.retired === undefined) {
       this.backoff.failed(error, 'transient')
@@ -390,7 +383,7 @@ export class Stock<R extends object> {
   #test(entry: Entry<R>, test: () => boolean | undefined | Promise<boolean>): void {
     this.idle.remove(entry)
     entry.state = 'validating'
-    this.#context.clock.read()
+    this.context.clock.read()
     this.#prepare(entry, 'validate', test)
   }
 
@@ -400,11 +393,11 @@ export class Stock<R extends object> {
     hook: 'validate' | 'reset',
     start: () => boolean | void | Promise<boolean | void>,
   ): void {
-    const { validateTimeoutMillis } = this.#context.options
+    const { validateTimeoutMillis } = this.context.options
     const { state } = entry
     this.#preparing++
     this.#expect(entry)
-    this.#hooks.callBounded(entry, hook, validateTimeoutMillis, start, (outcome) => {
+    this.hooks.callBounded(entry, hook, validateTimeoutMillis, start, (outcome) => {
       this.#preparing--
       this.#discount(entry)
       const good = outcome.ok && outcome.value !== false
@@ -412,17 +405,17 @@ export class Stock<R extends object> {
     })
   }
 
-  /** Passes a resource on after a hook, or ends it. Meanwhile it may have been lost. */
+  /** Passes a resource on after a hook, or ends it. Does nothing if its state has changed meanwhile. */
   #pass(entry: Entry<R>, from: EntryState, good: boolean, otherwise: DestroyReason): void {
     if (entry.state !== from) return
-    if (good) return this.#demand.ready(entry)
+    if (good) return this.demand.ready(entry)
     if (otherwise === 'invalid') this.#proveIdle(entry.calledAt)
     return this.end(entry, otherwise)
   }
 
   /**
-   * Validates all idle resources that are as old as one that was found dead: a router may have forgotten them, or the server
-   * was restarted. All at once, so that no caller has to wait for one after the other.
+   * Validates all idle resources that are as old as one that was found dead, because the same cause may have ended them. All at once,
+   * so that no caller has to wait for one after the other.
    */
   #proveIdle(unlessTrustedSince: number): void {
     for (const entry of this.idle.members()) {
@@ -434,16 +427,16 @@ export class Stock<R extends object> {
 
   #destroy(entry: Entry<R>, done?: () => void): void {
     if (entry.failed) return done?.()
-    const { clock, driver, options, telemetry } = this.#context
+    const { clock, driver, options, telemetry } = this.context
     const started = clock.now()
-    return this.#hooks.callBounded(
+    return this.hooks.callBounded(
       entry,
       'destroy',
       options.destroyTimeoutMillis,
-      () => (entry.mute ? undefined : this.#hooks.call(entry, driver.destroy, entry.resource as R)),
+      () => (entry.mute ? undefined : this.hooks.call(entry, driver.destroy, entry.resource as R)),
       (outcome) => {
         done?.()
-        // Without a goodbye, but nothing of it stays open.
+        // It was not closed politely.
         if (!outcome.ok || entry.mute) this.#discard(entry)
         entry.state = 'gone'
         this.entries.delete(entry)
@@ -455,25 +448,26 @@ export class Stock<R extends object> {
           reason,
           ...(error === undefined ? {} : { error: errorFor(error) }),
         })
-        this.#demand.changed()
+        this.demand.changed()
       },
     )
   }
 
   #discard(entry: Entry<R>): void {
-    const { driver, telemetry } = this.#context
+    const { driver, telemetry } = this.context
     const resource = entry.resource as R
     entry.resource = undefined
-    this.#hooks.callGuarded(entry, 'discard', driver.discard, resource)
+    this.hooks.callGuarded(entry, 'discard', driver.discard, resource)
     telemetry.discarded(entry.generation.number)
   }
 
+  /** Waiting callers count on this resource. */
   #expect(entry: Entry<R>): void {
     entry.coming = true
     this.coming++
   }
 
-  /** The resource has come, or nobody counts on it any more. */
+  /** Waiting callers no longer count on this resource: it has come, or may not come. */
   #discount(entry: Entry<R>): void {
     if (entry.coming) this.coming--
     entry.coming = false

@@ -45,30 +45,26 @@ export class Clock {
   #offset = 0
   /** The moment of the uses since the last reading. */
   #unread: Moment | undefined
-  readonly #clocks: Clocks
-  readonly #leapt: (back: boolean) => void
+  /**
+   * Called during the reading that finds that time is missing: once for each freeze, and whenever the monotonic clock has gone
+   * `back`.
+   */
+  leapt: (back: boolean) => void = () => undefined
   readonly #endBurst = (): void => {
     this.#inBurst = false
     if (this.#unread !== undefined) this.read()
   }
 
-  /**
-   * `leapt` is called, in the middle of whatever looked, where time is missing: once for each freeze; and where the
-   * monotonic clock went `back`.
-   */
-  constructor(clocks: Clocks, leapt: (back: boolean) => void) {
-    this.#clocks = clocks
-    this.#leapt = leapt
-  }
+  constructor(private readonly clocks: Clocks) {}
 
-  /** Returns whether it has read them. */
+  /** Reads the clocks, unless this is a later use of a burst. Returns whether it has read them. */
   look(): boolean {
     if (--this.#usesLeft > 0 && this.#inBurst) return false
     this.#readInTurn()
     return true
   }
 
-  /** Apart from `look`, which V8 inlines. */
+  /** Kept apart from `look`, which V8 inlines. */
   #readInTurn(): void {
     this.read()
     if (this.#usesLeft > 0) return
@@ -90,8 +86,8 @@ export class Clock {
   }
 
   read(): void {
-    const reading = this.#clocks.monotonic()
-    const wall = this.#clocks.wall()
+    const reading = this.clocks.monotonic()
+    const wall = this.clocks.wall()
     const passed = reading - this.#reading
     const passedByWall = wall - this.wall
     this.#reading = reading
@@ -107,7 +103,7 @@ export class Clock {
     const late = this.monotonic - this.alarmAt > FREEZE_MILLIS
     // The timer itself is still to come.
     if (late) this.alarmAt = Infinity
-    if (late || back || passedByWall - passed > FREEZE_MILLIS) this.#leapt(back)
+    if (late || back || passedByWall - passed > FREEZE_MILLIS) this.leapt(back)
   }
 
   /** `monotonic`, of this moment. */

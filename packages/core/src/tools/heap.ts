@@ -4,11 +4,12 @@
  */
 export class Heap<P extends string, T extends Record<P, number>> {
   readonly #members: T[] = []
-  readonly #place: P
   readonly #precedes: (a: T, b: T) => boolean
 
-  constructor(place: P, precedes: (a: T, b: T) => boolean) {
-    this.#place = place
+  constructor(
+    private readonly place: P,
+    precedes: (a: T, b: T) => boolean,
+  ) {
     this.#precedes = precedes
   }
 
@@ -64,11 +65,11 @@ export class Heap<P extends string, T extends Record<P, number>> {
   }
 
   #placeOf(member: T): number {
-    return member[this.#place]
+    return member[this.place]
   }
 
   #put(member: T, at: number): void {
     this.#members[at] = member
-    member[this.#place] = at as T[P]
+    member[this.place] = at as T[P]
   }
 }

@@ -13,17 +13,20 @@ export interface Rule {
   readonly shows?: boolean
 }
 
-/** The rule of each option, by its name. */
+/** The rule of each option. */
 export type Rules = Readonly<Record<string, Rule>>
 
-/** `true` or `false`. */
 export const trueOrFalse: Rule = {
   expected: 'true or false',
   accepts: (value) => typeof value === 'boolean',
   shows: true,
 }
 
-/** An `AbortSignal`. */
+export const aFunction: Rule = {
+  expected: 'a function',
+  accepts: (value) => typeof value === 'function',
+}
+
 export const anAbortSignal: Rule = {
   expected: 'an AbortSignal',
   accepts: (value) => value instanceof AbortSignal,
@@ -43,7 +46,6 @@ export const limit = (least: number): Rule => ({
   shows: true,
 })
 
-/** One of these words. */
 export const oneOf = (words: readonly string[]): Rule => ({
   expected: words
     .map((word) => `'${word}'`)
@@ -62,7 +64,7 @@ export type Hint = (option: string) => string | undefined
  */
 export function checkOptions(where: string, rules: Rules, options: unknown, hint?: Hint): void {
   if (!isPlainObject(options)) {
-    throw new TypeError(`${where}: expected a plain object of options, got ${kindOf(options)}.`)
+    throw expected(where, 'a plain object of options', options)
   }
   // Faster than `Object.entries`: this runs at each acquire with options.
   for (const option of Object.keys(options)) {
@@ -76,11 +78,19 @@ export function checkOptions(where: string, rules: Rules, options: unknown, hint
           `${adviceOn(option, names, hint)} There are ${names.join(', ')}.`,
       )
     }
-    if (!rule.accepts(value)) {
-      const got = rule.shows === true ? show(value) : kindOf(value)
-      throw new TypeError(`${where}: expected \`${option}\` to be ${rule.expected}, got ${got}.`)
-    }
+    checkValue(where, `\`${option}\``, rule, value)
   }
+}
+
+/** @throws {TypeError} for a value that its rule does not accept. `what` names the value in the message. */
+export function checkValue(where: string, what: string, rule: Rule, value: unknown): void {
+  if (rule.accepts(value)) return
+  throw expected(where, `${what} to be ${rule.expected}`, value, rule.shows)
+}
+
+/** Returns the error for a wrong value. Shows a wrong number or boolean only if `shows` is set. */
+export function expected(where: string, what: string, got: unknown, shows = false): TypeError {
+  return new TypeError(`${where}: expected ${what}, got ${shows ? show(got) : kindOf(got)}.`)
 }
 
 function adviceOn(option: string, names: readonly string[], hint: Hint | undefined): string {
