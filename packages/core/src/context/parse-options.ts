@@ -1,12 +1,11 @@
 import type { Driver } from '../api/driver.ts'
 import type { BasePoolOptions } from '../api/options.ts'
 import {
-  aFunction,
   anAbortSignal,
   checkOptions,
-  checkValue,
   isPlainObject,
   kindOf,
+  expected,
   limit,
   oneOf,
   type Rule,
@@ -151,13 +150,9 @@ function checkOrder(pool: string, [low, least]: Named, [high, most]: Named): voi
 }
 
 /** @throws {TypeError} if a method that takes a function is given anything else. */
-export function checkWork(pool: string, method: string, work: unknown): void {
-  checkValue(
-    `Pool "${pool}"`,
-    `\`${method}\``,
-    { ...aFunction, expected: 'given a function' },
-    work,
-  )
+export function checkWork(pool: string, method: 'use' | 'share', work: unknown): void {
+  if (typeof work === 'function') return
+  throw expected(`Pool "${pool}"`, `\`${method}\` to be given a function`, work)
 }
 
 type Method = keyof typeof argumentRules

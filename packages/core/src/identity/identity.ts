@@ -3,10 +3,7 @@ import type { ProcessChangeReason } from '../api/pool.ts'
 import { onSnapshot } from './snapshot.ts'
 import { bestSource, type IdentitySource, noSource } from './sources.ts'
 
-/**
- * The reaction of a pool to a process change. User code runs only after every pool of the process has disowned its resources:
- * first the functions returned by `disown`, for every pool, then `tell`.
- */
+/** The reaction of a pool to a process change. User code runs only after all pools have disowned: the returned functions, then `tell`. */
 export interface ProcessChangeListener {
   /** Ends all leases and forgets all resources of the other process. Returns a function that discards these resources. */
   disown(): () => void
@@ -16,26 +13,20 @@ export interface ProcessChangeListener {
   tell(reason: ProcessChangeReason): void
 }
 
-/** The interface between the copies of this module in one process. The other copy may be of another version. */
+/** The interface between the copies of this module in one process, which may be of different versions. */
 interface IdentityCopy {
   changeSeen(reason: ProcessChangeReason): void
   hookCalled(reason: ProcessChangeReason): void
 }
 
-/**
- * The incarnation of the process: a number that is raised by the first source that notices a change. Not a pid, because pids
- * are reused.
- */
+/** The incarnation of the process: a number that rises at each change. Not a pid, because pids are reused. */
 export class ProcessIdentity implements IdentityCopy {
   readonly #openSource: () => IdentitySource
   readonly #copies: Set<IdentityCopy>
   #source: IdentitySource | undefined
   #number = 1
   #seenBeforeHook = false
-  /**
-   * Weak, so that unused pools can be collected. Entries of collected pools are removed from time to time. A FinalizationRegistry
-   * with pending work would prevent V8 from writing a snapshot.
-   */
+  /** Weak, so that unused pools can be collected. Not a FinalizationRegistry, whose pending work keeps V8 from writing a snapshot. */
   readonly #watches = new Set<WeakRef<IdentityWatch>>()
   #manyWatches = 16
 
@@ -65,7 +56,7 @@ export class ProcessIdentity implements IdentityCopy {
     return this.#source
   }
 
-  /** Handles a change that was noticed at a use. All watches have been notified when this returns. */
+  /** Handles a change that a use has noticed. When it returns, all watches have been notified. */
   seen(): void {
     for (const copy of this.#copies) copy.changeSeen('fork')
   }
@@ -100,10 +91,10 @@ export class ProcessIdentity implements IdentityCopy {
     for (const watch of watches) watch.tell(reason)
   }
 
-  /** Disowns open resources, which a snapshot cannot contain. Until it is written, nothing counts as a process change. */
+  /** Disowns open resources, which a snapshot cannot contain. Until it is written, no source is asked. */
   #writing(): void {
     this.#source = noSource
-    letGo(this.#watchesNow().filter((watch) => watch.inUse()))
+    letGo(this.#watchesNow().filter((watch) => watch.listener.inUse()))
   }
 
   /** Starts from a snapshot. All resources were disowned before it was written. The next use opens a new source. */
@@ -145,13 +136,12 @@ export class IdentityWatch {
   constructor(
     private readonly identity: ProcessIdentity,
     private readonly detection: ForkDetection,
-    private readonly listener: ProcessChangeListener,
+    readonly listener: ProcessChangeListener,
   ) {
     const { source } = identity
     this.#source = detection === 'hooks' ? unchecked : source
   }
 
-  /** The incarnation of the process. */
   get incarnation(): number {
     return this.identity.number
   }
@@ -164,10 +154,6 @@ export class IdentityWatch {
   /** Checks for a change, as often as `forkDetection` requires. The listener has been called when this returns. */
   check(): void {
     if ((this.#source ??= this.identity.source).changed()) this.identity.seen()
-  }
-
-  inUse(): boolean {
-    return this.listener.inUse()
   }
 
   disown(): () => void {
@@ -208,7 +194,7 @@ export function afterFork(): void {
   processIdentity.announce('fork')
 }
 
-/** Makes every pool discard its resources. Call it after a restore from a checkpoint or in a cloned VM, which no source notices. */
+/** Makes every pool discard its resources. Call it after a restore from a checkpoint and in a cloned VM, which no source notices. */
 export function afterRestore(): void {
   processIdentity.announce('restore')
 }

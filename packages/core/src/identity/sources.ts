@@ -85,11 +85,7 @@ export function koffiPlaces(file: string | undefined, program = process.argv[1])
 }
 
 /** A source that never changes, for Windows, which has no fork. */
-export const noSource: IdentitySource = {
-  name: 'none',
-  changed: () => false,
-  settle: () => undefined,
-}
+export const noSource: IdentitySource = { name: 'none', changed: () => false, settle() {} }
 
 /**
  * Returns a source that uses a page which the kernel fills with zeros in every child (as in AWS-LC). A check is one read of

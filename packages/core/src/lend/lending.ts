@@ -40,12 +40,10 @@ export class Lending<R extends object>
   readonly supply: Supply<R>
   readonly #queue: Queue<R>
   readonly #upkeep: Upkeep<R>
-  /** The driver wants to know which resources keep the process alive. */
+  /** Whether to tell the driver which resources keep the process alive. */
   readonly #holds: boolean
   readonly #resets: boolean
-  /** Whether the clock is read before an idle resource is lent. */
-  readonly #readsClock: boolean
-  /** More may exist than a lowered `max` allows. */
+  /** Whether more may exist than a lowered `max` allows. */
   #shrinking = false
   #closed: (() => void) | undefined
   /** How many resources have been discarded since the last report of a process change. */
@@ -59,7 +57,6 @@ export class Lending<R extends object>
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
     this.stock = new Stock(context, this)
-    this.#readsClock = this.stock.idle.readsClock
     this.#queue = new Queue(context, {
       expired: (waiter) => this.#timedOut(waiter),
       rejected: () => this.changed(),
@@ -78,12 +75,12 @@ export class Lending<R extends object>
       }
       const leakMillis = options?.leakDetectionMillis ?? this.context.options.leakDetectionMillis
       const borrower = leakMillis > 0 ? newBorrower(leakMillis) : undefined
-      const entry = this.#mayTakeIdle ? this.stock.idle.takeFresh() : undefined
+      const mayTakeIdle = this.#queue.waiting === 0 && this.context.state === 'open'
+      const entry = mayTakeIdle ? this.stock.idle.takeFresh() : undefined
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
     } catch (error) {
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
-      return Promise.reject(error)
+      return rejected(error)
     }
   }
 
@@ -92,17 +89,12 @@ export class Lending<R extends object>
       this.#sharing ??= this.#newSharing()
       return this.#sharing.share(work, options)
     } catch (error) {
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
-      return Promise.reject(error)
+      return rejected(error)
     }
   }
 
   #newSharing(): Sharing<R> {
     return new Sharing(this.context, this.stock, this.#queue, this.supply, this)
-  }
-
-  get #mayTakeIdle(): boolean {
-    return this.#queue.waiting === 0 && this.context.state === 'open'
   }
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
@@ -120,9 +112,9 @@ export class Lending<R extends object>
   }
 
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
-    // A resource that passes from holder to holder keeps the process alive already.
-    const holds = this.#holds && entry.state !== 'lent' && entry.state !== 'resetting'
-    entry.lentAt = this.#readsClock || entry.state !== 'idle' ? this.context.clock.monotonic : -1
+    const holds = this.#mustHold(entry)
+    entry.lentAt =
+      this.stock.idle.readsClock || entry.state !== 'idle' ? this.context.clock.monotonic : -1
     entry.state = 'lent'
     entry.uses++
     entry.lentTo = borrower
@@ -134,9 +126,14 @@ export class Lending<R extends object>
 
   /** Marks a resource as shared. */
   shareOut(entry: Entry<R>): void {
-    const holds = this.#holds && entry.state !== 'lent' && entry.state !== 'resetting'
+    const holds = this.#mustHold(entry)
     entry.state = 'shared'
     if (holds) this.stock.hold(entry, 'ref')
+  }
+
+  /** A resource that passes from holder to holder already keeps the process alive. */
+  #mustHold({ state }: Entry<R>): boolean {
+    return this.#holds && state !== 'lent' && state !== 'resetting'
   }
 
   takeBackBroken(entry: Entry<R>, error: Error | undefined): void {
@@ -152,7 +149,7 @@ export class Lending<R extends object>
     else this.#layDown(entry)
   }
 
-  /** The waiting caller may belong to another process. In a burst of uses, that is noticed at the next one. */
+  /** Checks the process first, because the waiting caller may belong to another one. In a burst of uses, not at each of them. */
   #handOver(entry: Entry<R>): void {
     if (this.context.clock.look()) this.context.checkProcess()
     if (entry.state === 'lent') this.ready(entry)
@@ -200,7 +197,7 @@ export class Lending<R extends object>
     if (this.#holds) this.stock.hold(entry, 'unref')
   }
 
-  /** Whether its lifetime was over when the clocks were last read. */
+  /** Whether its lifetime was over at the last reading of the clocks. */
   #isExpired(entry: Entry<R>): boolean {
     return this.context.clock.monotonic >= entry.expiresAt
   }
@@ -210,7 +207,7 @@ export class Lending<R extends object>
     this.#upkeep.expect(entry.lentAt + borrower.leakMillis)
   }
 
-  /** So many of the waiting callers can use one resource. */
+  /** @throws {PoolError} if nobody else may wait. `together` is the number of waiting callers that can use one resource. */
   admit(together = 1): void {
     this.refuseIfClosed()
     const { maxWaitingClients } = this.context.options
@@ -231,7 +228,7 @@ export class Lending<R extends object>
     throw new QueueFullError(this.stats, maxWaitingClients)
   }
 
-  /** A method of its own: a closure in `#wait` would cost every wait a context on the heap. */
+  /** Kept apart from `#wait`, where the closure would cost each wait a context on the heap. */
   #listen(waiter: Waiter<R>, signal: AbortSignal): void {
     waiter.stopListening = onAbort(signal, () => {
       waiter.reject(signal.reason)
@@ -240,25 +237,22 @@ export class Lending<R extends object>
   }
 
   #timedOut(waiter: Waiter<R>): void {
-    const { creating, coming, backoff } = this.stock
-    const opening = creating > 0 || backoff.failure !== undefined
-    const phase = opening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
-    const waitedMillis = this.context.clock.monotonic - waiter.since
-    const { failure } = backoff
     const { stats } = this
+    const { coming, creating, backoff } = this.stock
+    const { failure } = backoff
+    const isOpening = creating > 0 || failure !== undefined
+    const phase = isOpening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
+    const waitedMillis = this.context.clock.monotonic - waiter.since
     const held = this.#longestHeldMillis(waiter.since)
     waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held))
     this.giveUp(waiter)
   }
 
-  /** Every resource that was lent without a reading of the clock was lent before `since`. */
+  /** A resource that was lent without a reading of the clock was lent before `since`. */
   #longestHeldMillis(since: number): number {
-    let first = this.context.clock.monotonic
-    const now = first
-    for (const { state, lentAt } of this.stock.entries) {
-      if (state === 'lent') first = Math.min(first, lentAt < 0 ? since : lentAt)
-    }
-    return now - first
+    const now = this.context.clock.monotonic
+    const lent = [...this.stock.entries].filter(({ state }) => state === 'lent')
+    return Math.max(0, ...lent.map(({ lentAt }) => now - (lentAt < 0 ? since : lentAt)))
   }
 
   giveUp(waiter: Waiter<R>): void {
@@ -291,10 +285,10 @@ export class Lending<R extends object>
     return waiter !== undefined
   }
 
-  /** Adapts to a new `min` and `max`: ends excess idle resources now, and others as they come back. */
+  /** Adapts to a new `min` and `max`: ends excess idle resources now, and others at their release. */
   resized(): void {
     this.#shrinking = true
-    // There may be more to spare than before.
+    // More idle resources may be beyond `min` now.
     this.#upkeep.expect(0)
     const { idle } = this.stock
     while (idle.first !== undefined && this.#exceeds()) this.stock.end(idle.first, 'resize')
@@ -302,7 +296,6 @@ export class Lending<R extends object>
     this.changed()
   }
 
-  /** Ends at most `count` idle resources beyond `min`. Returns how many. */
   trim(count: number): number {
     const { idle } = this.stock
     const { min } = this.context.options
@@ -326,7 +319,7 @@ export class Lending<R extends object>
   #leapt(back: boolean): void {
     this.stock.idle.distrust()
     const endTimers = back ? this.stock.endingTimers() : undefined
-    // The clock was read in the middle of some other work.
+    // Later, because the clock is read during other work.
     queueMicrotask(() => {
       if (endTimers !== undefined) {
         this.#queue.wake()
@@ -337,7 +330,7 @@ export class Lending<R extends object>
     })
   }
 
-  /** Resolves when nothing is left: past the deadline, leases are ended and waiting callers rejected. */
+  /** Resolves when no resource is left. Past the deadline, leases are ended and waiting callers are rejected. */
   async close(deadlineMillis: number): Promise<void> {
     const context = this.context
     context.state = 'closing'
@@ -345,7 +338,7 @@ export class Lending<R extends object>
     this.supply.rejectWarmUps(() => this.refusal())
     let timer = startTimer(() => {
       this.#closeNow(since)
-      // Every destroy ends by then, unless a late create comes in between: close does not wait for that one.
+      // By then, all destroys have ended, except that of a resource whose create ended late.
       timer = startTimer(() => this.#closed?.(), context.options.destroyTimeoutMillis)
     }, deadlineMillis)
     await new Promise<void>((resolve) => {
@@ -360,7 +353,7 @@ export class Lending<R extends object>
     context.dispose()
   }
 
-  /** Ends everything. `since`: when the pool began to close, after which nothing idle was lent. */
+  /** Ends everything. `since` is the time at which the pool began to close, after which no idle resource was lent. */
   #closeNow(since: number): void {
     this.context.checkProcess()
     const { stats } = this
@@ -425,7 +418,6 @@ export class Lending<R extends object>
     this.#queue.stop()
   }
 
-  /** @throws {PoolClosedError} if the pool is closing or closed. */
   refuseIfClosed(): void {
     if (this.context.state !== 'open') throw this.refusal()
   }
@@ -454,6 +446,11 @@ export class Lending<R extends object>
     }
     return Object.defineProperty(stats, 'identity', { value: this.context.watch.sourceName })
   }
+}
+
+function rejected(error: unknown): Promise<never> {
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
+  return Promise.reject(error)
 }
 
 function newBorrower(leakMillis: number): Borrower {

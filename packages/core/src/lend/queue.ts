@@ -6,7 +6,7 @@ import { type Linked, LinkedList } from '../tools/list.ts'
 import type { Lease } from '../api/pool.ts'
 import { inSlices, LONGEST_TIMER } from '../tools/timers.ts'
 
-// The functions of the promise under construction: one executor for all waits, so that none is allocated for each.
+// The functions of the promise under construction. All waits share one executor, so that none is allocated for each.
 let resolving: unknown
 let rejecting: unknown
 function capture(resolve: unknown, reject: unknown): void {
@@ -49,7 +49,6 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
     this.promise = new Promise(capture)
     this.resolve = resolving as (lease: Lease<R>) => void
     this.reject = rejecting as (error: unknown) => void
-    // Do not retain the last wait and its outcome.
     resolving = rejecting = undefined
   }
 
@@ -61,7 +60,6 @@ export class Waiter<R extends object> implements Linked<Waiter<R>> {
     rejectWith(create, this.resolve, this.reject)
   }
 
-  /** When it began to wait, by the monotonic clock. */
   get since(): number {
     return this.arrival.at
   }
@@ -100,11 +98,10 @@ function firstTicketOf<R extends object>({ waiters }: Lane<R>): number {
   return (waiters.first as Waiter<R>).ticket
 }
 
-/** The callers who wait for a resource, by priority and then by arrival, and their deadlines. */
+/** The waiting callers, by priority and then by arrival, and their deadlines. */
 export class Queue<R extends object> {
-  /** How many callers wait. */
   waiting = 0
-  /** How many callers have left the queue and are still to be rejected. */
+  /** The number of callers that have left the queue and are still to be rejected. */
   rejecting = 0
   #tickets = 0
   /** Every lane with callers in it, and the one used last. */
@@ -112,7 +109,7 @@ export class Queue<R extends object> {
   #lastLane = new Lane<R>(0, -1)
   readonly #turns = new Heap<'byTurn', Lane<R>>('byTurn', hasFirstTurn)
   readonly #deadlines = new Heap<'byDeadline', Lane<R>>('byDeadline', (a, b) => a.dueAt < b.dueAt)
-  /** One timer for all deadlines, at the earliest of them or before it. */
+  /** The timer for all deadlines. It fires at the first of them or before. */
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   readonly #expired: (waiter: Waiter<R>) => void
@@ -135,7 +132,7 @@ export class Queue<R extends object> {
     const waiter = new Waiter(lane, ++this.#tickets, this.context.clock.moment(), borrower)
     lane.waiters.push(waiter)
     if (lane.waiters.length === 1) this.#open(lane, waiter)
-    // The process must not end while someone waits. The timer is kept, unref'd, from one wait to the next.
+    // A waiting caller keeps the process alive. The timer is kept, unref'd, from one wait to the next.
     if (++this.waiting === 1) this.#timer?.ref()
     if (lane.dueAt < this.#timerAt || this.#timer === undefined) {
       this.#setTimer(lane.dueAt, waiter.since)
@@ -143,7 +140,6 @@ export class Queue<R extends object> {
     return waiter
   }
 
-  /** The caller whose turn it is. */
   get first(): Waiter<R> | undefined {
     return this.#turns.first?.waiters.first
   }
@@ -155,7 +151,6 @@ export class Queue<R extends object> {
     return waiter
   }
 
-  /** Removes a caller; does nothing if it has left already. */
   remove(waiter: Waiter<R>): void {
     if (!waiter.inQueue) return
     waiter.inQueue = false
@@ -168,7 +163,7 @@ export class Queue<R extends object> {
     if (--this.waiting === 0) this.#timer?.unref()
   }
 
-  /** Empties the queue. Many callers are rejected in slices, between which the event loop turns. */
+  /** Empties the queue, and rejects its callers in slices, between which the event loop turns. */
   rejectAll(error: () => unknown): void {
     const waiters: Waiter<R>[] = []
     for (let waiter = this.next(); waiter !== undefined; waiter = this.next()) waiters.push(waiter)
@@ -183,14 +178,13 @@ export class Queue<R extends object> {
     })
   }
 
-  /** Ends the timer; the next caller starts it again. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#timerAt = Infinity
   }
 
-  /** Makes the timer fire now: it may have been set by a clock that has gone back since. */
+  /** Makes the timer fire now, after its clock has gone back. */
   wake(): void {
     if (this.#timer !== undefined) this.#setTimer(0, 0)
   }
@@ -220,9 +214,9 @@ export class Queue<R extends object> {
 
   #setTimer(deadline: number, now: number): void {
     clearTimeout(this.#timer)
-    // Also for a caller without a deadline: the process must not end while it waits.
+    // A timer is also set for a caller without a deadline, to keep the process alive.
     const millis = Math.min(Math.ceil(deadline - now), LONGEST_TIMER)
-    // The event loop polls once before anyone is rejected: while it was blocked, a resource may have become ready.
+    // The event loop polls once before a caller is rejected, because a resource may have become ready while the loop was blocked.
     this.#timer = setTimeout(() => setImmediate(() => this.#expire()), millis)
     this.#timerAt = deadline
   }

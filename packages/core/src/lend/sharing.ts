@@ -33,7 +33,7 @@ export interface Lender<R extends object> {
   isLeaving(entry: Entry<R>): boolean
   /** @throws {PoolClosedError} if the pool is closing or closed. */
   refuseIfClosed(): void
-  /** @throws {PoolError} if nobody else may wait. So many of the waiting callers can use one resource. */
+  /** @throws {PoolError} if nobody else may wait. `together` is the number of waiting callers that can use one resource. */
   admit(together: number): void
   /** Removes a caller that waited and was rejected. */
   giveUp(waiter: Waiter<R>): void

@@ -19,7 +19,7 @@ export class Supply<R extends object> {
     private readonly queue: Queue<R>,
   ) {}
 
-  /** At most `maxConnecting` creates at once. While creates fail, one after a pause. */
+  /** Whether `max`, `maxConnecting` and the pause after a failure allow another create. */
   get mayOpen(): boolean {
     const { options } = this.context
     const stock = this.stock
@@ -28,14 +28,14 @@ export class Supply<R extends object> {
     return backoff.failure === undefined || (!backoff.pausing && !stock.probing)
   }
 
-  /** How many more waiting callers can be served by resources that are on their way, or will be opened as soon as possible. */
+  /** The number of resources that waiting callers can count on: on their way, or to be opened as soon as possible. */
   get promised(): number {
     const { coming, size, backoff } = this.stock
     if (backoff.failure !== undefined) return coming
     return coming + Math.max(0, this.context.options.max - size)
   }
 
-  /** Opens and tests what is wanted. Called whenever that may have changed; too often does no harm. */
+  /** Opens and tests resources for waiting callers, `min` and `warmUp`. Can be called at any time. */
   run(): void {
     const { idle } = this.stock
     while (this.queue.waiting > this.stock.coming) {
@@ -61,7 +61,7 @@ export class Supply<R extends object> {
     this.run()
     try {
       const failure = await ended
-      // Created here, so that its stack leads to the caller.
+      // Created here, so that the stack contains the caller.
       if (failure !== undefined) throw failure()
     } finally {
       this.#warmUps.delete(warmUp)

@@ -3,12 +3,9 @@ import { type Entry, REPORTED } from '../stock/entry.ts'
 import type { Stock } from '../stock/stock.ts'
 import { LONGEST_TIMER } from '../tools/timers.ts'
 
-/**
- * The pool's one timer, unref'd. It sleeps until something is due: the end of an idle time or a lifetime, a keepalive, a leak.
- * Call `expect` for whatever becomes due earlier.
- */
+/** The pool's timer for idle times, lifetimes, keepalives and leaks. It is unref'd, and fires when the first of them is due. */
 export class Upkeep<R extends object> {
-  /** How long a resource may be idle before something is due, in milliseconds. */
+  /** The idle time after which something is due. */
   readonly #span: number
   #timer: NodeJS.Timeout | undefined
   #dueAt = Infinity
@@ -21,18 +18,17 @@ export class Upkeep<R extends object> {
     this.#span = Math.min(idleTimeoutMillis, keepaliveMillis || Infinity)
   }
 
-  /** A resource has become idle, at `idleSince` or before. */
   expectIdle(entry: Entry<R>): void {
     const at = entry.idleSince + this.#span
     this.expect(at < entry.expiresAt ? at : entry.expiresAt)
   }
 
-  /** Something is due at that time by the monotonic clock. */
+  /** Sets the timer, if something is due earlier than before. */
   expect(at: number): void {
     if (at < this.#dueAt) this.#sleep(at)
   }
 
-  /** Makes the timer fire now: it may have been set by a clock that has gone back since. */
+  /** Makes the timer fire now, after its clock has gone back. */
   wake(): void {
     if (this.#timer !== undefined) this.#sleep(0)
   }
@@ -63,7 +59,7 @@ export class Upkeep<R extends object> {
     this.expect(Math.min(this.#lookAtIdle(clock.monotonic), this.#lookForLeaks(clock.monotonic)))
   }
 
-  /** Ends what has lasted too long and tests what has been idle for long. Returns when to look again. */
+  /** Ends and validates idle resources whose time has come. Returns the next time at which something is due. */
   #lookAtIdle(now: number): number {
     const { options } = this.context
     const stock = this.stock
@@ -75,16 +71,14 @@ export class Upkeep<R extends object> {
       if (entry.state !== 'idle') continue
       const idleUntil = entry.idleSince + options.idleTimeoutMillis
       const proveAt = entry.trustedAt + keepalive
-      if (now >= entry.expiresAt) {
-        stock.end(entry, 'lifetime')
-        spare--
-      } else if (now >= idleUntil && spare > 0) {
-        stock.end(entry, 'idle')
+      const isExpired = now >= entry.expiresAt
+      if (isExpired || (now >= idleUntil && spare > 0)) {
+        stock.end(entry, isExpired ? 'lifetime' : 'idle')
         spare--
       } else if (now >= proveAt) stock.validate(entry, 'keepalive')
       else {
         dueAt = Math.min(dueAt, entry.expiresAt, proveAt)
-        // At `min` it stays idle until there are more resources again, which causes another look.
+        // At `min`, it stays until another resource becomes idle, which sets the timer again.
         if (now < idleUntil) dueAt = Math.min(dueAt, idleUntil)
       }
     }

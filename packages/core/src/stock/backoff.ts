@@ -2,11 +2,11 @@ import type { CreateFailure } from '../api/driver.ts'
 import type { ParsedOptions } from '../context/parse-options.ts'
 import { LONGEST_TIMER } from '../tools/timers.ts'
 
-/** What the server's failing means for the next create: a pause, and then one at a time until one succeeds. */
+/** The pause after a failed create. After it, one create at a time runs until one succeeds. */
 export class Backoff {
   /** The last failure, until a create succeeds. */
   failure: { readonly error: unknown; readonly kind: CreateFailure } | undefined = undefined
-  /** Failed tries in a row. */
+  /** The number of consecutive failures. */
   failures = 0
   #timer: NodeJS.Timeout | undefined
   #pauseMillis = 0
@@ -24,10 +24,10 @@ export class Backoff {
     return this.#timer !== undefined
   }
 
-  /** Takes note of a failed create and begins a pause; returns its length in milliseconds. */
+  /** Records a failed create and begins a pause. Returns its length in milliseconds. */
   failed(error: unknown, kind: CreateFailure): number {
     this.failure = { error, kind }
-    // Creates that were begun together and failed together are one failure.
+    // Creates that began together and failed together are one failure.
     if (this.pausing) return this.#pauseMillis
     this.failures++
     const ceiling = Math.min(
@@ -44,7 +44,6 @@ export class Backoff {
     return this.#pauseMillis
   }
 
-  /** A create succeeded, or what failed is of no more interest. */
   reset(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

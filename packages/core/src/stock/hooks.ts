@@ -8,7 +8,7 @@ import type { Entry } from './entry.ts'
 export type Outcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 
-/** Calls the driver's hooks: where they may run, for how long, and what happens if they fail. */
+/** Calls the driver's hooks, in the right process, with a time limit, and with their failures handled. */
 export class Hooks<R extends object> {
   constructor(private readonly context: Context<R>) {}
 
@@ -27,7 +27,7 @@ export class Hooks<R extends object> {
     return run && this.context.run(run, ...args)
   }
 
-  /** Calls a hook that affects only this process. It must not fail; if it does, an event says so. */
+  /** Calls a hook that affects only this process. Reports its failure by an event. */
   callGuarded<A extends unknown[]>(
     entry: Entry<R>,
     hook: HookName,
@@ -83,7 +83,7 @@ export class Hooks<R extends object> {
       abort?.(error)
       settle({ ok: false, error })
     }
-    // A hook that throws at once fails in a turn of its own, too: nobody is called back in the middle of a call.
+    // A hook that throws synchronously also fails in a later microtask, so that `done` is never called during this call.
     new Promise<T>((resolve) => resolve(start())).then((value) => {
       this.context.checkProcess()
       settle({ ok: true, value })
@@ -94,7 +94,7 @@ export class Hooks<R extends object> {
     return new StaleResourceError(this.context.options.name, `generation ${generation.number}`)
   }
 
-  /** Whether the driver has noticed no end of a resource. Called at every acquire, so not in the pool's async context. */
+  /** Calls the driver's `isUsable`. Not in the pool's async context, because it runs at every acquire. */
   isUsable(entry: Entry<R>): boolean {
     const { driver } = this.context
     if (driver.isUsable === undefined) return true

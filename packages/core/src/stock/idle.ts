@@ -4,17 +4,19 @@ import type { Entry } from './entry.ts'
 import type { Hooks } from './hooks.ts'
 
 /**
- * A resource that has been idle for longer is lent only after the event loop has polled: if the loop was blocked, it has not
- * heard the end of the resource yet. This is HikariCP's limit, which validates then.
+ * A resource that has been idle for longer is lent only after the event loop has polled. A blocked loop may not have noticed its end.
+ * HikariCP validates after the same time.
  */
 const FRESH_MILLIS = 500
 
 /** The idle resources, in the order in which they came back, and whether they can be trusted to work. */
 export class Idle<R extends object> extends LinkedList<Entry<R>> {
   readonly #fifo: boolean
-  /** A resource that has been idle for longer is validated before it is lent. */
+  /** The idle time after which a resource is validated before it is lent. */
   readonly #trustMillis: number
   readonly #freshMillis: number
+  /** Whether `takeFresh` reads the clock. */
+  readonly readsClock: boolean
   readonly #asks: boolean
   /** How often the event loop is known to have polled. */
   #polls = 0
@@ -28,11 +30,11 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     const { validateAfterIdleMillis: trust, fifo } = context.options
     this.#fifo = fifo
     this.#trustMillis = context.driver.validate === undefined ? Infinity : trust > 0 ? trust : -1
+    this.readsClock = this.#trustMillis !== Infinity
     this.#freshMillis = Math.min(this.#trustMillis, FRESH_MILLIS)
     this.#asks = context.driver.isUsable !== undefined
   }
 
-  /** The resource to be lent next. */
   get upNext(): Entry<R> | undefined {
     return this.#fifo ? this.first : this.last
   }
@@ -41,7 +43,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
   takeFresh(): Entry<R> | undefined {
     const entry = this.upNext
     if (entry === undefined) return undefined
-    if (this.#trustMillis !== Infinity) {
+    if (this.readsClock) {
       const { clock } = this.context
       clock.look()
       if (entry.reading !== clock.readings && this.#idleMillis(entry) > this.#freshMillis)
@@ -57,18 +59,13 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     return this.hooks.isUsable(entry) && entry.state === 'idle'
   }
 
-  /** For how long it has not been known to work, by the clock that has advanced further. */
+  /** Returns the time since it was known to work, by the clock that has advanced further. */
   #idleMillis({ trustedAt, trustedAtWall }: Entry<R>): number {
     const { wall, monotonic } = this.context.clock
     return Math.max(wall - trustedAtWall, monotonic - trustedAt)
   }
 
-  /** Whether `takeFresh` reads the clock. */
-  get readsClock(): boolean {
-    return this.#trustMillis !== Infinity
-  }
-
-  /** Whether only the driver can tell if a resource still works, because its end may not have been heard. */
+  /** Whether a resource must be validated, because its end may not have been noticed. */
   mayBeDead(entry: Entry<R>): boolean {
     const idleMillis = this.#idleMillis(entry)
     if (idleMillis > this.#trustMillis) return true
@@ -76,7 +73,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     return idleMillis > this.#freshMillis && entry.polls === this.#polls
   }
 
-  /** Adds a resource that has come back, or puts one back that was tested for its own sake. */
+  /** Adds a released resource, or puts one back that was tested and that no caller waits for. */
   layDown(entry: Entry<R>): void {
     entry.state = 'idle'
     if (entry.test !== 'poll') this.#trust(entry)
@@ -86,7 +83,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     return this.push(entry)
   }
 
-  /** Adds a resource that was idle before at the present reading of the clock. */
+  /** Adds a resource that was already idle at the present reading of the clock. */
   layDownAgain(entry: Entry<R>): void {
     entry.state = 'idle'
     this.push(entry)
@@ -108,7 +105,7 @@ export class Idle<R extends object> extends LinkedList<Entry<R>> {
     entry.reading = -1
   }
 
-  /** Trusts no resource any more that is idle now. */
+  /** Has all idle resources validated before they are lent. */
   distrust(): void {
     for (const entry of this.members()) {
       entry.trustedAtWall = -Infinity

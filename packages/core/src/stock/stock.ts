@@ -167,7 +167,8 @@ export class Stock<R extends object> {
 
   cancelCreates(): void {
     // A copy, because others may be begun in their place.
-    for (const { state, giveUp } of [...this.entries]) {
+    const entries = [...this.entries]
+    for (const { state, giveUp } of entries) {
       if (state === 'creating') giveUp?.(new GivenUp(UNWANTED))
     }
   }

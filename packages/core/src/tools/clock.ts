@@ -6,7 +6,6 @@ export interface Clocks {
   wall(): number
 }
 
-/** The clocks of this machine, as they are at each call. */
 export const machineClocks: Clocks = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
@@ -18,26 +17,26 @@ export interface Moment {
 }
 
 /**
- * So much time missing is a freeze. Long enough that garbage collection and a busy event loop are seldom taken for one,
- * and shorter than any limit after which a server or a router drops a connection.
+ * A freeze is assumed if this much time is missing. Longer than most pauses of garbage collection or a busy event loop, and shorter than
+ * the time after which a server or a router drops a connection.
  */
 const FREEZE_MILLIS = 2_000
 
-/** How many uses of a clock one reading serves when they come in a burst. */
+/** The number of uses in a burst for which the clocks are read once. */
 const BURST = 32
 
 /**
- * A pool's time, from both clocks. Reading them costs as much as the rest of an acquire. So they are read at each use,
- * but where uses follow each other without a turn of the event loop, one use in 32 reads them for the others.
+ * A pool's time, from both clocks. Reading them costs as much as the rest of an acquire, so uses that follow each other without a turn
+ * of the event loop share a reading: one in 32 reads the clocks.
  */
 export class Clock {
-  /** The pool's time for ages and deadlines: by the monotonic clock; where that goes back, by the wall clock. */
+  /** The pool's time for ages and deadlines: the monotonic clock, corrected by the wall clock where it goes back. */
   monotonic = 0
-  /** The wall clock. Before the first reading no time is behind it. */
+  /** The wall clock. `Infinity` before the first reading. */
   wall = Infinity
-  /** When the pool's timer fires, by `monotonic`. Found to have passed long ago, it tells of a freeze. */
+  /** When the pool's timer fires. If that time is long past, the process was frozen. */
   alarmAt = Infinity
-  /** The number of readings. The clock has not been read since if this is unchanged. */
+  /** The number of readings. */
   readings = 0
   #usesLeft = BURST
   #inBurst = false
@@ -112,7 +111,7 @@ export class Clock {
     return this.monotonic
   }
 
-  /** Forgets every reading, which were another process's: the next one is the first. */
+  /** Forgets all readings, which another process has made. */
   reset(): void {
     this.monotonic = 0
     this.wall = Infinity

@@ -1,10 +1,10 @@
-/** What a member of a `LinkedList` carries: it is in one list at a time. */
+/** A member of a `LinkedList`. It can be in one list at a time. */
 export interface Linked<T> {
   previous: T | undefined
   next: T | undefined
 }
 
-/** A doubly linked list through its members: whatever is in it can leave from the middle at once. */
+/** A doubly linked list through its members, which can be removed from the middle at once. */
 export class LinkedList<T extends Linked<T>> {
   first: T | undefined = undefined
   last: T | undefined = undefined
@@ -19,7 +19,7 @@ export class LinkedList<T extends Linked<T>> {
     this.length++
   }
 
-  /** Puts a member in front of another one, which must be in this list; at the end without one. */
+  /** Inserts a member before another one of this list, or at the end. */
   insert(member: T, next: T | undefined): void {
     if (next === undefined) return this.push(member)
     const { previous } = next
@@ -31,31 +31,28 @@ export class LinkedList<T extends Linked<T>> {
     this.length++
   }
 
-  /** Takes out a member, which must be in this list. */
+  /** Removes a member, which must be in this list. */
   remove(member: T): void {
     const { previous, next } = member
     if (previous === undefined) this.first = next
     else previous.next = next
     if (next === undefined) this.last = previous
     else next.previous = previous
-    member.previous = undefined
-    member.next = undefined
+    member.previous = member.next = undefined
     this.length--
   }
 
   clear(): void {
     for (let member = this.first; member !== undefined;) {
       const { next } = member
-      member.previous = undefined
-      member.next = undefined
+      member.previous = member.next = undefined
       member = next
     }
-    this.first = undefined
-    this.last = undefined
+    this.first = this.last = undefined
     this.length = 0
   }
 
-  /** Those that are in it now, from first to last. */
+  /** Returns the present members, from first to last. */
   members(): T[] {
     const members: T[] = []
     for (let member = this.first; member !== undefined; member = member.next) members.push(member)

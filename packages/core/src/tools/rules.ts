@@ -78,7 +78,9 @@ export function checkOptions(where: string, rules: Rules, options: unknown, hint
           `${adviceOn(option, names, hint)} There are ${names.join(', ')}.`,
       )
     }
-    checkValue(where, `\`${option}\``, rule, value)
+    if (!rule.accepts(value)) {
+      throw expected(where, `\`${option}\` to be ${rule.expected}`, value, rule.shows)
+    }
   }
 }
 

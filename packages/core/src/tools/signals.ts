@@ -1,38 +1,33 @@
 import { runApart } from './uncaught.ts'
 
-interface Ear {
+interface Listener {
   readonly runs: Set<{ readonly run: () => void }>
-  readonly listener: () => void
+  readonly call: () => void
 }
 
-const ears = new WeakMap<AbortSignal, Ear>()
+const listeners = new WeakMap<AbortSignal, Listener>()
 
 /**
- * Calls `run` once, when `signal` aborts. Returns a function that takes it back; a second call of that does nothing.
- *
- * All that wait for one signal share one listener, because Node warns of a leak when there are more than ten. A `run` that
- * throws keeps no other from running: its error is an uncaught exception.
- *
- * A signal that has already aborted never calls `run`: check `signal.aborted` first.
+ * Calls `run` once, when `signal` aborts. Never if it has already aborted: check `signal.aborted` first. Returns a function that cancels
+ * that; a second call of it does nothing. If `run` throws, its error is an uncaught exception, and the others still run.
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
-  const { runs, listener } = ears.get(signal) ?? newEar(signal)
+  const { runs, call } = listeners.get(signal) ?? listen(signal)
   const own = { run }
   runs.add(own)
   return () => {
     if (!runs.delete(own) || runs.size > 0) return
-    ears.delete(signal)
-    signal.removeEventListener('abort', listener)
+    listeners.delete(signal)
+    signal.removeEventListener('abort', call)
   }
 }
 
-function newEar(signal: AbortSignal): Ear {
-  const runs: Ear['runs'] = new Set()
-  const listener = (): void => {
-    for (const { run } of runs) runApart(run)
-  }
-  const ear = { runs, listener }
-  ears.set(signal, ear)
-  signal.addEventListener('abort', listener, { once: true })
-  return ear
+/** Adds one listener for all that wait for a signal, because Node warns of a leak if there are more than ten. */
+function listen(signal: AbortSignal): Listener {
+  const runs: Listener['runs'] = new Set()
+  const call = (): void => runs.forEach(({ run }) => runApart(run))
+  const listener = { runs, call }
+  listeners.set(signal, listener)
+  signal.addEventListener('abort', call, { once: true })
+  return listener
 }

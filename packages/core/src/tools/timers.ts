@@ -26,7 +26,7 @@ export function startTimer(run: () => void, millis: number): Timer {
   }
 }
 
-/** So many steps take a few milliseconds at most, even if each of them creates an error with a stack. */
+/** This number of steps takes a few milliseconds at most, even if each of them creates an error with a stack. */
 const STEPS = 64
 
 /** Calls `step` until it returns `false`. After 64 calls, the event loop turns before the next ones. */

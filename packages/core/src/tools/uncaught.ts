@@ -1,4 +1,4 @@
-/** Runs somebody else's function. What it throws is an uncaught exception, and no concern of the caller. */
+/** Calls a foreign function. If it throws, its error becomes an uncaught exception. */
 export function runApart(run: () => void): void {
   try {
     run()
