@@ -16,6 +16,7 @@ export interface Rule {
 /** The rule of each option. */
 export type Rules = Readonly<Record<string, Rule>>
 
+/** Accepts a boolean. */
 export const trueOrFalse: Rule = {
   expected: 'true or false',
   accepts: (value) => typeof value === 'boolean',
@@ -27,6 +28,7 @@ export const aFunction: Rule = {
   accepts: (value) => typeof value === 'function',
 }
 
+/** Accepts an `AbortSignal`. */
 export const anAbortSignal: Rule = {
   expected: 'an AbortSignal',
   accepts: (value) => value instanceof AbortSignal,
@@ -46,6 +48,7 @@ export const limit = (least: number): Rule => ({
   shows: true,
 })
 
+/** Accepts one of these words. */
 export const oneOf = (words: readonly string[]): Rule => ({
   expected: words
     .map((word) => `'${word}'`)
