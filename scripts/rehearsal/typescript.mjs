@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { environment, npmPackage, root, run } from '../tools.mjs'
 
 /** The versions of TypeScript: the oldest supported, the newest, and some between. The project itself uses 6.0. */
-const VERSIONS = ['5.4.5', '5.7.3', '5.9.3', '7.0.2']
+const VERSIONS = ['5.4.5', '5.9.3', '7.0.2']
 const OWN = join(root, 'node_modules/typescript')
 
 /** @returns {Promise<string[]>} the folders of TypeScripts, the project's own last */
@@ -47,16 +47,18 @@ export async function errorsOf(typescript, file, resolution) {
 
 /**
  * Returns the resolutions to try with a version of TypeScript, for an ES module and for a CommonJS file. TypeScript 6 deprecates
- * `node10`, and 7 has removed it.
+ * `node10`, and 7 has removed it. The versions between the oldest and the newest try each kind of file in the ways that differ most.
  * @param {string} typescript
  * @returns {{ module: Resolution[], commonjs: Resolution[] }}
  */
 export function resolutionsOf(typescript) {
   const { version } = JSON.parse(readFileSync(join(typescript, 'package.json'), 'utf8'))
-  const classic = Number.parseInt(version, 10) < 6
+  const plain = Number.parseInt(version, 10) < 6 ? 'node10' : 'commonjs'
+  const isBetween = version !== VERSIONS.at(0) && version !== VERSIONS.at(-1)
+  if (isBetween) return { module: ['nodenext', 'bundler'], commonjs: ['node16', plain] }
   return {
     module: ['nodenext', 'node16', 'bundler'],
-    commonjs: ['nodenext', 'node16', classic ? 'node10' : 'commonjs'],
+    commonjs: ['nodenext', 'node16', plain],
   }
 }
 
