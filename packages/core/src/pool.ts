@@ -12,6 +12,7 @@ import type {
 import type { PoolStats } from './api/stats.ts'
 import { addMethods, checkDriver } from './context/check-driver.ts'
 import { Context } from './context/context.ts'
+import type { LivePool } from './context/live-pools.ts'
 import { checkArguments, checkSize, checkWork } from './context/parse-options.ts'
 import { processIdentity } from './identity/identity.ts'
 import { Lending } from './lend/lending.ts'
@@ -43,6 +44,8 @@ export class Pool<R extends object> implements ForkSafePool<R> {
   readonly #context: Context<R>
   readonly #lending: Lending<R>
   #closing: Promise<void> | undefined
+  /** The list of the process's pools refers to it weakly. */
+  readonly #live: LivePool
 
   constructor(
     driver: Driver<R, unknown, object>,
@@ -60,14 +63,35 @@ export class Pool<R extends object> implements ForkSafePool<R> {
       void this.close({ deadlineMillis: 0 })
       throw error
     }
+    this.#live = this.#newView()
+    this.#context.join(this.#live)
     this.#lending.changed()
+  }
+
+  #newView(): LivePool {
+    const { id, driver, options } = this.#context
+    const stats = (): PoolStats => {
+      this.#context.checkProcess()
+      return this.stats
+    }
+    return {
+      id,
+      name: options.name,
+      driver: driver.name,
+      get stats() {
+        return stats()
+      },
+    }
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<R>> {
     this.#context.checkProcess()
     const { telemetry } = this.#context
     if (!telemetry.acquireIsWatched) return this.#lending.acquire(options)
-    return telemetry.acquiring(() => this.#lending.acquire(options))
+    return telemetry.acquiring(
+      () => this.#lending.acquire(options),
+      () => this.#lending.arrivals,
+    )
   }
 
   async use<T>(
@@ -91,7 +115,12 @@ export class Pool<R extends object> implements ForkSafePool<R> {
     const share = (work: (resource: R) => unknown): Promise<T> =>
       this.#lending.share(work, options) as Promise<T>
     if (!telemetry.acquireIsWatched || typeof work !== 'function') return share(work)
-    return telemetry.sharing(() => this.#lending.stock.generation, work, share)
+    return telemetry.sharing(
+      () => this.#lending.stock.generation,
+      work,
+      share,
+      () => this.#lending.arrivals,
+    )
   }
 
   async warmUp(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {

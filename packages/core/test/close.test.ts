@@ -456,8 +456,14 @@ describe('a lease that is still held at the deadline of close', () => {
       expect(closed.outcome.state).toBe('fulfilled')
       const stack =
         options.leakDetectionMillis > 0 ? expect.stringContaining('close.test') : undefined
-      expect(leaks).toContainEqual({ generation: 1, heldMillis: expect.closeTo(1_101, -1), stack })
       expect(leaks).toContainEqual({
+        id: held.id,
+        generation: 1,
+        heldMillis: expect.closeTo(1_101, -1),
+        stack,
+      })
+      expect(leaks).toContainEqual({
+        id: longHeld.id,
         generation: 1,
         heldMillis: expect.closeTo(1_001, -1),
         stack: undefined,

@@ -5,6 +5,8 @@ import { acquireMany, endsOf, type FakePool, idOf, openIdle, openPool } from './
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 import { unhandledIn } from './support/uncaught.ts'
 
+const anId = expect.any(Number) as number
+
 useFakeTime()
 
 const STALE = 1_000
@@ -33,7 +35,9 @@ describe('a validation', () => {
 
       expect(unhandled).toEqual([])
       expect(ends).toEqual(['invalid'])
-      expect(errors).toEqual([{ generation: 1, hook: 'validate', error: expect.any(HookError) }])
+      expect(errors).toEqual([
+        { id: anId, generation: 1, hook: 'validate', error: expect.any(HookError) },
+      ])
       expect(driver.resource(1)).toMatchObject({ destroys: 1, discards: 0 })
       expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
     },
@@ -118,7 +122,9 @@ describe('a reset', () => {
       })
       expect(unhandled).toEqual([])
       expect(ends).toEqual(['reset'])
-      expect(errors).toEqual([{ generation: 1, hook: 'reset', error: expect.any(HookError) }])
+      expect(errors).toEqual([
+        { id: anId, generation: 1, hook: 'reset', error: expect.any(HookError) },
+      ])
       expect(pool.stats).toMatchObject({ size: 1, borrowed: 1, idle: 0 })
     },
   )
@@ -167,7 +173,9 @@ describe('a destroy', () => {
       })
       expect(unhandled).toEqual([])
       expect(ends).toEqual(['broken'])
-      expect(errors).toEqual([{ generation: 1, hook: 'destroy', error: expect.any(HookError) }])
+      expect(errors).toEqual([
+        { id: anId, generation: 1, hook: 'destroy', error: expect.any(HookError) },
+      ])
       expect(driver.resource(1)).toMatchObject({ destroys: 0, discards: 1 })
     },
   )
@@ -217,7 +225,9 @@ describe('a watch that throws', () => {
     const errors = hookErrorsOf(pool)
     const lease = await pool.acquire()
     expect(lease.resource.id).toBe(1)
-    expect(errors).toEqual([{ generation: 1, hook: 'watch', error: expect.any(HookError) }])
+    expect(errors).toEqual([
+      { id: anId, generation: 1, hook: 'watch', error: expect.any(HookError) },
+    ])
     lease.release()
     expect(pool.stats).toMatchObject({ idle: 1, size: 1 })
   })
@@ -287,7 +297,9 @@ describe('a classify', () => {
     await settled()
     expect(waiter.outcome.state).toBe('pending')
     expect(failed.mock.calls[0]?.[0].kind).toBe('transient')
-    expect(errors).toEqual([{ generation: 1, hook: 'classify', error: expect.any(HookError) }])
+    expect(errors).toEqual([
+      { id: anId, generation: 1, hook: 'classify', error: expect.any(HookError) },
+    ])
   })
 
   test('receives the error of the create', async () => {

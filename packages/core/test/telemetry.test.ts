@@ -40,6 +40,29 @@ test('the source of identity is part of the stats, but not enumerable', () => {
     waiting: 0,
     creating: 0,
     destroying: 0,
+    acquired: 0,
+    timedOut: 0,
+    rejected: 0,
+    created: 0,
+    createFailures: 0,
+    destroyed: {
+      broken: 0,
+      lost: 0,
+      invalid: 0,
+      reset: 0,
+      idle: 0,
+      lifetime: 0,
+      uses: 0,
+      trim: 0,
+      resize: 0,
+      retire: 0,
+      recycle: 0,
+      close: 0,
+      late: 0,
+    },
+    discarded: 0,
+    totalWaitMillis: 0,
+    totalHoldMillis: 0,
   })
   expect(stats.identity).toBeTypeOf('string')
 })
@@ -54,7 +77,11 @@ describe('an event', () => {
     const lease = pool.acquire()
     await pass(40)
     await lease
-    expect(created).toHaveBeenCalledExactlyOnceWith({ generation: 1, durationMillis: 40 })
+    expect(created).toHaveBeenCalledExactlyOnceWith({
+      id: expect.any(Number) as number,
+      generation: 1,
+      durationMillis: 40,
+    })
   })
 
   test('reports each destroy with its reason, its duration, and the error if there was one', async () => {
@@ -68,6 +95,7 @@ describe('an event', () => {
     expect(destroyed).not.toHaveBeenCalled()
     await pass(30)
     expect(destroyed).toHaveBeenCalledExactlyOnceWith({
+      id: lease.id,
       generation: 1,
       durationMillis: 30,
       reason: 'broken',
@@ -208,7 +236,9 @@ describe('a diagnostics channel', () => {
     const driver = new FakeDriver()
     await openPool(driver, { name: 'first' }).acquire()
     await acquireMany(openPool(driver, { name: 'second' }), 2)
-    expect(first).toEqual([{ pool: 'first', generation: 1, durationMillis: expect.any(Number) }])
+    expect(first).toMatchObject([
+      { pool: 'first', generation: 1, durationMillis: expect.any(Number) },
+    ])
     expect(second).toHaveLength(2)
   })
 
@@ -233,7 +263,7 @@ describe('a diagnostics channel', () => {
     const pool = openPool(new FakeDriver(), { name: 'ending' })
     await openIdle(pool, 1)
     await pool.close()
-    expect(messages).toEqual([
+    expect(messages).toMatchObject([
       { pool: 'ending', generation: 1, durationMillis: expect.any(Number), reason: 'close' },
     ])
   })
@@ -243,11 +273,11 @@ describe('a diagnostics channel', () => {
     const changes = messagesOf('forksafe:processChange', 'forked')
     await openIdle(openPool(new FakeDriver(), { name: 'forked' }), 2)
     afterFork()
-    expect(discards).toEqual([
+    expect(discards).toMatchObject([
       { pool: 'forked', generation: 1 },
       { pool: 'forked', generation: 1 },
     ])
-    expect(changes).toEqual([
+    expect(changes).toMatchObject([
       {
         pool: 'forked',
         reason: 'fork',
@@ -268,9 +298,10 @@ describe('a diagnostics channel', () => {
     const lease = await waiting
     lease.release()
     await pool.use(() => 1)
-    expect(messages).toEqual([
-      { pool: 'watched', generation: 1, durationMillis: 25 },
-      { pool: 'watched', generation: 1, durationMillis: 0 },
+    const { id } = lease
+    expect(messages).toMatchObject([
+      { pool: 'watched', driver: 'fake', id, generation: 1, durationMillis: 25, waited: true },
+      { pool: 'watched', driver: 'fake', id, generation: 1, durationMillis: 0, waited: false },
     ])
   })
 
@@ -281,7 +312,9 @@ describe('a diagnostics channel', () => {
     const late = errorOf(pool.acquire({ timeoutMillis: 10 }))
     await pass(11)
     const error = await late
-    expect(messages).toEqual([{ pool: 'busy', durationMillis: expect.any(Number), error }])
+    expect(messages).toMatchObject([
+      { pool: 'busy', durationMillis: expect.any(Number), waited: true, error },
+    ])
   })
 
   test('with a subscriber that throws does not affect the pool', async () => {

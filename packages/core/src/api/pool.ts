@@ -59,6 +59,8 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
   readonly resource: R
   /** The generation of the resource: the value of `stats.generation` when it was opened. */
   readonly generation: number
+  /** The id of the resource. No other resource of this process has or had the same. */
+  readonly id: number
   /** Tells whether the lease is valid: not released, destroyed, lost or stale. */
   readonly active: boolean
   /**
@@ -108,6 +110,8 @@ export type DestroyReason =
 
 /** What every event about a resource tells. */
 export interface ResourceEvent {
+  /** The id of the resource, also `lease.id`. For a failed create: the id that it would have had. */
+  readonly id: number
   /** The generation of the resource. For a failed create: the generation that it would have had. */
   readonly generation: number
 }

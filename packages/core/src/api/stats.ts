@@ -1,5 +1,41 @@
+import type { DestroyReason } from './pool.ts'
+
+/**
+ * What a pool has done since it was created. The numbers only rise. A forked child continues from the numbers that it inherits,
+ * so that `created` minus all that were destroyed or discarded is never negative.
+ */
+export interface PoolCounts {
+  /** Leases given out, and requests of `share` sent. */
+  readonly acquired: number
+  /** Callers rejected with `AcquireTimeoutError`. */
+  readonly timedOut: number
+  /**
+   * Callers rejected with another error of the pool: the queue was full, a create failed, the pool closed, or the process changed.
+   * Callers that gave up through their signal do not count.
+   */
+  readonly rejected: number
+  /** Resources opened. */
+  readonly created: number
+  /** Creates that failed. */
+  readonly createFailures: number
+  /** Resources destroyed, by reason. Those with the reason `late` do not count as `created`. */
+  readonly destroyed: Readonly<Record<DestroyReason, number>>
+  /**
+   * Resources closed without a word to the server: those of another process, and those whose polite end failed, which count
+   * as `destroyed` too.
+   */
+  readonly discarded: number
+  /** The time that callers waited until they got a resource, in milliseconds. */
+  readonly totalWaitMillis: number
+  /**
+   * The time for which leases were held, in milliseconds. If the driver has no `validate`, the clock is not read when an idle
+   * resource is lent, and such a lease adds nothing.
+   */
+  readonly totalHoldMillis: number
+}
+
 /** A pool's numbers at one moment. */
-export interface PoolStats {
+export interface PoolStats extends PoolCounts {
   /** The `name` option. */
   readonly name: string
   /** The current generation, counted from 1. A change of process and `recycle()` begin the next one. */

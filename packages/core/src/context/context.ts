@@ -2,6 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Driver } from '../api/driver.ts'
 import type { IdentityWatch } from '../identity/identity.ts'
 import { Clock, type Clocks } from '../tools/clock.ts'
+import { type Counts, newCounts } from './counts.ts'
+import { addLivePool, type LivePool, nextPoolId } from './live-pools.ts'
 import { type ParsedOptions, parseOptions } from './parse-options.ts'
 import { Telemetry } from './telemetry.ts'
 
@@ -17,11 +19,14 @@ class HooksScope extends AsyncResource {
 export class Context<R extends object> {
   /** `min` and `max` change with `resize`. */
   readonly options: ParsedOptions
+  readonly id = nextPoolId()
+  readonly counts: Counts = newCounts()
   readonly telemetry: Telemetry
   readonly clock: Clock
   /** Set by the constructor of the pool. */
   watch!: IdentityWatch
   state: 'open' | 'closing' | 'closed' = 'open'
+  #leave: (() => void) | undefined
   readonly #async = new HooksScope('ForkSafePool')
 
   /** @throws {TypeError} for a wrong or unknown option. */
@@ -33,7 +38,7 @@ export class Context<R extends object> {
     this.options = parseOptions(driver, options)
     const { connection, name } = this.options
     if (typeof connection !== 'function') driver.checkConnection?.(connection)
-    this.telemetry = new Telemetry(name)
+    this.telemetry = new Telemetry({ pool: name, poolId: this.id, driver: driver.name })
     this.clock = new Clock(clocks)
   }
 
@@ -42,8 +47,22 @@ export class Context<R extends object> {
     this.watch.check()
   }
 
+  /** Lists the pool among those of the process. */
+  join(pool: LivePool): void {
+    this.#leave = addLivePool(pool)
+    this.telemetry.life('created')
+  }
+
+  /** The pool has closed. */
+  leave(): void {
+    this.#leave?.()
+    if (this.#leave !== undefined) this.telemetry.life('closed')
+    this.telemetry.emit('close')
+    this.#dispose()
+  }
+
   /** Ends the async context, so that tools that follow `async_hooks` see its end before the pool is collected. */
-  dispose(): void {
+  #dispose(): void {
     this.#async.emitDestroy()
   }
 

@@ -1,16 +1,22 @@
+import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { aFunction, checkValue, expected } from '../tools/rules.ts'
 import { errorFor } from '../tools/thrown.ts'
+import type { PoolLifeMessage, PoolMessage } from '../api/messages.ts'
 import type { PoolEvents, PoolListener } from '../api/pool.ts'
 import { runApart } from '../tools/uncaught.ts'
 
 const channels = {
   acquire: channel('forksafe:acquire'),
+  release: channel('forksafe:release'),
   create: channel('forksafe:create'),
   destroy: channel('forksafe:destroy'),
   discard: channel('forksafe:discard'),
+  hookError: channel('forksafe:hookError'),
+  leak: channel('forksafe:leak'),
   processChange: channel('forksafe:processChange'),
+  pool: channel('forksafe:pool'),
 }
 
 /** Each event, and the channel on which it is also published. */
@@ -18,20 +24,20 @@ const channelOf: Readonly<Record<keyof PoolEvents, keyof typeof channels | undef
   create: 'create',
   createError: 'create',
   destroy: 'destroy',
-  hookError: undefined,
-  leak: undefined,
+  hookError: 'hookError',
+  leak: 'leak',
   processChange: 'processChange',
   close: undefined,
 }
 
 /**
  * Reports what happens in a pool: by events to users of the pool, and by `node:diagnostics_channel` to observers of all pools. A message
- * of a channel contains the details of the event, and the pool's name as `pool`.
+ * of a channel contains the details of the event and `identity`.
  */
 export class Telemetry {
   readonly #events = new EventEmitter()
 
-  constructor(private readonly pool: string) {}
+  constructor(private readonly identity: PoolMessage) {}
 
   /** @throws {TypeError} for an unknown event, or a listener that is not a function. */
   listen<E extends keyof PoolEvents>(
@@ -39,7 +45,7 @@ export class Telemetry {
     event: E,
     listener: PoolListener<E>,
   ): void {
-    const where = `Pool "${this.pool}", \`${method}\``
+    const where = `Pool "${this.identity.pool}", \`${method}\``
     if (!Object.hasOwn(channelOf, event)) {
       throw expected(where, `the event to be one of ${Object.keys(channelOf).join(', ')}`, event)
     }
@@ -49,48 +55,96 @@ export class Telemetry {
 
   emit<E extends keyof PoolEvents>(event: E, ...details: PoolEvents[E]): void {
     this.#publish(channelOf[event], details[0])
+    this.#emit(event, details)
+  }
+
+  /** Returns the present async context, for `createEnded`. `undefined` if nobody watches creates. */
+  opener(): AsyncResource | undefined {
+    if (!channels.create.hasSubscribers) return undefined
+    return new AsyncResource('ForkSafeCreate', { requireManualDestroy: true })
+  }
+
+  /** Emits how a create ended. Subscribers of the channel are called in the async context of `opener`. */
+  createEnded<E extends 'create' | 'createError'>(
+    event: E,
+    details: PoolEvents[E][0],
+    opener: AsyncResource | undefined,
+  ): void {
+    if (opener === undefined) this.#publish('create', details)
+    else {
+      opener.runInAsyncScope(() => this.#publish('create', details))
+      opener.emitDestroy()
+    }
+    this.#emit(event, [details] as PoolEvents[E])
+  }
+
+  #emit<E extends keyof PoolEvents>(event: E, details: PoolEvents[E]): void {
     if (this.#events.listenerCount(event) === 0) return
     runApart(() => this.#events.emit(event, ...details))
   }
 
-  discarded(generation: number): void {
-    this.#publish('discard', { generation })
+  /** Publishes that the pool was created or has closed. */
+  life(event: PoolLifeMessage['event']): void {
+    this.#publish('pool', { event })
+  }
+
+  discarded(id: number, generation: number): void {
+    this.#publish('discard', { id, generation })
+  }
+
+  get releaseIsWatched(): boolean {
+    return channels.release.hasSubscribers
+  }
+
+  released(id: number, generation: number, heldMillis: number): void {
+    this.#publish('release', { id, generation, heldMillis })
   }
 
   get acquireIsWatched(): boolean {
     return channels.acquire.hasSubscribers
   }
 
-  /** Publishes how an `acquire` ends. */
-  acquiring<T extends { readonly generation: number }>(acquire: () => Promise<T>): Promise<T> {
-    const told = this.#timed()
-    return acquire().then(
+  /** Publishes how an `acquire` ends, in the caller's async context. `arrivals` returns how many callers have ever waited. */
+  acquiring<T extends { readonly id: number; readonly generation: number }>(
+    acquire: () => Promise<T>,
+    arrivals: () => number,
+  ): Promise<T> {
+    const before = arrivals()
+    const ended = this.#timed()
+    const acquired = acquire()
+    const waited = arrivals() !== before
+    return acquired.then(
       (lease) => {
-        told({ generation: lease.generation })
+        ended({ waited, id: lease.id, generation: lease.generation })
         return lease
       },
       (error: unknown) => {
-        told({ error: errorFor(error) })
+        ended({ waited, error: errorFor(error) })
         throw error
       },
     )
   }
 
-  /** Publishes when the request of a `share` is sent, or why it is not, like the end of an `acquire`. */
+  /** Publishes when the request of a `share` is sent, or why it is not. Sends it in the caller's async context. */
   sharing<R, T>(
     generation: () => number,
     work: (resource: R) => unknown,
     share: (work: (resource: R) => unknown) => Promise<T>,
+    arrivals: () => number,
   ): Promise<T> {
-    const told = this.#timed()
+    const before = arrivals()
+    const ended = this.#timed()
     let isSent = false
+    let waited = false
     const sending = (resource: R): unknown => {
       isSent = true
-      told({ generation: generation() })
+      ended({ waited, generation: generation() })
       return work(resource)
     }
-    return share(sending).catch((error: unknown) => {
-      if (!isSent) told({ error })
+    const answered = share(AsyncResource.bind(sending))
+    waited = arrivals() !== before
+    return answered.catch((error: unknown) => {
+      if (!isSent) ended({ waited, error })
       throw error
     })
   }
@@ -104,6 +158,6 @@ export class Telemetry {
 
   #publish(name: keyof typeof channels | undefined, details: object | undefined): void {
     const channel = name && channels[name]
-    if (channel?.hasSubscribers) channel.publish({ pool: this.pool, ...details })
+    if (channel?.hasSubscribers) channel.publish({ ...this.identity, ...details })
   }
 }

@@ -46,12 +46,14 @@ export class PooledLease<R extends object> implements Lease<R> {
   readonly #use: number
   #ending: Ending = RELEASED
   readonly generation: number
+  readonly id: number
 
   constructor(desk: Desk<R>, entry: Entry<R>) {
     this.#desk = desk
     this.#entry = entry
     this.#use = entry.uses
     this.generation = entry.generation.number
+    this.id = entry.id
   }
 
   get active(): boolean {

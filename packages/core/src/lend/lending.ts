@@ -3,6 +3,7 @@ import {
   AcquireTimeoutError,
   CreateError,
   PoolClosedError,
+  PoolError,
   QueueFullError,
   StaleResourceError,
 } from '../api/errors.ts'
@@ -15,6 +16,7 @@ import type {
 } from '../api/pool.ts'
 import type { PoolStats } from '../api/stats.ts'
 import type { Context } from '../context/context.ts'
+import type { Counts } from '../context/counts.ts'
 import { checkArguments } from '../context/parse-options.ts'
 import type { ProcessChangeListener } from '../identity/identity.ts'
 import { type Borrower, type Entry, REPORTED } from '../stock/entry.ts'
@@ -39,6 +41,7 @@ export class Lending<R extends object>
   readonly stock: Stock<R>
   readonly supply: Supply<R>
   readonly #queue: Queue<R>
+  readonly #counts: Counts
   readonly #upkeep: Upkeep<R>
   /** Whether to tell the driver which resources keep the process alive. */
   readonly #holds: boolean
@@ -53,6 +56,7 @@ export class Lending<R extends object>
 
   constructor(readonly context: Context<R>) {
     const { driver, options } = context
+    this.#counts = context.counts
     this.#holds =
       options.allowExitOnIdle && (driver.ref !== undefined || driver.unref !== undefined)
     this.#resets = driver.reset !== undefined
@@ -80,6 +84,7 @@ export class Lending<R extends object>
       if (entry !== undefined) return Promise.resolve(this.#lend(entry, borrower))
       return this.#wait(borrower, options)
     } catch (error) {
+      this.#countRejected(error)
       return rejected(error)
     }
   }
@@ -89,8 +94,18 @@ export class Lending<R extends object>
       this.#sharing ??= this.#newSharing()
       return this.#sharing.share(work, options)
     } catch (error) {
+      this.#countRejected(error)
       return rejected(error)
     }
+  }
+
+  #countRejected(error: unknown): void {
+    if (error instanceof PoolError) this.#counts.rejected++
+  }
+
+  /** How many callers have ever waited. */
+  get arrivals(): number {
+    return this.#queue.arrivals
   }
 
   #newSharing(): Sharing<R> {
@@ -114,14 +129,24 @@ export class Lending<R extends object>
   #lend(entry: Entry<R>, borrower: Borrower | undefined): Lease<R> {
     const holds = this.#mustHold(entry)
     entry.lentAt =
-      this.stock.idle.readsClock || entry.state !== 'idle' ? this.context.clock.monotonic : -1
+      this.stock.idle.readsClock || entry.state !== 'idle' || this.#readsForWatchers()
+        ? this.context.clock.monotonic
+        : -1
     entry.state = 'lent'
     entry.uses++
+    this.#counts.acquired++
     entry.lentTo = borrower
     if (borrower !== undefined) this.#watchLeak(entry, borrower)
     const lease = new PooledLease(this, entry)
     if (holds) this.stock.hold(entry, 'ref')
     return lease
+  }
+
+  /** The hold time of a lease is wanted although nothing else needs the clock. */
+  #readsForWatchers(): boolean {
+    if (!this.context.telemetry.releaseIsWatched) return false
+    this.context.clock.look()
+    return true
   }
 
   /** Marks a resource as shared. */
@@ -144,19 +169,21 @@ export class Lending<R extends object>
     if (entry.uses >= this.context.options.maxUses) this.stock.end(entry, 'uses')
     else if (entry.retired !== undefined) this.stock.end(entry, entry.retired)
     else if (this.#resets) this.#reset(entry)
-    else if (this.#queue.waiting > 0) this.#handOver(entry)
-    else if (this.#shrinking) this.ready(entry)
+    else if (this.#queue.waiting > 0 || this.#shrinking) this.#handOver(entry)
     else this.#layDown(entry)
   }
 
   /** Checks the process first, because the waiting caller may belong to another one. In a burst of uses, not at each of them. */
   #handOver(entry: Entry<R>): void {
     if (this.context.clock.look()) this.context.checkProcess()
-    if (entry.state === 'lent') this.ready(entry)
+    if (entry.state !== 'lent') return
+    this.stock.returned(entry)
+    this.ready(entry)
   }
 
   #reset(entry: Entry<R>): void {
     this.context.clock.look()
+    this.stock.returned(entry)
     if (this.#isExpired(entry)) this.stock.end(entry, 'lifetime')
     else this.stock.reset(entry)
   }
@@ -169,6 +196,7 @@ export class Lending<R extends object>
     const waiter = this.#queue.next()
     if (waiter === undefined) return this.#layDown(entry)
     entry.test = undefined
+    this.#queue.served(waiter)
     waiter.resolve(this.#lend(entry, waiter.borrower))
     return this.#sharing?.balance()
   }
@@ -188,6 +216,7 @@ export class Lending<R extends object>
     if (this.context.state !== 'open') return this.stock.end(entry, 'close')
     const { clock } = this.context
     clock.look()
+    this.stock.returned(entry)
     if (entry.reading === clock.readings) this.stock.idle.layDownAgain(entry)
     else {
       if (this.#isExpired(entry)) return this.stock.end(entry, 'lifetime')
@@ -244,6 +273,7 @@ export class Lending<R extends object>
     const phase = isOpening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
     const waitedMillis = this.context.clock.monotonic - waiter.since
     const held = this.#longestHeldMillis(waiter.since)
+    this.#counts.timedOut++
     waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held))
     this.giveUp(waiter)
   }
@@ -281,6 +311,7 @@ export class Lending<R extends object>
     if (kind === 'fatal') this.#queue.rejectAll(() => new CreateError(stats, error))
     if (kind !== 'single') return false
     const waiter = this.#queue.next()
+    if (waiter !== undefined) this.#counts.rejected++
     waiter?.rejectWith(() => new CreateError(stats, error))
     return waiter !== undefined
   }
@@ -349,8 +380,7 @@ export class Lending<R extends object>
     timer.clear()
     this.#stop()
     this.stock.backoff.reset()
-    context.telemetry.emit('close')
-    context.dispose()
+    context.leave()
   }
 
   /** Ends everything. `since` is the time at which the pool began to close, after which no idle resource was lent. */
@@ -367,9 +397,10 @@ export class Lending<R extends object>
     this.changed()
   }
 
-  #reportHeld({ generation, lentAt, lentTo }: Entry<R>, since: number, now: number): void {
+  #reportHeld({ id, generation, lentAt, lentTo }: Entry<R>, since: number, now: number): void {
     if (lentTo === REPORTED) return
     this.context.telemetry.emit('leak', {
+      id,
       generation: generation.number,
       heldMillis: now - (lentAt < 0 ? since : lentAt),
       stack: lentTo?.stack,
@@ -443,6 +474,8 @@ export class Lending<R extends object>
       waiting,
       creating,
       destroying,
+      ...this.#counts,
+      destroyed: { ...this.#counts.destroyed },
     }
     return Object.defineProperty(stats, 'identity', { value: this.context.watch.sourceName })
   }

@@ -140,6 +140,11 @@ export class Queue<R extends object> {
     return waiter
   }
 
+  /** How many callers have ever waited. */
+  get arrivals(): number {
+    return this.#tickets
+  }
+
   get first(): Waiter<R> | undefined {
     return this.#turns.first?.waiters.first
   }
@@ -149,6 +154,13 @@ export class Queue<R extends object> {
     const waiter = this.#turns.first?.waiters.first
     if (waiter !== undefined) this.remove(waiter)
     return waiter
+  }
+
+  /** Counts the wait of a caller that gets a resource, by the last reading of the clock. */
+  served(waiter: Waiter<R>): void {
+    const { clock, counts } = this.context
+    const waitedMillis = clock.monotonic - waiter.since
+    if (waitedMillis > 0) counts.totalWaitMillis += waitedMillis
   }
 
   remove(waiter: Waiter<R>): void {
@@ -168,6 +180,7 @@ export class Queue<R extends object> {
     const waiters: Waiter<R>[] = []
     for (let waiter = this.next(); waiter !== undefined; waiter = this.next()) waiters.push(waiter)
     this.rejecting += waiters.length
+    this.context.counts.rejected += waiters.length
     let rejected = 0
     inSlices(() => {
       const waiter = waiters[rejected++]

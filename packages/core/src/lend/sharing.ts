@@ -196,7 +196,9 @@ export class Sharing<R extends object> {
   }
 
   #take({ waiter }: Request<R>): void {
-    if (waiter !== undefined) this.#queue.remove(waiter)
+    if (waiter === undefined) return
+    this.#queue.served(waiter)
+    this.#queue.remove(waiter)
   }
 
   /** Marks for its end whatever is beyond `max`. */
@@ -271,6 +273,7 @@ export class Sharing<R extends object> {
   #send(shared: Shared<R>, request: Request<R>): void {
     const { key, signal } = request
     shared.entry.uses++
+    this.#context.counts.acquired++
     shared.requests.push(request)
     request.shared = shared
     this.inFlight++

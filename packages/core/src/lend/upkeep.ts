@@ -88,13 +88,13 @@ export class Upkeep<R extends object> {
   #lookForLeaks(now: number): number {
     let dueAt = Infinity
     for (const entry of this.stock.entries) {
-      const { generation, lentAt, lentTo, state } = entry
+      const { id, generation, lentAt, lentTo, state } = entry
       if (state !== 'lent' || lentTo === undefined) continue
       const leakAt = lentAt + lentTo.leakMillis
       if (now >= leakAt) {
         entry.lentTo = REPORTED
         const { stack } = lentTo
-        const leak = { generation: generation.number, heldMillis: now - lentAt, stack }
+        const leak = { id, generation: generation.number, heldMillis: now - lentAt, stack }
         this.context.telemetry.emit('leak', leak)
       } else dueAt = Math.min(dueAt, leakAt)
     }

@@ -1,6 +1,8 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { ResetContext } from '../api/driver.ts'
 import type { DestroyReason } from '../api/pool.ts'
 import type { Linked } from '../tools/list.ts'
+import { nextResourceId } from '../context/live-pools.ts'
 import type { Generation } from './generation.ts'
 
 export type EntryState =
@@ -54,12 +56,14 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   test: 'keepalive' | 'poll' | undefined = undefined
   /** Its holder. Set only for leak detection. */
   lentTo: Borrower | undefined = undefined
-  /** When it was lent, or -1 if no clock was read then. */
-  lentAt = 0
+  /** When it was lent, or -1 if no clock was read then, or the lease has ended. */
+  lentAt = -1
   /** Why it must not be lent again. */
   retired: 'recycle' | 'retire' | undefined = undefined
   /** It did not answer in time, so it is not closed politely. */
   mute = false
+  /** The async context in which its create was begun. Set only while creates are watched. */
+  opener: AsyncResource | undefined = undefined
   /** Why it is being destroyed. */
   ending: { readonly reason: DestroyReason; readonly error?: unknown } = { reason: 'broken' }
   /** When the hook in flight was called. */
@@ -70,6 +74,9 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   giveUp: ((reason: Error) => void) | undefined = undefined
   /** The second argument of `reset`. */
   resetContext: ResetContext | undefined = undefined
+
+  /** Never reused in a process. */
+  readonly id = nextResourceId()
 
   constructor(readonly generation: Generation<Entry<R>>) {}
 }

@@ -107,9 +107,10 @@ export class Hooks<R extends object> {
   }
 
   /** Reports a failed hook, unless it was another process's to call. */
-  failed({ generation }: Entry<R>, hook: HookName, error: unknown): void {
+  failed({ id, generation }: Entry<R>, hook: HookName, error: unknown): void {
     if (generation.disowned && hook !== 'discard') return
     this.context.telemetry.emit('hookError', {
+      id,
       generation: generation.number,
       hook,
       error: errorFor(error),

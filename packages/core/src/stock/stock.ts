@@ -81,6 +81,7 @@ export class Stock<R extends object> {
   open(): void {
     const entry = new Entry(this.#generation)
     entry.probe = this.backoff.failure !== undefined
+    entry.opener = this.context.telemetry.opener()
     this.entries.add(entry)
     this.creating++
     this.#expect(entry)
@@ -136,6 +137,10 @@ export class Stock<R extends object> {
     const { state } = entry
     if (state === 'destroying' || state === 'gone') return
     if (state === 'idle') this.idle.remove(entry)
+    if (state === 'lent' && entry.lentAt >= 0) {
+      this.context.clock.read()
+      this.returned(entry)
+    }
     entry.state = 'destroying'
     entry.ending = { reason, error }
     this.destroying++
@@ -148,6 +153,19 @@ export class Stock<R extends object> {
 
   endIdle(reason: DestroyReason): void {
     while (this.idle.first !== undefined) this.end(this.idle.first, reason)
+  }
+
+  /** Counts the time of a lease that has ended, by the last reading of the clock. Does nothing if that is counted already. */
+  returned(entry: Entry<R>): void {
+    const { lentAt } = entry
+    if (lentAt < 0) return
+    const { clock, counts, telemetry } = this.context
+    const heldMillis = Math.max(0, clock.monotonic - lentAt)
+    entry.lentAt = -1
+    if (heldMillis > 0) counts.totalHoldMillis += heldMillis
+    if (telemetry.releaseIsWatched) {
+      telemetry.released(entry.id, entry.generation.number, heldMillis)
+    }
   }
 
   /** Makes a resource keep the process alive, or stops that. */
@@ -170,6 +188,20 @@ export class Stock<R extends object> {
     const entries = [...this.entries]
     for (const { state, giveUp } of entries) {
       if (state === 'creating') giveUp?.(new GivenUp(UNWANTED))
+    }
+  }
+
+  /** Gives up the creates and the tests that were begun for callers since then. Nobody waits for them any more. */
+  abandon(since: number): void {
+    const entries = [...this.entries]
+    for (const entry of entries) {
+      const { calledAt, giveUp, state, test } = entry
+      if (giveUp === undefined || calledAt < since) continue
+      if (state === 'creating') giveUp(new GivenUp(UNWANTED))
+      else if (state === 'validating' && test !== 'keepalive') {
+        entry.mute = true
+        this.end(entry, 'invalid', new Error('The resource did not answer in time.'))
+      }
     }
   }
 
@@ -266,10 +298,11 @@ export class Stock<R extends object> {
   }
 
   #opened(entry: Entry<R>): void {
-    const { clock, driver, options, telemetry } = this.context
+    const { clock, counts, driver, options, telemetry } = this.context
     this.context.checkProcess()
     if (entry.generation.disowned) return
     this.creating--
+    counts.created++
     this.#discount(entry)
     const now = clock.now()
     const jitter = 0.1 * Math.random()
@@ -282,8 +315,9 @@ export class Stock<R extends object> {
     // A create that began before the failure does not show that the server has recovered.
     if (entry.probe) this.backoff.reset()
     this.demand.ready(entry)
-    const { generation, startedAt } = entry
-    telemetry.emit('create', { generation: generation.number, durationMillis: now - startedAt })
+    const { id, generation, opener, startedAt } = entry
+    const durationMillis = now - startedAt
+    telemetry.createEnded('create', { id, generation: generation.number, durationMillis }, opener)
     // The server answers: others may be opened now.
     this.demand.changed()
   }
@@ -299,22 +333,25 @@ export class Stock<R extends object> {
   }
 
   #createFailed(entry: Entry<R>, error: unknown): void {
-    const { clock, telemetry } = this.context
+    const { clock, counts, telemetry } = this.context
     const durationMillis = clock.now() - entry.startedAt
+    counts.createFailures++
     const kind = this.#meaningOf(entry, error)
-    const { generation } = entry
+    const { id, generation, opener } = entry
     const isReported = kind === 'single' && this.demand.failed(error, kind)
     let retryMillis = 0
     if (isReported) this.backoff.reset()
     else retryMillis = this.backoff.failed(error, kind)
-    telemetry.emit('createError', {
+    const details = {
+      id,
       generation: generation.number,
       durationMillis,
       error: errorFor(error),
       kind,
       failures: this.backoff.failures,
       retryMillis,
-    })
+    }
+    telemetry.createEnded('createError', details, opener)
     // If a listener has recycled, the failure no longer matters.
     if (!isReported && generation === this.#generation) this.demand.failed(error, kind)
   }
@@ -399,6 +436,7 @@ export class Stock<R extends object> {
     this.#preparing++
     this.#expect(entry)
     this.hooks.callBounded(entry, hook, validateTimeoutMillis, start, (outcome) => {
+      this.context.clock.look()
       this.#preparing--
       this.#discount(entry)
       const good = outcome.ok && outcome.value !== false
@@ -428,7 +466,7 @@ export class Stock<R extends object> {
 
   #destroy(entry: Entry<R>, done?: () => void): void {
     if (entry.failed) return done?.()
-    const { clock, driver, options, telemetry } = this.context
+    const { clock, counts, driver, options, telemetry } = this.context
     const started = clock.now()
     return this.hooks.callBounded(
       entry,
@@ -443,7 +481,9 @@ export class Stock<R extends object> {
         this.entries.delete(entry)
         this.destroying--
         const { reason, error } = entry.ending
+        counts.destroyed[reason]++
         telemetry.emit('destroy', {
+          id: entry.id,
           generation: entry.generation.number,
           durationMillis: clock.now() - started,
           reason,
@@ -455,11 +495,12 @@ export class Stock<R extends object> {
   }
 
   #discard(entry: Entry<R>): void {
-    const { driver, telemetry } = this.context
+    const { counts, driver, telemetry } = this.context
     const resource = entry.resource as R
+    counts.discarded++
     entry.resource = undefined
     this.hooks.callGuarded(entry, 'discard', driver.discard, resource)
-    telemetry.discarded(entry.generation.number)
+    telemetry.discarded(entry.id, entry.generation.number)
   }
 
   /** Waiting callers count on this resource. */
