@@ -79,13 +79,22 @@ export interface PoolLifeMessage extends PoolMessage {
 
 /** The channels of `node:diagnostics_channel`, and the type of each one's messages. */
 export interface ChannelMessages {
+  /** An `acquire` has ended, or a request of `share` was sent or rejected. */
   'forksafe:acquire': AcquireMessage
+  /** A lease has ended. */
   'forksafe:release': ReleaseMessage
+  /** A resource was opened, or could not be opened. */
   'forksafe:create': CreateMessage
+  /** A resource was destroyed. */
   'forksafe:destroy': DestroyMessage
+  /** A resource was discarded. */
   'forksafe:discard': DiscardMessage
+  /** A hook of the driver failed or took too long. */
   'forksafe:hookError': HookErrorMessage
+  /** A lease is held for too long. */
   'forksafe:leak': LeakMessage
+  /** A pool detected a change of the process. */
   'forksafe:processChange': ProcessChangeMessage
+  /** A pool was created, or has closed. */
   'forksafe:pool': PoolLifeMessage
 }
