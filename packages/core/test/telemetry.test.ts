@@ -59,10 +59,13 @@ test('the source of identity is part of the stats, but not enumerable', () => {
       recycle: 0,
       close: 0,
       late: 0,
+      budget: 0,
     },
     discarded: 0,
     totalWaitMillis: 0,
     totalHoldMillis: 0,
+    permits: 0,
+    wanted: 0,
   })
   expect(stats.identity).toBeTypeOf('string')
 })

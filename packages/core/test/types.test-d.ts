@@ -142,7 +142,7 @@ test('a pool and a lease can be used with using', () => {
 test('errors can be narrowed by their code', () => {
   expectTypeOf<AcquireTimeoutError['code']>().toEqualTypeOf<'FORKSAFE_ACQUIRE_TIMEOUT'>()
   expectTypeOf<AcquireTimeoutError['phase']>().toEqualTypeOf<
-    'waiting' | 'creating' | 'validating'
+    'waiting' | 'creating' | 'validating' | 'budget'
   >()
   expectTypeOf<AcquireTimeoutError['stats']>().toEqualTypeOf<PoolStats>()
 })
@@ -187,10 +187,13 @@ test('a fake pool in a test needs only the documented stats', () => {
       recycle: 0,
       close: 0,
       late: 0,
+      budget: 0,
     },
     discarded: 0,
     totalWaitMillis: 0,
     totalHoldMillis: 0,
+    permits: 0,
+    wanted: 0,
   }
   expectTypeOf(stats).toExtend<ForkSafePool<Client>['stats']>()
 })

@@ -1,3 +1,4 @@
+import type { Budget } from './budget.ts'
 import type { ForkSafePool } from './pool.ts'
 
 /**
@@ -68,6 +69,11 @@ export interface Driver<R extends object, C = void, M extends object = object> {
    * `TypeError` that names what is wrong, and shows no value: it may be a password.
    */
   checkConnection?(connection: C): void
+  /**
+   * Checks the pool's `budget` option when the pool is created. Throws a `TypeError` if the driver, as it is configured, would make that
+   * budget fail.
+   */
+  checkBudget?(budget: Budget): void
   /**
    * Opens a resource. May take `createTimeoutMillis`. If it rejects, the pool calls `classify`.
    *

@@ -17,8 +17,11 @@ export abstract class PoolError extends Error {
   }
 }
 
-/** The phase of an `acquire` that timed out: waiting for a borrowed resource, for a new one, or for a validation. */
-export type AcquirePhase = 'waiting' | 'creating' | 'validating'
+/**
+ * The phase of an `acquire` that timed out: waiting for a borrowed resource, for a new one, for a validation, or for a permit of the
+ * budget.
+ */
+export type AcquirePhase = 'waiting' | 'creating' | 'validating' | 'budget'
 
 /**
  * No resource was available in time. If creates are failing, the last failure is the `cause`. As in HikariCP, the message
@@ -32,6 +35,8 @@ export class AcquireTimeoutError extends PoolError {
   readonly phase: AcquirePhase
   /** The pool's numbers when the time was up. This caller counts as waiting. */
   readonly stats: PoolStats
+  /** In the phase `budget`: who holds the permits, as far as it is known. Otherwise empty. */
+  readonly holders: readonly string[]
 
   /** @internal */
   constructor(
@@ -40,17 +45,20 @@ export class AcquireTimeoutError extends PoolError {
     phase: AcquirePhase,
     failure: { readonly error: unknown } | undefined,
     longestHeldMillis: number,
+    holders: readonly string[] = [],
   ) {
     super(
       stats.name,
       `${numbersOf(stats)}: no resource within ${Math.round(waitedMillis)} ms (${phase}).` +
         exhaustionOf(stats, longestHeldMillis) +
+        (phase === 'budget' ? budgetOf(stats, holders) : '') +
         (failure === undefined ? '' : ` The last create failed: ${messageOf(failure.error)}`),
       failure === undefined ? undefined : { cause: failure.error },
     )
     this.waitedMillis = waitedMillis
     this.phase = phase
     this.stats = stats
+    this.holders = holders
   }
 }
 
@@ -133,6 +141,11 @@ function exhaustionOf({ borrowed, max }: PoolStats, longestHeldMillis: number): 
     ' Does the callback of a `use` or `transaction` call the pool, such as `pool.query`? Then it waits for itself:' +
     ' use the resource that the callback receives.'
   )
+}
+
+function budgetOf({ permits, wanted }: PoolStats, holders: readonly string[]): string {
+  const held = holders.length === 0 ? '' : ` Held by ${holders.join(', ')}.`
+  return ` The budget has no permit for another resource (permits ${permits}, wanted ${wanted}).${held}`
 }
 
 type Failure = AggregateError & NodeJS.ErrnoException

@@ -1,3 +1,5 @@
+import type { Budget } from './budget.ts'
+
 /** When a pool checks for a change of process: at every use, at every use until the first change, or only in `afterFork()`. */
 export type ForkDetection = 'always' | 'once' | 'hooks'
 
@@ -23,6 +25,11 @@ export interface BasePoolOptions {
    * `recycle()`, can overload the server. A whole number of at least 1, or `Infinity`. Default 8. Named after MongoDB's option.
    */
   readonly maxConnecting?: number | undefined
+  /**
+   * A limit that this pool shares with others: `sharedBudget` for the pools of a process, or one of a driver for many processes. With a
+   * budget, a pool may hold fewer than `max`, and even fewer than `min`. Default: none.
+   */
+  readonly budget?: Budget | undefined
   /**
    * The maximum number of requests in flight on one resource that callers of `share` use together. With 1, or if the driver cannot share,
    * each resource serves one request at a time. A whole number of at least 1, or `Infinity`. Default 1: off. A driver may have another default.

@@ -91,7 +91,8 @@ export interface Lease<R> extends Disposable, AsyncDisposable {
  * - `resize`: a lowered `max` left no room for it;
  * - `retire`: the driver called `retire`, because its server announced its end;
  * - `recycle`, `close`: by `recycle()` or `close()`;
- * - `late`: it was opened after the pool had given up on its create.
+ * - `late`: it was opened after the pool had given up on its create;
+ * - `budget`: its permit was given to another member of the budget, or the budget had none for it.
  */
 export type DestroyReason =
   | 'broken'
@@ -107,6 +108,7 @@ export type DestroyReason =
   | 'recycle'
   | 'close'
   | 'late'
+  | 'budget'
 
 /** What every event about a resource tells. */
 export interface ResourceEvent {

@@ -63,6 +63,10 @@ export interface PoolStats extends PoolCounts {
   readonly creating: number
   /** Resources being destroyed. */
   readonly destroying: number
+  /** Permits that the pool holds of its budget, for resources that exist. 0 without a budget. */
+  readonly permits: number
+  /** Resources that the pool lacks because its budget has not granted a permit yet. 0 without a budget. */
+  readonly wanted: number
   /**
    * The means by which a change of process is noticed: `page`, a page of memory that a fork wipes; `pid` or `ppid`, this process's
    * or its parent's pid, read from the operating system; `none` if none of these is available. Not enumerable, so that the

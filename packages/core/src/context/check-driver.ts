@@ -10,7 +10,7 @@ import {
 
 const requiredHooks = ['create', 'destroy', 'discard']
 const optionalHooks =
-  'validate isUsable reset watch ref unref classify methods checkConnection'.split(' ')
+  'validate isUsable reset watch ref unref classify methods checkConnection checkBudget'.split(' ')
 const requiredShareHooks = ['begin', 'end']
 const optionalShareHooks = ['accepts', 'full', 'flush']
 

@@ -36,6 +36,7 @@ export class Context<R extends object> {
     clocks: Clocks,
   ) {
     this.options = parseOptions(driver, options)
+    if (this.options.budget !== undefined) driver.checkBudget?.(this.options.budget)
     const { connection, name } = this.options
     if (typeof connection !== 'function') driver.checkConnection?.(connection)
     this.telemetry = new Telemetry({ pool: name, poolId: this.id, driver: driver.name })

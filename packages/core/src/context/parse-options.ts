@@ -1,3 +1,4 @@
+import type { Budget } from '../api/budget.ts'
 import type { Driver } from '../api/driver.ts'
 import type { BasePoolOptions } from '../api/options.ts'
 import {
@@ -22,8 +23,15 @@ export interface Backoff {
 
 /** The options with their defaults. `connection` is the value of that option. */
 export type ParsedOptions = {
-  -readonly [K in keyof Omit<BasePoolOptions, 'backoff'>]-?: Exclude<BasePoolOptions[K], undefined>
-} & { readonly backoff: Backoff; readonly connection: unknown }
+  -readonly [K in keyof Omit<BasePoolOptions, 'backoff' | 'budget'>]-?: Exclude<
+    BasePoolOptions[K],
+    undefined
+  >
+} & {
+  readonly backoff: Backoff
+  readonly budget: Budget | undefined
+  readonly connection: unknown
+}
 
 interface OptionRule extends Rule {
   /** The default. */
@@ -50,6 +58,11 @@ const aName: Rule = {
   accepts: (value) => typeof value === 'string' && value !== '',
 }
 
+const aBudget: Rule = {
+  expected: 'a budget, which has a function `join`',
+  accepts: (value) => typeof (Object(value) as Partial<Budget>).join === 'function',
+}
+
 const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionRule>> = {
   connection: option(undefined, { expected: 'what the driver takes', accepts: () => true }),
   name: option(undefined, aName),
@@ -57,6 +70,7 @@ const optionRules: Readonly<Record<keyof BasePoolOptions | 'connection', OptionR
   eager: option(true, trueOrFalse),
   max: option(10, wholeFrom(1)),
   maxConnecting: option(8, limit(1)),
+  budget: option(undefined, aBudget),
   maxInFlight: option(undefined, limit(1)),
   sealAfterMillis: option(5, millisFrom0),
   maxWaitingClients: option(Infinity, limit(0)),

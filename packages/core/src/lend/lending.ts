@@ -1,3 +1,4 @@
+import type { Budget } from '../api/budget.ts'
 import type { CreateFailure } from '../api/driver.ts'
 import {
   AcquireTimeoutError,
@@ -24,6 +25,7 @@ import { type Demand, Stock } from '../stock/stock.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
 import { type Desk, PooledLease } from './lease.ts'
+import { Permits } from './permits.ts'
 import { Queue, type Waiter } from './queue.ts'
 import { type Lender, Sharing } from './sharing.ts'
 import { Supply } from './supply.ts'
@@ -43,6 +45,7 @@ export class Lending<R extends object>
   readonly #queue: Queue<R>
   readonly #counts: Counts
   readonly #upkeep: Upkeep<R>
+  readonly #permits: Permits<R> | undefined
   /** Whether to tell the driver which resources keep the process alive. */
   readonly #holds: boolean
   readonly #resets: boolean
@@ -65,7 +68,9 @@ export class Lending<R extends object>
       expired: (waiter) => this.#timedOut(waiter),
       rejected: () => this.changed(),
     })
-    this.supply = new Supply(context, this.stock, this.#queue)
+    if (options.budget !== undefined) this.#permits = this.#newPermits(options.budget)
+    const isCrowded = (): boolean => (this.#sharing?.inFlight ?? 0) > this.stock.shared
+    this.supply = new Supply(context, this.stock, this.#queue, this.#permits, isCrowded)
     this.#upkeep = new Upkeep(context, this.stock)
     context.clock.leapt = (back) => this.#leapt(back)
     if (driver.share !== undefined && options.maxInFlight > 1) this.#sharing = this.#newSharing()
@@ -110,6 +115,44 @@ export class Lending<R extends object>
 
   #newSharing(): Sharing<R> {
     return new Sharing(this.context, this.stock, this.#queue, this.supply, this)
+  }
+
+  #newPermits(budget: Budget): Permits<R> {
+    const { options } = this.context
+    const { stock } = this
+    // Every resource that comes back is looked at.
+    this.#shrinking = true
+    const held = (): number => Math.min(stock.kept, this.#permits?.ceiling ?? 0) - stock.creating
+    const waiting = (): number => this.supply.lacking
+    return new Permits(this.context, budget, {
+      get held() {
+        return held()
+      },
+      get waiting() {
+        return waiting()
+      },
+      get idle() {
+        return stock.idle.length
+      },
+      get min() {
+        return options.min
+      },
+      give: (theirs) => this.#give(held(), theirs),
+      changed: () => this.changed(),
+    })
+  }
+
+  /** Gives a permit to a member that holds `theirs`. */
+  #give(held: number, theirs: number): boolean {
+    const permits = this.#permits
+    const { idle, kept } = this.stock
+    if (permits === undefined || held <= this.context.options.min) return false
+    if (idle.first !== undefined && held > theirs) this.stock.end(idle.first, 'budget')
+    else if (held >= theirs + 2) {
+      permits.ceiling = Math.min(permits.ceiling, kept) - 1
+      this.#sharing?.shrink(kept - permits.ceiling)
+    } else return false
+    return true
   }
 
   #wait(borrower: Borrower | undefined, options?: AcquireOptions): Promise<Lease<R>> {
@@ -209,7 +252,9 @@ export class Lending<R extends object>
   #isUnwanted(entry: Entry<R>): DestroyReason | undefined {
     if (entry.retired !== undefined) return entry.retired
     if (this.#isExpired(entry)) return 'lifetime'
-    return this.#shrinking && this.#exceeds() ? 'resize' : undefined
+    if (!this.#shrinking) return undefined
+    if (this.#exceeds()) return 'resize'
+    return this.stock.kept > (this.#permits?.ceiling ?? Infinity) ? 'budget' : undefined
   }
 
   #layDown(entry: Entry<R>): void {
@@ -224,6 +269,7 @@ export class Lending<R extends object>
       this.#upkeep.expectIdle(entry)
     }
     if (this.#holds) this.stock.hold(entry, 'unref')
+    this.#permits?.spare()
   }
 
   /** Whether its lifetime was over at the last reading of the clocks. */
@@ -270,11 +316,24 @@ export class Lending<R extends object>
     const { coming, creating, backoff } = this.stock
     const { failure } = backoff
     const isOpening = creating > 0 || failure !== undefined
-    const phase = isOpening ? 'creating' : coming > 0 ? 'validating' : 'waiting'
+    const isShort =
+      failure === undefined &&
+      this.#permits?.short === true &&
+      (creating === 0 || this.#permits.refused)
+    const phase = isShort
+      ? 'budget'
+      : isOpening
+        ? 'creating'
+        : coming > 0
+          ? 'validating'
+          : 'waiting'
     const waitedMillis = this.context.clock.monotonic - waiter.since
     const held = this.#longestHeldMillis(waiter.since)
     this.#counts.timedOut++
-    waiter.rejectWith(() => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held))
+    const holders = phase === 'budget' ? (this.#permits?.holders ?? []) : []
+    waiter.rejectWith(
+      () => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held, holders),
+    )
     this.giveUp(waiter)
   }
 
@@ -339,8 +398,9 @@ export class Lending<R extends object>
 
   /** Whether more exist than a lowered `max` allows. */
   #exceeds(): boolean {
-    this.#shrinking = this.stock.kept > this.context.options.max
-    return this.#shrinking
+    const exceeds = this.stock.kept > this.context.options.max
+    this.#shrinking = exceeds || this.#permits !== undefined
+    return exceeds
   }
 
   /**
@@ -377,6 +437,7 @@ export class Lending<R extends object>
       this.changed()
     })
     context.state = 'closed'
+    this.#permits?.leave()
     timer.clear()
     this.#stop()
     this.stock.backoff.reset()
@@ -421,6 +482,7 @@ export class Lending<R extends object>
   disown(): () => void {
     this.supply.inUse = false
     this.#sharing?.disown()
+    this.#permits?.abandon()
     const { resources, discard } = this.stock.disown()
     this.#discarded += resources
     this.#stop()
@@ -476,6 +538,8 @@ export class Lending<R extends object>
       destroying,
       ...this.#counts,
       destroyed: { ...this.#counts.destroyed },
+      permits: this.#permits === undefined ? 0 : this.stock.permits,
+      wanted: this.#permits?.short === true ? this.supply.lacking : 0,
     }
     return Object.defineProperty(stats, 'identity', { value: this.context.watch.sourceName })
   }

@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import type { Permit } from '../api/budget.ts'
 import type { ResetContext } from '../api/driver.ts'
 import type { DestroyReason } from '../api/pool.ts'
 import type { Linked } from '../tools/list.ts'
@@ -23,6 +24,12 @@ export interface Sharers {
   ended(): void
 }
 
+/** The permit of a resource of a pool with a budget. */
+export interface EntryPermit extends Permit {
+  /** @throws the error with which the budget failed: there is no permit. */
+  check?(): void
+}
+
 /** One resource, from the start of its create to the end of its destroy. Times are by the monotonic clock. */
 export class Entry<R extends object> implements Linked<Entry<R>> {
   previous: Entry<R> | undefined = undefined
@@ -33,6 +40,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** Its create began while creates were failing. */
   probe = false
   resource: R | undefined = undefined
+  /** Set until it is released, if the pool has a budget. */
+  permit: EntryPermit | undefined = undefined
   /** Its create has failed: there is no resource. */
   failed = false
   /** Set once it has been shared. */

@@ -1,10 +1,11 @@
+import { BudgetError } from '../api/budget.ts'
 import type { CreateFailure } from '../api/driver.ts'
 import type { DestroyReason } from '../api/pool.ts'
 import type { Context } from '../context/context.ts'
 import { kindOf, oneOf } from '../tools/rules.ts'
 import { errorFor } from '../tools/thrown.ts'
 import { Backoff } from './backoff.ts'
-import { Entry, type EntryState } from './entry.ts'
+import { Entry, type EntryPermit, type EntryState } from './entry.ts'
 import { Generation } from './generation.ts'
 import { Hooks } from './hooks.ts'
 import { Idle } from './idle.ts'
@@ -21,6 +22,9 @@ export interface Demand<R extends object> {
 
 /** The reason why the pool abandoned a hook. It is not reported. */
 class GivenUp extends Error {}
+
+/** The budget has no permit for this resource. It is wanted again after a pause. */
+class Refused extends GivenUp {}
 
 const UNWANTED = 'The resource is no longer wanted.'
 
@@ -67,6 +71,13 @@ export class Stock<R extends object> {
     return this.entries.size - this.destroying
   }
 
+  /** Resources with a permit, including those that are being opened or destroyed. */
+  get permits(): number {
+    let permits = 0
+    for (const { permit } of this.entries) if (permit !== undefined) permits++
+    return permits
+  }
+
   get borrowed(): number {
     return this.kept - this.creating - this.#preparing - this.idle.length - this.shared
   }
@@ -78,8 +89,9 @@ export class Stock<R extends object> {
   }
 
   /** Opens a resource. Calls `ready` or `failed` afterwards. */
-  open(): void {
+  open(permit?: EntryPermit): void {
     const entry = new Entry(this.#generation)
+    entry.permit = permit
     entry.probe = this.backoff.failure !== undefined
     entry.opener = this.context.telemetry.opener()
     this.entries.add(entry)
@@ -281,6 +293,7 @@ export class Stock<R extends object> {
   async #connect(entry: Entry<R>, signal: AbortSignal): Promise<void> {
     const { driver, options } = this.context
     signal.throwIfAborted()
+    entry.permit?.check?.()
     let target = options.connection
     if (typeof target === 'function') {
       target = await this.hooks.call(entry, target as () => unknown)
@@ -295,6 +308,13 @@ export class Stock<R extends object> {
     }
     entry.resource = resource as R
     if (signal.aborted) this.#endLate(entry)
+    else if (entry.permit !== undefined) await this.#bind(entry, entry.permit, signal)
+  }
+
+  async #bind(entry: Entry<R>, permit: EntryPermit, signal: AbortSignal): Promise<void> {
+    const bind = permit.bind?.bind(permit)
+    const bound = await this.hooks.call(entry, bind, entry.resource as R, signal)
+    if (bound === false) throw new Refused('The budget has no permit for it.')
   }
 
   #opened(entry: Entry<R>): void {
@@ -327,7 +347,9 @@ export class Stock<R extends object> {
     this.creating--
     this.#discount(entry)
     this.entries.delete(entry)
-    if (entry.resource !== undefined) this.#endLate(entry)
+    const reason = error instanceof Refused ? 'budget' : 'late'
+    if (entry.resource !== undefined) this.#endLate(entry, reason)
+    else this.#release(entry)
     if (!(error instanceof GivenUp)) this.#createFailed(entry, error)
     this.demand.changed()
   }
@@ -360,6 +382,7 @@ export class Stock<R extends object> {
   #meaningOf(entry: Entry<R>, failure: unknown): CreateFailure {
     const { driver, options } = this.context
     try {
+      if (failure instanceof BudgetError) return 'fatal'
       const classify = (): unknown => driver.classify?.(failure) ?? 'transient'
       const kind = this.context.run(classify)
       if (aFailure.accepts(kind)) {
@@ -377,13 +400,14 @@ export class Stock<R extends object> {
   }
 
   /** Ends a resource that the driver opened after its create had been given up. generic-pool no longer knows it. */
-  #endLate(opened: Entry<R>): void {
+  #endLate(opened: Entry<R>, reason: DestroyReason = 'late'): void {
     const entry = new Entry(opened.generation)
     entry.resource = opened.resource
-    opened.resource = undefined
+    entry.permit = opened.permit
+    opened.resource = opened.permit = undefined
     if (entry.generation.disowned) return this.#discard(entry)
     entry.state = 'destroying'
-    entry.ending = { reason: 'late' }
+    entry.ending = { reason }
     this.destroying++
     this.entries.add(entry)
     return this.#destroy(entry)
@@ -480,6 +504,7 @@ export class Stock<R extends object> {
         entry.state = 'gone'
         this.entries.delete(entry)
         this.destroying--
+        this.#release(entry)
         const { reason, error } = entry.ending
         counts.destroyed[reason]++
         telemetry.emit('destroy', {
@@ -492,6 +517,12 @@ export class Stock<R extends object> {
         this.demand.changed()
       },
     )
+  }
+
+  #release(entry: Entry<R>): void {
+    const { permit } = entry
+    entry.permit = undefined
+    permit?.release()
   }
 
   #discard(entry: Entry<R>): void {
