@@ -144,7 +144,7 @@ export class Telemetry {
     const answered = share(AsyncResource.bind(sending))
     waited = arrivals() !== before
     return answered.catch((error: unknown) => {
-      if (!isSent) ended({ waited, error })
+      if (!isSent) ended({ waited, error: errorFor(error) })
       throw error
     })
   }

@@ -134,21 +134,12 @@ export class IdentityWatch {
   #source: IdentitySource | undefined
 
   constructor(
-    private readonly identity: ProcessIdentity,
+    readonly identity: ProcessIdentity,
     private readonly detection: ForkDetection,
     readonly listener: ProcessChangeListener,
   ) {
     const { source } = identity
     this.#source = detection === 'hooks' ? unchecked : source
-  }
-
-  get incarnation(): number {
-    return this.identity.number
-  }
-
-  /** The name of the source that notices forks. */
-  get sourceName(): IdentitySource['name'] {
-    return this.identity.source.name
   }
 
   /** Checks for a change, as often as `forkDetection` requires. The listener has been called when this returns. */

@@ -500,7 +500,7 @@ export class Lending<R extends object>
     this.#discarded = 0
     telemetry.emit('processChange', {
       reason,
-      incarnation: watch.incarnation,
+      incarnation: watch.identity.number,
       generation,
       discarded,
     })
@@ -541,7 +541,9 @@ export class Lending<R extends object>
       permits: this.#permits === undefined ? 0 : this.stock.permits,
       wanted: this.#permits?.short === true ? this.supply.lacking : 0,
     }
-    return Object.defineProperty(stats, 'identity', { value: this.context.watch.sourceName })
+    return Object.defineProperty(stats, 'identity', {
+      value: this.context.watch.identity.source.name,
+    })
   }
 }
 
