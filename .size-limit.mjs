@@ -4,13 +4,15 @@
 //   `share`                                                          3.0 kB
 //   what notices a process change                                    1.5 kB
 //   priorities and deadlines of waiting callers                      1.4 kB
-//   events and diagnostics channels                                  0.5 kB
-//   idle times, lifetimes, keepalives and leak detection             0.4 kB
+//   events and diagnostics channels                                  0.7 kB
+//   `poolHealth`                                                     0.8 kB
+//   idle times, lifetimes, keepalives and leak detection             0.5 kB
+//   counters, and the list of live pools                             0.3 kB
 export default [
   {
     name: '@forksafe/core, without generic-pool',
     path: 'packages/core/dist/index.js',
-    limit: '21.5 kB',
+    limit: '23.5 kB',
     gzip: true,
     ignore: ['generic-pool'],
     modifyEsbuildConfig: (config) => ({ ...config, format: 'esm', platform: 'node' }),
