@@ -15,6 +15,7 @@ const reasons: readonly DestroyReason[] = [
   'recycle',
   'close',
   'late',
+  'budget',
 ]
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
