@@ -1,6 +1,12 @@
 import { testDriver } from '@forksafe/testkit'
-import { pgDriver } from '../src/index.ts'
+import { pgDriver, pgDriverWith } from '../src/index.ts'
 import { pgOptions } from './support/conformance.ts'
 import { transports } from './support/pools.ts'
 
 for (const transport of transports) await testDriver(pgDriver, pgOptions(transport))
+
+for (const transport of transports) {
+  const options = pgOptions(transport)
+  const name = `${options.name}, shared`
+  await testDriver(pgDriverWith({ share: 'reads' }), { ...options, name })
+}

@@ -4,6 +4,7 @@ import { pgDriver } from '../driver.ts'
 import { keepClientListeners } from '../listeners.ts'
 import { isQueryable } from '../internals.ts'
 import { refuseEnded, rollBack } from '../reset.ts'
+import { dropShared, shareHooks, watchSharing } from '../share/sharing.ts'
 import { refuseUnusable } from '../unusable-session.ts'
 import { type ClientClass, open } from './open.ts'
 import type { DropInOptions } from './options.ts'
@@ -27,7 +28,7 @@ export interface DropInHost {
 }
 
 /** The driver, over clients as pg-pool makes them and for who is used to pg-pool. */
-export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
+export function dropInDriver(host: DropInHost, share: boolean): Driver<Session, DropInOptions> {
   return {
     name: pgDriver.name,
 
@@ -57,7 +58,7 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
       session.ending = true
       session.unanswered?.stop()
       host.gone(session)
-      await pgDriver.destroy(session.client)
+      if (!dropShared(session.client)) await pgDriver.destroy(session.client)
     },
 
     discard(session) {
@@ -67,10 +68,10 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
       session.socket?.destroy()
     },
 
-    watch(session, lost) {
+    watch(session, lost, retire) {
       const { client } = session
       client.on('error', (error: Error) => {
-        const idle = session.lease === undefined && !session.ending
+        const idle = session.lease === undefined && session.inFlight === 0 && !session.ending
         // Finds out, too, whether the connection is this process's.
         lost(error)
         if (idle && session.generation === host.generation()) host.failedIdle(session, error)
@@ -81,8 +82,11 @@ export function dropInDriver(host: DropInHost): Driver<Session, DropInOptions> {
       })
       client.on('drain', () => session.unanswered?.answered())
       keepClientListeners(client)
+      if (share) watchSharing(client, lost, retire)
       host.opened(session)
     },
+
+    ...(share ? { share: shareHooks(({ client }: Session) => client) } : {}),
 
     ref: ({ client }) => pgDriver.ref?.(client),
     unref: ({ client }) => pgDriver.unref?.(client),

@@ -1,5 +1,6 @@
 import type { BasePoolOptions, PoolOptions } from '@forksafe/core'
 import { kindOf } from '@forksafe/core/methods'
+import { aShareMode, type ShareMode } from '../share/share-mode.ts'
 import type { PoolConfig, PoolOptions as DropInOptions } from 'pg'
 
 export type { PoolOptions as DropInOptions } from 'pg'
@@ -19,7 +20,23 @@ export interface CoreOptions extends Pick<
   | 'leakDetectionMillis'
   | 'forkDetection'
   | 'eager'
+  | 'maxInFlight'
+  | 'sealAfterMillis'
 > {}
+
+/** The driver's option that the drop-in takes as well. */
+export interface ShareOption {
+  /**
+   * Whether `query` of the pool sends statements of many callers on one connection, as with the option of the same name of
+   * `pgDriverWith`. A query whose config has `share: false` has a connection to itself. Default: `false`.
+   */
+  readonly share?: 'reads' | 'statements' | false | undefined
+}
+
+/** Returns which statements share a connection. A client to be verified first is not shared. */
+export function shareModeOf(options: DropInOptions & ShareOption): ShareMode | false {
+  return options.verify ? false : (options.share ?? false)
+}
 
 const coreOptions: readonly (keyof CoreOptions)[] = [
   'name',
@@ -34,6 +51,8 @@ const coreOptions: readonly (keyof CoreOptions)[] = [
   'leakDetectionMillis',
   'forkDetection',
   'eager',
+  'maxInFlight',
+  'sealAfterMillis',
 ]
 
 /** Options of the underlying pool that have another name in pg-pool. */
@@ -51,6 +70,11 @@ export function checkConfig(config: PoolConfig | undefined): PoolConfig | undefi
     for (const [option, hint] of Object.entries(renamed)) {
       if ((config as Record<string, unknown>)[option] === undefined) continue
       throw new TypeError(`Pool "pg": there is no option \`${option}\` here: ${hint}.`)
+    }
+    const { share } = config as ShareOption
+    if (share !== undefined && !aShareMode.accepts(share)) {
+      const { expected } = aShareMode
+      throw new TypeError(`Pool "pg": expected \`share\` to be ${expected}, got ${kindOf(share)}.`)
     }
     return config
   }

@@ -7,7 +7,7 @@ import {
 import { copyError, Outage } from '@forksafe/core/methods'
 import type { EventEmitter } from 'node:events'
 import { Pool as PgPool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
-import { dropInDriver } from './driver.ts'
+import { dropInDriver, type DropInHost } from './driver.ts'
 import { lend, type Lender } from './lend.ts'
 import { inWordsOfPgPool, reasonsToLog, says } from './messages.ts'
 import type { ClientClass } from './open.ts'
@@ -17,8 +17,13 @@ import {
   coreOptionsOf,
   coreSizeOf,
   type DropInOptions,
+  shareModeOf,
+  type ShareOption,
 } from './options.ts'
-import { ask, releaseFailed } from './query.ts'
+import { shareableOf, type ShareableStatement } from '../share/request.ts'
+import type { ShareMode } from '../share/share-mode.ts'
+import { Unsent } from './unsent.ts'
+import { ask, releaseFailed, sendShared } from './query.ts'
 import type { Session } from './session.ts'
 import { inPromiseOf, settleBy, throwUncaught } from './callbacks.ts'
 import { isDestroyed, reportsErrors } from './submittable.ts'
@@ -51,6 +56,8 @@ export const Pool = class Pool extends Inheritance {
   private readonly _core: ForkSafePool<Session>
   private readonly _sessions = new Set<Session>()
   private readonly _outage = new Outage()
+  private readonly _unsent = new Unsent(this._outage)
+  private readonly _share: ShareMode | false
   private _ended: Promise<void> | undefined
   /** What the options said of it last. */
   private _size: Pick<DropInOptions, 'min' | 'max'>
@@ -72,7 +79,8 @@ export const Pool = class Pool extends Inheritance {
 
   constructor(config?: PoolConfig) {
     super(checkConfig(config))
-    const driver = dropInDriver({
+    this._share = shareModeOf(this.options)
+    const host: DropInHost = {
       Client: this.Client,
       outage: this._outage,
       log: (...messages) => this.log(...messages),
@@ -88,7 +96,8 @@ export const Pool = class Pool extends Inheritance {
         if (this.listenerCount('error') === 0) return
         this._tell('error', Object.assign(error, { client }), client)
       },
-    })
+    }
+    const driver = dropInDriver(host, this._share !== false)
     this._core = createForkSafePool(driver, coreOptionsOf(this.options))
     this._outage.watch(this._core)
     this._core.on('destroy', ({ reason }) => {
@@ -97,7 +106,17 @@ export const Pool = class Pool extends Inheritance {
     this._core.on('leak', (leak) => this._tell('leak', leak))
     const { min, max } = this.options
     this._size = { min, max }
-    for (const own of ['_core', '_sessions', '_outage', '_ended', '_size', '_tell', '_lender']) {
+    for (const own of [
+      '_core',
+      '_sessions',
+      '_outage',
+      '_ended',
+      '_size',
+      '_tell',
+      '_lender',
+      '_unsent',
+      '_share',
+    ]) {
       Object.defineProperty(this, own, { enumerable: false })
     }
   }
@@ -151,8 +170,8 @@ export const Pool = class Pool extends Inheritance {
 
   /** As in pg-pool, whoever waits for a client of its own that is being opened does not count. */
   get waitingCount(): number {
-    const { size, idle, borrowed, destroying, waiting } = this._core.stats
-    return Math.max(0, waiting - (size - idle - borrowed - destroying))
+    const { size, idle, borrowed, shared, destroying, waiting } = this._core.stats
+    return Math.max(0, waiting - (size - idle - borrowed - shared - destroying))
   }
 
   get expiredCount(): number {
@@ -191,9 +210,9 @@ export const Pool = class Pool extends Inheritance {
   /** Whether a client is opened for this caller: then it may wait for as long as that may take. */
   private get _getsItsOwn(): boolean {
     if (!this.options.connectionTimeoutMillis || this._outage.isOn) return false
-    const { size, borrowed, creating, destroying, max } = this._core.stats
+    const { size, borrowed, shared, creating, destroying, max } = this._core.stats
     // None is opened if one is idle, or is being reset or validated.
-    return size === borrowed + creating + destroying && size < max
+    return size === borrowed + shared + creating + destroying && size < max
   }
 
   /** pg-pool looks at its options each time, and there are programs that change them. */
@@ -212,6 +231,10 @@ export const Pool = class Pool extends Inheritance {
   ): Promise<QueryResult> {
     // oxlint-disable-next-line typescript/unbound-method -- it is compared, and called on the pool
     const { connect } = this
+    if (this._share !== false && connect === ownConnect) {
+      const statement = shareableOf(query, values, this._share)
+      if (statement !== undefined) return this._shareStatement(statement)
+    }
     const client = await (connect === ownConnect ? this._lend() : this._connectByCallback())
     if (isDestroyed(query)) {
       client.release()
@@ -232,6 +255,32 @@ export const Pool = class Pool extends Inheritance {
     }
     client.release()
     return result
+  }
+
+  private async _shareStatement(statement: ShareableStatement): Promise<QueryResult> {
+    if (this.ending) throw new Error(says.ended)
+    this._keepUp()
+    const { seal, text: key } = statement
+    const unsent = this._unsent.add()
+    const { signal } = unsent
+    const timeout = this._getsItsOwn ? { timeoutMillis: Infinity } : {}
+    try {
+      return await this._core.share(
+        (session) => {
+          this._unsent.remove(unsent)
+          this.log('dispatching query')
+          return sendShared(session, statement, this._tell)
+        },
+        { key, seal, signal, ...timeout },
+      )
+    } catch (error) {
+      const told = this._errorFor(error, signal)
+      // Its stack leads to the caller, and not to the socket.
+      if (told instanceof Error) Error.captureStackTrace(told)
+      throw told
+    } finally {
+      this._unsent.remove(unsent)
+    }
   }
 
   /**
@@ -268,7 +317,7 @@ const ownConnect: unknown = Pool.prototype.connect
 export type Pool = PgPool & AsyncDisposable
 
 /** The options of the drop-in: pg's, and some of the underlying pool. */
-export type DropInConfig = PoolConfig & CoreOptions
+export type DropInConfig = PoolConfig & CoreOptions & ShareOption
 
 /** pg's class, by the types of this one. */
 export interface PoolClass extends Omit<typeof PgPool, 'prototype'> {

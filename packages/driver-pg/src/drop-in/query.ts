@@ -1,7 +1,10 @@
 import type { PoolClient, QueryResult } from 'pg'
 import { isStatementError } from '../server-errors.ts'
+import type { ShareableStatement } from '../share/request.ts'
+import { send } from '../share/sharing.ts'
 import { makesUnusable } from '../unusable-session.ts'
-import { releaseHealthy } from './lend.ts'
+import { releaseHealthy, type Tell } from './lend.ts'
+import type { Session } from './session.ts'
 import { type Callback, callWhenDone, isSubmittable } from './submittable.ts'
 
 /** Runs a query by callback, which costs pg one promise less. */
@@ -20,4 +23,36 @@ export function ask(client: PoolClient, query: unknown, values: unknown): Promis
 export function releaseFailed(client: PoolClient, error: unknown): void {
   if (isStatementError(error) && !makesUnusable(error)) releaseHealthy(client, error)
   else client.release(error as Error)
+}
+
+/** Sends a statement that shares its client, with the events of a client that is lent for it. */
+export function sendShared(
+  session: Session,
+  statement: ShareableStatement,
+  tell: Tell,
+): Promise<QueryResult> {
+  const { client } = session
+  const release = (error?: unknown): void => {
+    session.inFlight--
+    tell('release', error, client)
+  }
+  session.inFlight++
+  session.used = true
+  tell('acquire', client)
+  try {
+    return send(client, statement).then(
+      (result) => {
+        release()
+        return result
+      },
+      (error: unknown) => {
+        release(error)
+        throw error
+      },
+    )
+  } catch (error) {
+    // A value cannot be converted.
+    release(error)
+    throw error
+  }
 }

@@ -13,6 +13,8 @@ export class Session {
   readonly openedAt = performance.now()
   /** While it is lent. */
   lease: Lease<Session> | undefined = undefined
+  /** The shared statements that are not answered yet. */
+  inFlight = 0
   /** It has been lent before. */
   used = false
   /** Its goodbye has begun. */

@@ -43,6 +43,7 @@ export function shareableOf(
 
 /** Returns `null` for a query that needs the connection to itself. */
 function copyOf(given: Record<string, unknown>): Partial<QueryConfig> | undefined | null {
+  if (given['share'] === false) return null
   for (const option of EXCLUSIVE) if (given[option]) return null
   const { name } = given
   if (name && (typeof name !== 'string' || name.includes('\0'))) return null

@@ -16,8 +16,8 @@ const MAX_BUFFERED_BYTES = 65_536
 
 /** How a connection is shared. */
 interface Sharing {
-  readonly lost: (error: Error) => void
-  readonly retire: () => void
+  lost: (error: Error) => void
+  retire: () => void
   active: boolean
   /** The writes of this tick wait for `flush`. */
   corked: boolean
@@ -40,7 +40,7 @@ export function watchSharing(
   lost: (error: Error) => void,
   retire: () => void,
 ): void {
-  sharings.set(client, { lost, retire, active: false, corked: false, pipelined: false })
+  Object.assign(sharingOf(client), { lost, retire })
 }
 
 /** The hooks of a driver whose resources have a client each. */
@@ -87,8 +87,11 @@ export function dropShared(client: ClientBase): boolean {
 }
 
 function sharingOf(client: ClientBase): Sharing {
-  const sharing = sharings.get(client)
-  if (sharing === undefined) throw new Error('Expected the connection to be watched.')
+  const known = sharings.get(client)
+  if (known !== undefined) return known
+  const ignore = (): void => undefined
+  const sharing = { lost: ignore, retire: ignore, active: false, corked: false, pipelined: false }
+  sharings.set(client, sharing)
   return sharing
 }
 
