@@ -1,8 +1,10 @@
-import type { Connection } from 'mysql2'
+import mysql, { type Connection, type ConnectionOptions, type PoolConnection } from 'mysql2'
+import type { Pool as PromisePool } from 'mysql2/promise'
 import type { EventEmitter } from 'node:events'
 import type { Duplex, Readable } from 'node:stream'
+import { bringsSql } from './statements.ts'
 
-// What mysql2's connections know of themselves and do not type.
+// The fields and classes of mysql2 that its types omit. Nothing else in this package relies on how mysql2 names them.
 
 export type Done = (error: unknown, result?: unknown, ...more: unknown[]) => void
 
@@ -11,6 +13,8 @@ export interface Command extends EventEmitter {
   onResult?: Done
   /** With its values, where it is no prepared statement. */
   readonly sql?: string
+  /** The options as they were given, before values were filled in. */
+  readonly _queryOptions?: { readonly sql?: string }
   /** The text that is being prepared. */
   readonly query?: string
   readonly values?: unknown
@@ -64,6 +68,7 @@ export interface Core {
   execute: Verb
   prepare: Verb
   changeUser: (...args: unknown[]) => unknown
+  reset: (...args: unknown[]) => unknown
   /** All that is sent to the server passes here; once the connection is closed it is another function. */
   addCommand: (command: Command) => Command
   /** Takes what the server sends, and without a packet starts a command. */
@@ -71,7 +76,11 @@ export interface Core {
   readonly clientEncoding: string
   readonly _handshakePacket: { readonly statusFlags: number }
   readonly stream: Duplex & { ref?(): void; unref?(): void }
-  readonly config: { readonly clientFlags: number; charsetNumber: number | undefined }
+  readonly config: {
+    readonly clientFlags: number
+    charsetNumber: number | undefined
+    readonly queryFormat?: unknown
+  }
   _command?: Command | null | undefined
   /** Those after it. */
   readonly _commands: {
@@ -124,3 +133,75 @@ export function refuse(command: Command, error: Error): Command {
   })
   return command
 }
+
+const { createQuery: newQuery } = mysql as unknown as {
+  readonly createQuery: (sql: string, values: undefined, done: undefined, config: object) => Command
+}
+
+/** Returns a statement of the driver's own, which is not queued yet. */
+export function createQuery(sql: string, { config }: Core): Command {
+  return newQuery(sql, undefined, undefined, config)
+}
+
+/** Starts `first` instead of the present command, which is started after it. Returns what `execute` returns. */
+export function startBefore(core: Core, command: Command, first: Command): boolean {
+  core._commands.unshift(command)
+  core._command = first
+  return first.execute(undefined, core)
+}
+
+/** Returns the text of a statement that is run or prepared. Others are a ping, the end of the connection, and the like. */
+export function textOfStatement(command: Command, { config }: Core): string | undefined {
+  const { sql, query, values, statement, _queryOptions } = command
+  if (typeof config.queryFormat === 'function' || bringsSql(values)) return sql
+  return _queryOptions?.sql ?? sql ?? statement?.query ?? query
+}
+
+/** The options of a pool, with defaults. A program may change them: mysql2 reads them at each use. */
+export interface PoolConfig {
+  connectionConfig: ConnectionOptions
+  connectionLimit: number
+  maxIdle: number
+  idleTimeout: number
+  queueLimit: number
+  waitForConnections: boolean
+  resetOnRelease: boolean
+}
+
+/** What the constructor of mysql2's pool leaves behind. */
+export interface InnerPool extends EventEmitter {
+  readonly config: PoolConfig
+  _closed: boolean
+  _allConnections: { readonly length: number }
+  _freeConnections: { readonly length: number }
+  _connectionQueue: { readonly length: number }
+  /** A copy of its own for each connection. */
+  _createConnectionConfig(): ConnectionOptions & { stream?: unknown }
+  query(...given: unknown[]): unknown
+  execute(...given: unknown[]): unknown
+  promise(promiseImpl?: PromiseConstructor): PromisePool
+}
+
+export interface InnerConnection extends PoolConnection {
+  _released: boolean
+  readonly stream: Duplex
+  /** None once it has ended. */
+  readonly _pool: InnerPool | null
+  lastActiveTime: number
+  /** All that is sent to the server passes here; once the connection is closed it is another function. */
+  addCommand: (command: Command) => Command
+  close: () => void
+  /** Says goodbye after what is to be answered yet. `end` itself may do something else. */
+  _realEnd(said: () => void): void
+}
+
+/** mysql2's classes, which its types do not give as values. */
+const classes = mysql as unknown as {
+  /** Without the types of its methods: some of them are replaced. */
+  readonly Pool: new (options: { readonly config: PoolConfig }) => InnerPool
+  readonly PoolConnection: {
+    new (pool: InnerPool, options: { readonly config: ConnectionOptions }): InnerConnection
+    readonly prototype: Record<'query' | 'execute' | 'prepare' | 'changeUser', unknown>
+  }
+}
+export const { Pool: PoolClass, PoolConnection: PoolConnectionClass } = classes

@@ -1,7 +1,7 @@
 import { errorMonitor } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import { type AnswerListener, watchAnswers } from './answers.ts'
+import { type ResponseListener, readResponses } from './read-responses.ts'
 import type { MysqlClient, MysqlConnection } from './client.ts'
 import { type Command, type Core, type Packet, refuse, untyped } from './internals.ts'
 import type { Opened } from './open.ts'
@@ -42,7 +42,7 @@ export interface TransactionListener {
  * What the holders of a connection have left in its session. It is known from the statements that pass, and from the
  * server's word on its transaction where it sends one, so that a clean session costs no round trip.
  */
-export class Session extends SessionState implements AnswerListener {
+export class Session extends SessionState implements ResponseListener {
   readonly socket: Duplex
   /** How to reach the server again. */
   readonly target: MysqlConnection
@@ -75,7 +75,7 @@ export class Session extends SessionState implements AnswerListener {
     this.ignoresSpace = (this.#core.config.clientFlags & IGNORES_SPACE) !== 0
     this.prepared = new PreparedStatements(this.#core)
     this.#observe()
-    watchAnswers(this.#core, this)
+    readResponses(this.#core, this)
   }
 
   get broken(): boolean {

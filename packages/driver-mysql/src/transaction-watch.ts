@@ -6,12 +6,18 @@ import {
   type TransactionOutcome,
   type TransactionWatch,
 } from '@forksafe/sql'
-import mysql from 'mysql2'
 import type { MysqlClient } from './client.ts'
 import { mayName, type TransactionEffect, transactionEffectOf } from './transaction-effects.ts'
-import { type Command, type Core, refuse, untyped } from './internals.ts'
+import {
+  type Command,
+  type Core,
+  createQuery,
+  refuse,
+  startBefore,
+  textOfStatement,
+  untyped,
+} from './internals.ts'
 import { ASK, type Session, sessionOf, type TransactionListener } from './session.ts'
-import { bringsSql } from './statements.ts'
 
 /** Begins the codes of the driver's errors of transactions. */
 export const CODE_PREFIX = 'FORKSAFE_MYSQL'
@@ -29,31 +35,11 @@ const SET_CANARY = 'SAVEPOINT forksafe'
 const CHECK_CANARY = 'RELEASE SAVEPOINT forksafe'
 const OF_OURS = /^(?:SAVEPOINT|(?:ROLLBACK TO|RELEASE) SAVEPOINT) forksafe_(\d+)$/
 
-/** A command, and what it is for the transaction. */
-interface Startable extends Command {
-  /** As it was given, before values were filled in. */
-  readonly _queryOptions?: { readonly sql?: string }
-}
-
 interface Sent {
   readonly sql: string
   readonly effect: TransactionEffect
   /** The number of the savepoint, if it is a statement of our `savepoint`. */
   readonly ours: number | undefined
-}
-
-interface Queue extends Core {
-  readonly config: Core['config'] & { readonly queryFormat?: unknown }
-  reset: (...args: unknown[]) => unknown
-}
-
-const { createQuery } = mysql as unknown as {
-  readonly createQuery: (
-    sql: string,
-    values: undefined,
-    done: undefined,
-    config: object,
-  ) => Startable
 }
 
 /**
@@ -65,7 +51,7 @@ export class Watch implements TransactionWatch, TransactionListener {
   readonly #lease: Lease<MysqlClient>
   readonly #pool: string
   readonly #session: Session
-  readonly #core: Queue
+  readonly #core: Core
   readonly #sent = new WeakMap<Command, Sent>()
   readonly #restore: () => void
   #ended = false
@@ -93,7 +79,7 @@ export class Watch implements TransactionWatch, TransactionListener {
     this.#pool = pool
     const client = lease.resource
     this.#session = sessionOf(client)
-    this.#core = untyped(client.connection) as Queue
+    this.#core = untyped(client.connection)
     this.#restore = this.#intercept()
     this.#session.listener = this
   }
@@ -206,8 +192,8 @@ export class Watch implements TransactionWatch, TransactionListener {
   }
 
   /** Defers the start of a statement until the transaction is known to be open. */
-  #prepare(command: Startable): void {
-    const sql = this.#textOf(command)
+  #prepare(command: Command): void {
+    const sql = textOfStatement(command, this.#core)
     if (sql === undefined || sql === ASK || sql === CHECK_CANARY) return
     const [, number] = OF_OURS.exec(sql) ?? []
     const ours = number === undefined ? undefined : Number(number)
@@ -225,9 +211,7 @@ export class Watch implements TransactionWatch, TransactionListener {
       const effect = this.#effectOf(command, sql, ours)
       const first = this.#before(effect, sql, (reason) => (failed = { reason }))
       if (first !== undefined) {
-        this.#core._commands.unshift(command)
-        this.#core._command = first
-        return first.execute(undefined, core)
+        return startBefore(this.#core, command, first)
       }
       this.#starts(command, { sql, effect, ours })
       command.execute = execute
@@ -235,14 +219,7 @@ export class Watch implements TransactionWatch, TransactionListener {
     }
   }
 
-  /** The text of a statement that is run or prepared. Others are a ping, the end of the connection, and the like. */
-  #textOf(command: Startable): string | undefined {
-    const { sql, query, values, statement, _queryOptions } = command
-    if (typeof this.#core.config.queryFormat === 'function' || bringsSql(values)) return sql
-    return _queryOptions?.sql ?? sql ?? statement?.query ?? query
-  }
-
-  #effectOf(command: Startable, sql: string, ours: number | undefined): TransactionEffect {
+  #effectOf(command: Command, sql: string, ours: number | undefined): TransactionEffect {
     // It is not run yet.
     const isPrepare = command.query !== undefined
     return ours !== undefined || isPrepare
@@ -272,7 +249,7 @@ export class Watch implements TransactionWatch, TransactionListener {
     effect: TransactionEffect,
     sql: string,
     fail: (error: unknown) => void,
-  ): Startable | undefined {
+  ): Command | undefined {
     if (this.#session.inDoubt) return this.#statement(ASK, () => undefined, fail)
     // It removes younger savepoints of the user's, which may still be needed.
     const mayCheck = this.#namedAt === undefined || effect === 'ends'
@@ -301,8 +278,8 @@ export class Watch implements TransactionWatch, TransactionListener {
     return (namedAt ?? 0) === 0
   }
 
-  #statement(sql: string, done: () => void, fail: (error: unknown) => void): Startable {
-    const command = createQuery(sql, undefined, undefined, this.#core.config)
+  #statement(sql: string, done: () => void, fail: (error: unknown) => void): Command {
+    const command = createQuery(sql, this.#core)
     command.on('result', done)
     command.on('error', fail)
     return command
@@ -320,7 +297,7 @@ export class Watch implements TransactionWatch, TransactionListener {
   }
 
   /** A savepoint of ours is gone with the transaction, or because the user rolled back to an older one. */
-  #expectOurs(command: Startable): void {
+  #expectOurs(command: Command): void {
     const { onResult } = command
     command.onResult = (error, ...result) => {
       if (errnoOf(error) === NO_SUCH_SAVEPOINT && !this.#settled) {

@@ -1,7 +1,7 @@
 import type { ResetContext } from '@forksafe/core'
 import { type Cluster, Command, type Redis } from 'ioredis'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { expectNotBlocked } from './blocking.ts'
+import { expectNotBlocked } from './blocking-commands.ts'
 
 /**
  * Waits for commands that `enableAutoPipelining` holds back: for the next turn of the event loop, and if some still remain,

@@ -15,8 +15,8 @@ export class ClusterNodes {
   refusal: Error | undefined
   /** The first error of a socket. */
   failure: Error | undefined
-  /** An irreversible command that the holder sent to all nodes or on the subscriber's connection, such as `SUBSCRIBE`. */
-  irreversible: string | undefined
+  /** A command that cannot be reset, which the holder sent to all nodes or on the subscriber's connection, such as `SUBSCRIBE`. */
+  unresettable: string | undefined
   /** The error that left the sessions in an unknown state. */
   unknown: Error | undefined
   /** The timer for `slotsRefreshInterval`. */

@@ -2,12 +2,12 @@ import { defineDriver } from '@forksafe/core'
 import { keepListeners, openUntilAborted } from '@forksafe/core/methods'
 import { Cluster, type ClusterNode, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { once } from 'node:events'
-import { blockingCommand } from './blocking.ts'
+import { blockingCommand } from './blocking-commands.ts'
 import { checkConnection, expectAddresses, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
 import { ClusterNodes, withNode } from './cluster-nodes.ts'
 import { isBuilt, subscriberSocket } from './internals.ts'
-import { irreversibleCommand } from './irreversible.ts'
+import { unresettableCommand } from './unresettable-commands.ts'
 import { redisMethods } from './methods.ts'
 import { resetCluster } from './reset.ts'
 import { construct, withoutSecrets } from './secrets.ts'
@@ -144,7 +144,7 @@ function clusterFor(connection: RedisClusterConnection, nodes: ClusterNodes): Cl
   cluster.on('+node', (node: Redis) => nodes.observe(node))
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, stream, node) => {
-    nodes.irreversible ??= irreversibleForAll(command)
+    nodes.unresettable ??= unresettableForAll(command)
     if (!isBuilt(command) && stream === undefined) {
       nodes.unknown ??= argumentsError(command)
       return command.promise
@@ -154,10 +154,10 @@ function clusterFor(connection: RedisClusterConnection, nodes: ClusterNodes): Cl
   return cluster
 }
 
-/** Returns the name of an irreversible command that affects the subscriber's connection or all nodes. */
-function irreversibleForAll(command: Command): string | undefined {
+/** Returns the name of a command that cannot be reset and affects the subscriber's connection or all nodes. */
+function unresettableForAll(command: Command): string | undefined {
   if (Command.checkFlag('ENTER_SUBSCRIBER_MODE', command.name)) return command.name.toUpperCase()
-  return command.name.toLowerCase() === 'himport' ? irreversibleCommand(command) : undefined
+  return command.name.toLowerCase() === 'himport' ? unresettableCommand(command) : undefined
 }
 
 /** Expects every master to answer and to report `cluster_state:ok`. */
@@ -189,7 +189,7 @@ function disconnect(cluster: Cluster): void {
 function canQuit(node: Redis, { sessions }: ClusterNodes): boolean {
   const session = sessions.get(node)
   return (
-    session?.irreversible === undefined &&
+    session?.unresettable === undefined &&
     session?.unknown === undefined &&
     blockingCommand(node) === undefined
   )

@@ -9,7 +9,7 @@ import {
   type StandaloneConnectionOptions,
 } from 'ioredis'
 import { inspect } from 'node:util'
-import { blockingCommand } from './blocking.ts'
+import { blockingCommand } from './blocking-commands.ts'
 import { checkConnection, expectAddresses, expectName, expectObject } from './check-connection.ts'
 import { classify, reasonOf } from './classify.ts'
 import { BareConnector, connectorOf, discard } from './connector.ts'
@@ -183,7 +183,7 @@ async function expectServing(client: Redis): Promise<void> {
 }
 
 function canQuit(client: Redis): boolean {
-  return sessionOf(client).irreversible === undefined && blockingCommand(client) === undefined
+  return sessionOf(client).unresettable === undefined && blockingCommand(client) === undefined
 }
 
 function sessionOf(client: Redis): Session {

@@ -1,7 +1,7 @@
 import type { ResetContext } from '@forksafe/core'
 import type { Cluster, Redis } from 'ioredis'
 import { flushAutoPipelines, sendNow } from './auto-pipelining.ts'
-import { expectNotBlocked } from './blocking.ts'
+import { expectNotBlocked } from './blocking-commands.ts'
 import type { ClusterNodes } from './cluster-nodes.ts'
 import type { Session } from './session.ts'
 
@@ -43,8 +43,8 @@ export function resetCluster(
   nodes: ClusterNodes,
   context?: ResetContext,
 ): Promise<void> | undefined {
-  const { irreversible, unknown } = nodes
-  expectResettable({ irreversible, unknown })
+  const { unresettable, unknown } = nodes
+  expectResettable({ unresettable, unknown })
   if (cluster.autoPipelineQueueSize > 0) {
     return flushAutoPipelines(cluster, [...nodes.sessions.keys()], context).then(() =>
       resetCluster(cluster, nodes, context),
@@ -86,7 +86,7 @@ function removeMessageListeners(client: Redis | Cluster): void {
   for (const event of MESSAGE_EVENTS) client.removeAllListeners(event)
 }
 
-function expectResettable({ irreversible, serverError, unknown }: Partial<Session>): void {
+function expectResettable({ unresettable, serverError, unknown }: Partial<Session>): void {
   if (unknown !== undefined) {
     throw new Error('The last holder left the session in an unknown state.', { cause: unknown })
   }
@@ -95,9 +95,9 @@ function expectResettable({ irreversible, serverError, unknown }: Partial<Sessio
       cause: serverError,
     })
   }
-  if (irreversible !== undefined) {
+  if (unresettable !== undefined) {
     throw new Error(
-      `Expected a connection that can be reset, but its holder sent \`${irreversible}\`.`,
+      `Expected a connection that can be reset, but its holder sent \`${unresettable}\`.`,
     )
   }
 }

@@ -1,7 +1,7 @@
 import type { Command, Redis } from 'ioredis'
 import { discard } from './connector.ts'
 import { isBuilt, isReply } from './internals.ts'
-import { irreversibleCommand } from './irreversible.ts'
+import { unresettableCommand } from './unresettable-commands.ts'
 import { cannotServe } from './server-errors.ts'
 
 /** Commands whose reply may contain errors of the server among its elements. */
@@ -15,8 +15,8 @@ const NESTING = new Set(['eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'exec', 'fc
  * A command that starts something counts from the moment it is sent; one that ends something, from the server's reply.
  */
 export class Session {
-  /** The command that changed the session irreversibly. */
-  irreversible: string | undefined
+  /** The command that changed the session so that it cannot be reset. */
+  unresettable: string | undefined
   /** The reply that the server cannot serve: a new connection may reach another one. */
   serverError: Error | undefined
   /**
@@ -73,7 +73,7 @@ export class Session {
   /** Whether there is nothing to undo. */
   get clean(): boolean {
     return (
-      this.irreversible === undefined &&
+      this.unresettable === undefined &&
       this.serverError === undefined &&
       this.unknown === undefined &&
       this.#multi === 0 &&
@@ -144,7 +144,7 @@ export class Session {
       case 'client':
         if (/^setname$/i.test(String(command.args[0]))) this.renamed = true
     }
-    if (!this.#sentByIoredis.has(name)) this.irreversible ??= irreversibleCommand(command)
+    if (!this.#sentByIoredis.has(name)) this.unresettable ??= unresettableCommand(command)
   }
 
   #observeReply(command: Command, name: string, isInPipeline: boolean): void {

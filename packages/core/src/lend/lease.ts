@@ -35,7 +35,7 @@ export class PooledLease<R extends object> implements Lease<R> {
   static discard<R extends object>(lease: Lease<R>, error: Error): void {
     if (!(#entry in lease)) return lease.destroy(error)
     if (!lease.active || lease.#entry === undefined) return undefined
-    lease.#entry.mute = true
+    lease.#entry.isUnresponsive = true
     return lease.destroy(error)
   }
 

@@ -405,7 +405,7 @@ export class Sharing<R extends object> {
       for (let other = requests.first; other; other = other.next) {
         if (other.abandoned === undefined) return this.#expectAnswer(request)
       }
-      entry.mute = true
+      entry.isUnresponsive = true
       const message = `No answer came for ${PATIENCE_MILLIS} ms after the callers had given up.`
       this.#stock.end(entry, 'broken', new Error(message))
     }, PATIENCE_MILLIS)

@@ -18,5 +18,5 @@ export { keepListener, keepListeners, keepsListeners, removeOtherListeners } fro
 export type { KeptListeners } from './listeners.ts'
 export { openUntilAborted } from './open-until-aborted.ts'
 export { copyError, Outage } from './outage.ts'
-export { watchUnanswered } from './unanswered.ts'
-export type { Unanswered } from './unanswered.ts'
+export { watchPendingAnswers } from './pending-answers.ts'
+export type { PendingAnswers } from './pending-answers.ts'

@@ -70,7 +70,7 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   /** Why it must not be lent again. */
   retired: 'recycle' | 'retire' | undefined = undefined
   /** It did not answer in time, so it is not closed politely. */
-  mute = false
+  isUnresponsive = false
   /** The async context in which its create was begun. Set only while creates are watched. */
   opener: AsyncResource | undefined = undefined
   /** Why it is being destroyed. */

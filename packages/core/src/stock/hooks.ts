@@ -74,7 +74,7 @@ export class Hooks<R extends object> {
     }
     const timer = startTimer(() => {
       const error = new Error(`The driver's \`${hook}\` took longer than ${millis} ms.`)
-      entry.mute = true
+      entry.isUnresponsive = true
       abort?.(error)
       fail(error)
     }, millis)

@@ -211,7 +211,7 @@ export class Stock<R extends object> {
       if (giveUp === undefined || calledAt < since) continue
       if (state === 'creating') giveUp(new GivenUp(UNWANTED))
       else if (state === 'validating' && test !== 'keepalive') {
-        entry.mute = true
+        entry.isUnresponsive = true
         this.end(entry, 'invalid', new Error('The resource did not answer in time.'))
       }
     }
@@ -496,11 +496,14 @@ export class Stock<R extends object> {
       entry,
       'destroy',
       options.destroyTimeoutMillis,
-      () => (entry.mute ? undefined : this.hooks.call(entry, driver.destroy, entry.resource as R)),
+      () =>
+        entry.isUnresponsive
+          ? undefined
+          : this.hooks.call(entry, driver.destroy, entry.resource as R),
       (outcome) => {
         done?.()
         // It was not closed politely.
-        if (!outcome.ok || entry.mute) this.#discard(entry)
+        if (!outcome.ok || entry.isUnresponsive) this.#discard(entry)
         entry.state = 'gone'
         this.entries.delete(entry)
         this.destroying--

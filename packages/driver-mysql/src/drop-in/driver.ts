@@ -6,7 +6,7 @@ import { openWith } from '../open.ts'
 import { refuseUnusable, resetAlways } from '../reset.ts'
 import { observe, sessionOf } from '../session.ts'
 import { watch } from '../watch.ts'
-import { type InnerPool, PoolConnectionClass } from './mysql2.ts'
+import { type InnerPool, PoolConnectionClass } from '../internals.ts'
 import { Pooled } from './pooled.ts'
 
 /** The longest that a server may take to hang up after a goodbye. */

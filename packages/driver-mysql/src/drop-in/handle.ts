@@ -1,6 +1,5 @@
 import { LeaseReleasedError } from '@forksafe/core'
-import { type Command, refuse } from '../internals.ts'
-import { type InnerConnection, PoolConnectionClass } from './mysql2.ts'
+import { type Command, type InnerConnection, PoolConnectionClass, refuse } from '../internals.ts'
 
 type Prepare = (statement: object, prepared?: Prepared) => unknown
 type Prepared = (error: unknown, statement?: object) => void

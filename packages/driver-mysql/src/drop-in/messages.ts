@@ -1,7 +1,7 @@
 import { CreateError, PoolClosedError } from '@forksafe/core'
 
 /** The error of a stream whose connection was released and made no progress while others waited for one. */
-export const unanswered =
+export const notReadInTime =
   'Pool "mysql": expected the rows to be read, or the connection to be kept until they are: it was released, and others waited for it.'
 
 /** The messages of mysql2's pool, word for word: some programs compare them. */

@@ -1,6 +1,8 @@
 import type { PoolOptions } from '@forksafe/core'
 import { kindOf } from '@forksafe/core/methods'
-import type { PoolConfig } from './mysql2.ts'
+import mysql, { type Pool, type PoolOptions as Mysql2PoolOptions } from 'mysql2'
+import type { PoolConfig } from '../internals.ts'
+import { construct } from '../open.ts'
 
 /**
  * Returns core's options for a pool of mysql2. The drop-in itself enforces those that a program may change later, except `max`.
@@ -44,4 +46,12 @@ function expectNotNegative(option: keyof PoolConfig, value: unknown): void {
   throw new TypeError(
     `Pool "mysql": expected \`${option}\` to be a number of at least 0, got ${got}.`,
   )
+}
+
+/** Returns the options as mysql2 reads them, with its warnings and errors. */
+export function parse(options: Mysql2PoolOptions | string): PoolConfig {
+  // This opens nothing, and its only timer ends with it.
+  const pool: Pool = construct(() => mysql.createPool(options as Mysql2PoolOptions))
+  pool.end()
+  return pool.config as PoolConfig
 }

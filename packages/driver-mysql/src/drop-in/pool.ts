@@ -1,14 +1,14 @@
 import { createForkSafePool, type ForkSafePool, type Lease, type PoolStats } from '@forksafe/core'
-import { Outage, watchUnanswered } from '@forksafe/core/methods'
+import { Outage, watchPendingAnswers } from '@forksafe/core/methods'
 import type { PoolConnection, PoolOptions } from 'mysql2'
 import type { createPool as createMysql2Pool, Pool as PromisePool } from 'mysql2/promise'
 import { tracingChannel } from 'node:diagnostics_channel'
 import { sessionOf } from '../session.ts'
 import { dropInDriver } from './driver.ts'
 import { handleOf } from './handle.ts'
-import { asMysql2Error, says, unanswered } from './messages.ts'
-import { type InnerConnection, parse, PoolClass } from './mysql2.ts'
-import { coreOptionsOf, maxOf, maxWaitingOf } from './options.ts'
+import { asMysql2Error, notReadInTime, says } from './messages.ts'
+import { type InnerConnection, PoolClass } from '../internals.ts'
+import { coreOptionsOf, maxOf, maxWaitingOf, parse } from './options.ts'
 import { type Pooled, staleErrorOf, type Use } from './pooled.ts'
 
 type Connected = (error: unknown, connection?: InnerConnection) => void
@@ -259,14 +259,14 @@ function giveBack({ client }: Pooled, lease: Lease<Pooled>, isWaitedFor: () => b
   const session = sessionOf(client)
   // Nobody knows when a statement is answered whose caller has given up waiting.
   if (!session.busy || session.overdue) return lease.release()
-  const stop = watchUnanswered({
+  const stop = watchPendingAnswers({
     isHopeless: () => session.overdue,
     isWaitedFor,
     progress: () => session.transferred,
     giveUp() {
       if (!lease.active) return
       lease.destroy()
-      session.endStreams(new Error(unanswered))
+      session.endStreams(new Error(notReadInTime))
     },
   })
   const release = (): void => {

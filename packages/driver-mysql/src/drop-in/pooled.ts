@@ -1,8 +1,7 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { MysqlClient } from '../client.ts'
-import { type Command, refuse } from '../internals.ts'
+import { type Command, type InnerConnection, refuse } from '../internals.ts'
 import type { Handle } from './handle.ts'
-import type { InnerConnection } from './mysql2.ts'
 
 /** One use of a connection. */
 export interface Use {

@@ -56,14 +56,14 @@ export function dropInDriver(host: DropInHost, share: boolean): Driver<Session, 
 
     async destroy(session) {
       session.ending = true
-      session.unanswered?.stop()
+      session.pendingRelease?.stop()
       host.gone(session)
       if (!dropShared(session.client)) await pgDriver.destroy(session.client)
     },
 
     discard(session) {
       session.ending = true
-      session.unanswered?.stop()
+      session.pendingRelease?.stop()
       host.gone(session)
       session.socket?.destroy()
     },
@@ -80,7 +80,7 @@ export function dropInDriver(host: DropInHost, share: boolean): Driver<Session, 
         lost(new Error('The connection ended.'))
         if (session.generation === host.generation()) host.ended(session)
       })
-      client.on('drain', () => session.unanswered?.answered())
+      client.on('drain', () => session.pendingRelease?.answered())
       keepClientListeners(client)
       if (share) watchSharing(client, lost, retire)
       host.opened(session)

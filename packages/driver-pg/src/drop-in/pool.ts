@@ -303,7 +303,7 @@ export const Pool = class Pool extends Inheritance {
     if (this.ending) throw new Error(says.endedTwice)
     this.ending = true
     // As in pg-pool, nobody waits for what has been released.
-    for (const { unanswered } of this._sessions) unanswered?.giveUp()
+    for (const { pendingRelease } of this._sessions) pendingRelease?.giveUp()
     // As in pg-pool, it takes as long as whoever holds a client.
     await this._core.close({ deadlineMillis: Infinity })
     this.ended = true

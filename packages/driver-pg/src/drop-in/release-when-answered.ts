@@ -1,10 +1,10 @@
 import type { Lease } from '@forksafe/core'
-import { watchUnanswered } from '@forksafe/core/methods'
+import { watchPendingAnswers } from '@forksafe/core/methods'
 import { isUnusable } from '../unusable-session.ts'
 import { isInherited, type Session } from './session.ts'
 
 /** The wait for the answers to queries that a holder did not wait for. */
-export interface Unanswered {
+export interface PendingRelease {
   /** All of them are answered now. */
   answered(): void
   /** Ends the connection instead. */
@@ -23,21 +23,21 @@ export function releaseWhenAnswered(
   isWaitedFor: () => boolean,
 ): void {
   const giveUp = (): void => {
-    session.unanswered = undefined
+    session.pendingRelease = undefined
     if (!isInherited(lease)) lease.destroy()
   }
-  const stopWatch = watchUnanswered({
+  const stopWatch = watchPendingAnswers({
     isHopeless: () => isUnusable(session.client),
     isWaitedFor,
     giveUp,
   })
   const stop = (): void => {
     stopWatch()
-    session.unanswered = undefined
+    session.pendingRelease = undefined
   }
   const answered = (): void => {
     stop()
     lease[Symbol.dispose]()
   }
-  session.unanswered = { answered, giveUp, stop }
+  session.pendingRelease = { answered, giveUp, stop }
 }

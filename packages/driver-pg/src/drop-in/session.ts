@@ -1,7 +1,7 @@
 import { type Lease, StaleResourceError } from '@forksafe/core'
 import type { Duplex } from 'node:stream'
 import type { PoolClient } from 'pg'
-import type { Unanswered } from './release-when-answered.ts'
+import type { PendingRelease } from './release-when-answered.ts'
 
 /** One connection of the pool: the client that its users see, and what the pool knows of it. */
 export class Session {
@@ -20,7 +20,7 @@ export class Session {
   /** Its goodbye has begun. */
   ending = false
   /** Its holder has released it while queries were unanswered. */
-  unanswered: Unanswered | undefined = undefined
+  pendingRelease: PendingRelease | undefined = undefined
 
   constructor(client: PoolClient, socket: Duplex | undefined, generation: number) {
     this.client = client

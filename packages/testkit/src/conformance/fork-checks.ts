@@ -48,9 +48,7 @@ const states: readonly State[] = [
     name: 'while a resource is lent',
     needs: [],
     async prepare(rig) {
-      const pool = rig.pool({ max: 1 })
-      const lease = await pool.acquire()
-      await rig.expectAnswer(lease.resource)
+      const { pool, lease } = await borrow(rig)
       return {
         pool,
         use() {
@@ -99,15 +97,12 @@ const states: readonly State[] = [
     async prepare(rig) {
       const pool = rig.pool({ max: 1 })
       const lease = await pool.acquire()
-      await rig.holdPresent('fromServer')
-      const mark = await rig.proxy.mark()
-      const { answer } = rig.ask(lease.resource)
-      await rig.expectWritten(mark, '`echo`')
+      const { asked } = await rig.holdAnswersOf('`echo`', () => rig.ask(lease.resource))
       return {
         pool,
         async goOn() {
           await rig.proxy.resume()
-          await answer
+          await asked.answer
           await rig.expectAnswer(lease.resource)
           lease.release()
         },
@@ -122,19 +117,11 @@ const states: readonly State[] = [
     async prepare(rig) {
       const pool = rig.pool({ max: 1, validateAfterIdleMillis: 0 })
       await rig.fill(pool, 1)
-      await rig.holdPresent('fromServer')
-      const mark = await rig.proxy.mark()
-      const acquiring = acquireLater(pool)
-      await rig.expectWritten(mark, '`validate`')
+      const { asked: acquiring } = await rig.holdAnswersOf('`validate`', () => acquireLater(pool))
       return {
         pool,
         look: () => expectStale(acquiring),
-        async goOn() {
-          await rig.proxy.resume()
-          const lease = await acquiring
-          await rig.expectAnswer(lease.resource)
-          lease.release()
-        },
+        goOn: () => finish(rig, acquiring),
       }
     },
   },
@@ -146,10 +133,7 @@ const states: readonly State[] = [
       const pool = rig.pool({ max: 1 })
       const lease = await pool.acquire()
       await session?.leave(lease.resource)
-      await rig.holdPresent('fromServer')
-      const mark = await rig.proxy.mark()
-      lease.release()
-      await rig.expectWritten(mark, '`reset`')
+      await rig.holdAnswersOf('`reset`', () => lease.release())
       return {
         pool,
         async goOn() {
@@ -166,9 +150,7 @@ const states: readonly State[] = [
     name: 'while a resource is destroyed',
     needs: ['server', 'goodbye'],
     async prepare(rig) {
-      const pool = rig.pool({ max: 1 })
-      const lease = await pool.acquire()
-      await rig.expectAnswer(lease.resource)
+      const { pool, lease } = await borrow(rig)
       await rig.holdPresent()
       const mark = await rig.proxy.mark()
       lease.destroy()
@@ -186,9 +168,7 @@ const states: readonly State[] = [
     name: 'while a caller waits',
     needs: [],
     async prepare(rig) {
-      const pool = rig.pool({ max: 1 })
-      const lease = await pool.acquire()
-      await rig.expectAnswer(lease.resource)
+      const { pool, lease } = await borrow(rig)
       const waiting = acquireLater(pool)
       return {
         pool,
@@ -204,6 +184,22 @@ const states: readonly State[] = [
     },
   },
 ]
+
+/** Lets the server answer, and uses the resource that `acquiring` returns. */
+async function finish(rig: Rig, acquiring: Promise<Lease<object>>): Promise<void> {
+  await rig.proxy.resume()
+  const lease = await acquiring
+  await rig.expectAnswer(lease.resource)
+  lease.release()
+}
+
+/** Borrows the only resource of a pool, and checks that it works. */
+async function borrow(rig: Rig): Promise<{ pool: ForkSafePool<object>; lease: Lease<object> }> {
+  const pool = rig.pool({ max: 1 })
+  const lease = await pool.acquire()
+  await rig.expectAnswer(lease.resource)
+  return { pool, lease }
+}
 
 /** Acquires a resource later, or never. If the check fails before that, the rejection is ignored. */
 function acquireLater(pool: ForkSafePool<object>): Promise<Lease<object>> {
@@ -226,12 +222,7 @@ function creating(name: string, answers: (opening: Opening) => number): State {
         pool,
         timeoutMillis: NO_ANSWER_MILLIS,
         look: () => expectStale(acquiring),
-        async goOn() {
-          await rig.proxy.resume()
-          const lease = await acquiring
-          await rig.expectAnswer(lease.resource)
-          lease.release()
-        },
+        goOn: () => finish(rig, acquiring),
       }
     },
   }

@@ -290,10 +290,7 @@ async function leaveUnanswered(rig: Rig): Promise<void> {
   const pool = rig.pool({ max: 1 })
   await pool.use(async (resource) => {
     await rig.expectAnswer(resource)
-    const mark = await rig.proxy.mark()
-    await rig.holdPresent('fromServer')
-    void outcomeOf(rig.echo(resource, 'no-answer'))
-    await rig.expectWritten(mark, '`echo`')
+    await rig.holdAnswersOf('`echo`', () => outcomeOf(rig.echo(resource, 'no-answer')))
   })
   const next = outcomeOf(pool.use((resource) => rig.expectAnswer(resource)))
   await rig.proxy.resume()

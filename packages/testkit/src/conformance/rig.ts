@@ -185,6 +185,15 @@ export class Rig {
     }
   }
 
+  /** Holds back the server's answers on the present connections, runs `act`, waits until it has asked the server, and returns its result. */
+  async holdAnswersOf<T>(what: string, act: () => T): Promise<{ readonly asked: T }> {
+    await this.holdPresent('fromServer')
+    const mark = await this.proxy.mark()
+    const asked = act()
+    await this.expectWritten(mark, what)
+    return { asked }
+  }
+
   /** Waits until a client has sent something since a mark, and sends no more. */
   async expectWritten(since: number, what: string): Promise<void> {
     await this.eventually(

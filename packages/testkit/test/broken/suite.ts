@@ -7,7 +7,7 @@ import { left } from './hooks.ts'
 
 // Each check must fail on a driver that breaks the contract in one way, and no similar check may.
 
-/** A shorter timeout for checks that fail by a timeout. */
+/** The first timeout of checks that must fail: some do so only by a timeout. */
 const SHORT_TIMEOUT_MILLIS = 2_000
 
 /** Returns what similar checks have in common: the hook, or the state in which the process forks. */
@@ -38,8 +38,13 @@ export async function testBroken(drivers: Readonly<Record<string, Broken>>): Pro
       const concerns = new Set(failing.map(({ name }) => concernOf(name)))
       for (const [index, { name, run }] of patient.checks.entries()) {
         if (!concerns.has(concernOf(name)) || (!forked && name.includes('fork'))) continue
-        const check = fail.test(name) ? hasty.checks[index]?.run : run
-        await check?.().catch((error: unknown) => (found[name] = String(error)))
+        const hastily = hasty.checks[index]?.run ?? run
+        // On a busy machine, the short timeout may end a check before it finds the fault.
+        for (const attempt of fail.test(name) ? [hastily, run] : [run]) {
+          delete found[name]
+          await attempt().catch((error: unknown) => (found[name] = String(error)))
+          if (saying.test(found[name] ?? '')) break
+        }
       }
       expect(failing).not.toEqual([])
       expect(Object.keys(found)).toEqual(failing.map(({ name }) => name))

@@ -13,7 +13,7 @@ const CLOSING = new Set([
 ])
 
 /** Is told of the answers on a connection. */
-export interface AnswerListener {
+export interface ResponseListener {
   /** Whether packets are dropped from now on. */
   readonly broken: boolean
   /** Returns whether a command is tried again, so that mysql2 must not have this answer. */
@@ -33,7 +33,7 @@ export interface AnswerListener {
  * Reads where the server's answers end, and the status behind each result. mysql2 tells neither, and ends a statement at the
  * first row that it cannot parse.
  */
-export function watchAnswers(core: Core, listener: AnswerListener): void {
+export function readResponses(core: Core, listener: ResponseListener): void {
   const { handlePacket } = core
   /** The command whose answer is being read, unless that has ended well. */
   let reading: Command | undefined

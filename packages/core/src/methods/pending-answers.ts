@@ -3,7 +3,7 @@ const PATIENCE_MILLIS = 3_000
 const LOOK_EVERY_MILLIS = 250
 
 /** A resource that its holder has returned before every request was answered. */
-export interface Unanswered {
+export interface PendingAnswers {
   /** Whether the answers will never come, or too late. */
   isHopeless(): boolean
   /** Whether a caller waits for a resource. */
@@ -18,19 +18,19 @@ export interface Unanswered {
  * Calls `giveUp` as soon as the answers are hopeless, or if callers wait for a resource and there has been no progress for 3 seconds:
  * there may never be an answer. Returns a function that stops the watch.
  */
-export function watchUnanswered(unanswered: Unanswered): () => void {
+export function watchPendingAnswers(pending: PendingAnswers): () => void {
   let progress = 0
   let since = performance.now()
   const timer = setInterval(() => {
-    const now = unanswered.progress?.() ?? 0
+    const now = pending.progress?.() ?? 0
     if (now !== progress) {
       progress = now
       since = performance.now()
     }
     const isPatient = performance.now() - since < PATIENCE_MILLIS
-    if (!unanswered.isHopeless() && (isPatient || !unanswered.isWaitedFor())) return
+    if (!pending.isHopeless() && (isPatient || !pending.isWaitedFor())) return
     clearInterval(timer)
-    unanswered.giveUp()
+    pending.giveUp()
   }, LOOK_EVERY_MILLIS).unref()
   return () => clearInterval(timer)
 }

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest'
-import { type Unanswered, watchUnanswered } from '../src/methods/index.ts'
+import { type PendingAnswers, watchPendingAnswers } from '../src/methods/index.ts'
 import { pass, useFakeTime } from './support/time.ts'
 
 useFakeTime()
 
-function watch(of: Partial<Unanswered>): { readonly given: string[]; readonly stop: () => void } {
+function watch(of: Partial<PendingAnswers>): {
+  readonly given: string[]
+  readonly stop: () => void
+} {
   const given: string[] = []
-  const stop = watchUnanswered({
+  const stop = watchPendingAnswers({
     isHopeless: () => false,
     isWaitedFor: () => true,
     giveUp: () => given.push('up'),

@@ -17,15 +17,15 @@ const COMMANDS = new Set([
   'sync',
 ])
 
-/** Commands of which only some subcommands are irreversible. */
+/** Commands of which only some subcommands cannot be reset. */
 const SUBCOMMANDS = new Map<string, (subcommand: string) => boolean>([
-  ['client', (subcommand) => !REVERSIBLE_OF_CLIENT.has(subcommand)],
+  ['client', (subcommand) => !RESETTABLE_OF_CLIENT.has(subcommand)],
   ['himport', (subcommand) => subcommand !== 'set'], // The others change the sets of fields that the connection knows.
   ['script', (subcommand) => subcommand === 'debug'],
 ])
 
-/** Subcommands of `CLIENT` that change nothing on this connection, or only its name. Unknown ones count as irreversible. */
-const REVERSIBLE_OF_CLIENT = new Set([
+/** Subcommands of `CLIENT` that change nothing on this connection, or only its name. All others, unknown ones too, cannot be reset. */
+const RESETTABLE_OF_CLIENT = new Set([
   'getname',
   'getredir',
   'help',
@@ -41,12 +41,12 @@ const REVERSIBLE_OF_CLIENT = new Set([
   'unpause',
 ])
 
-/** Returns the name of a command that changes its session irreversibly, such as `CLIENT REPLY`; else `undefined`. */
-export function irreversibleCommand(command: Command): string | undefined {
+/** Returns the name of a command that changes its session so that it cannot be reset, such as `CLIENT REPLY`; else `undefined`. */
+export function unresettableCommand(command: Command): string | undefined {
   const name = command.name.toLowerCase()
   if (COMMANDS.has(name)) return name.toUpperCase()
-  const isIrreversible = SUBCOMMANDS.get(name)
-  if (isIrreversible === undefined) return undefined
+  const isUnresettable = SUBCOMMANDS.get(name)
+  if (isUnresettable === undefined) return undefined
   const subcommand = String(command.args[0]).toLowerCase()
-  return isIrreversible(subcommand) ? `${name} ${subcommand}`.toUpperCase() : undefined
+  return isUnresettable(subcommand) ? `${name} ${subcommand}`.toUpperCase() : undefined
 }
