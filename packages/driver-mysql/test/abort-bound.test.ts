@@ -59,7 +59,7 @@ describe('a file that comes no further', () => {
     return source
   }
 
-  test('does not keep the place of its connection, and nothing of it is in the table', async () => {
+  test('frees the slot of its connection, and its row is not in the table', async () => {
     const pool = openPool(connectionTo(), options)
     const name = await table('stalled_file')
     const id = await sessionId(pool)
@@ -72,7 +72,7 @@ describe('a file that comes no further', () => {
     expect(await observe(`SELECT * FROM ${name}`)).toEqual([])
   })
 
-  test('does not keep the place of its transaction', async () => {
+  test('frees the slot of its transaction', async () => {
     const pool = openPool(connectionTo(), options)
     const name = await table('stalled_transaction')
     const id = await sessionId(pool)
@@ -144,7 +144,7 @@ describe('a router that drops existing connections and accepts new ones', () => 
     await expectServed(pool, id)
   })
 
-  test('does not keep the place of a transaction that is aborted during COMMIT, whose outcome is unknown', async () => {
+  test('frees the slot of a transaction that is aborted during COMMIT, and reports the outcome as unknown', async () => {
     const { pool, proxy } = await openRecordedPool('plain', options)
     const id = await sessionId(pool)
     const controller = new AbortController()
@@ -159,7 +159,7 @@ describe('a router that drops existing connections and accepts new ones', () => 
   })
 })
 
-test('a black hole for everything keeps no place past an abort', async () => {
+test('an abort frees the slot although the network drops everything', async () => {
   const { pool, proxy } = await openRecordedPool('plain', options)
   const id = await sessionId(pool)
   await proxy.hold()

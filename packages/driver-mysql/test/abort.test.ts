@@ -29,7 +29,7 @@ test.each(['query', 'execute'] as const)(
   },
 )
 
-test('a signal that has aborted before keeps the query from being sent', async () => {
+test('a query whose signal has already aborted is not sent', async () => {
   const pool = openPool(connectionTo())
   const signal = AbortSignal.abort(new Error('too late'))
   await expect(pool.query('SELECT 1', [], { signal })).rejects.toThrow('too late')

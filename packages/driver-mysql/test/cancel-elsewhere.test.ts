@@ -84,7 +84,7 @@ describe('behind a balancer', () => {
     expect(reasons).toEqual(['The connection to cancel by reached another server.'])
   })
 
-  test('a cancel that reaches the right one is known by what runs there', async () => {
+  test('a cancel checks which statement runs on the server that it reaches', async () => {
     const { port } = await balance()
     const pool = openPoolTo(port)
     const id = await sessionId(pool)
@@ -108,7 +108,7 @@ test('a cancel goes to the server that the statement was sent to, whatever its h
   expect(await sessionId(pool)).toBe(id)
 })
 
-test('a stream that is there already serves no second connection: an abort ends the one that there is', async () => {
+test('an abort ends the connection if its `stream` is an object, which cannot serve a second connection', async () => {
   const { host, port, ...rest } = connectionTo()
   const make = (): object => ({ ...rest, stream: connect({ host, port: Number(port) }) })
   const pool = openPool(make, { max: 1 })

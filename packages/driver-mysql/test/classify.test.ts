@@ -48,7 +48,7 @@ test.each([
   expect(await firstFailure(connection)).toMatchObject({ kind: 'fatal' })
 })
 
-test('a user that may have no more connections has a server that is full, and the pool lives with what it holds', async () => {
+test('for a user at its connection limit, the server counts as full, and the pool uses the connections that it has', async () => {
   await observe("CREATE USER limited@'%' IDENTIFIED BY 'limited' WITH MAX_USER_CONNECTIONS 1")
   onTestFinished(() => observe("DROP USER limited@'%'").then(() => undefined))
   const { database: _, ...connection } = connectionTo()

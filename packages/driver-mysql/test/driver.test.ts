@@ -28,7 +28,7 @@ describe('create', () => {
     expect(Value).toBe(transport === 'TLS' ? 'TLSv1.3' : '')
   })
 
-  test('takes a connection URI, or a function that gives one', async () => {
+  test('accepts a connection URI, or a function that returns one', async () => {
     const { host, port, user, password = '', database } = connectionTo()
     const uri = `mysql://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
     expect(await rowOf(openPool(uri), 'SELECT 1 AS one')).toEqual({ one: 1 })

@@ -44,7 +44,7 @@ describe('a connection', () => {
     expect(await sessionId(pool)).toBe(id)
   })
 
-  test('costs no round trip where nothing was left', async () => {
+  test('costs no round trip if nothing was left', async () => {
     const pool = open({ connectionLimit: 1 })
     const questions = async (): Promise<number> => {
       const [rows] = await pool.query("SHOW SESSION STATUS LIKE 'Questions'")
@@ -67,7 +67,7 @@ describe('a connection', () => {
     expect(await questions()).toBe(before + 4)
   })
 
-  test('that is released before its answer has come is lent when it has', async () => {
+  test('that is released before its answer has arrived is lent afterwards', async () => {
     const pool = open({ connectionLimit: 2 })
     const connection = await pool.getConnection()
     const slow = connection.query('SELECT SLEEP(0.5)').then(() => 'slow')
@@ -78,7 +78,7 @@ describe('a connection', () => {
     await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })
 
-  test('with a stream that is read still is lent when that is at its end', async () => {
+  test('whose stream is still being read is lent when the stream ends', async () => {
     const pool = open({ connectionLimit: 2 })
     const id = await sessionId(pool)
     const connection = await pool.getConnection()
@@ -94,7 +94,7 @@ describe('a connection', () => {
   })
 
   test.each(['query', 'execute', 'getConnection'] as const)(
-    'with a statement that works on after its `timeout` is replaced at once (%s)',
+    'whose statement runs on after its `timeout` is replaced at once (%s)',
     async (verb) => {
       const { proxy, stop } = await startProxy('plain')
       onTestFinished(stop)
@@ -121,7 +121,7 @@ describe('a connection', () => {
     },
   )
 
-  test('that was logged in as somebody else is replaced', async () => {
+  test('that was logged in as another user is replaced', async () => {
     const pool = open({ connectionLimit: 1 })
     const id = await sessionId(pool)
     const connection = await pool.getConnection()
@@ -131,7 +131,7 @@ describe('a connection', () => {
     expect(await sessionId(pool)).not.toBe(id)
   })
 
-  test('that was lost without a word is found out before it is lent', async () => {
+  test('that was lost silently is detected before it is lent', async () => {
     const pool = open({ connectionLimit: 1 })
     const connection = await pool.getConnection()
     const id = await sessionId(connection)
@@ -143,14 +143,14 @@ describe('a connection', () => {
     expect(await sessionId(pool)).not.toBe(id)
   })
 
-  test('is ended after `idleTimeout`, whatever `maxIdle` is', async () => {
+  test('ends after `idleTimeout`, whatever `maxIdle` is', async () => {
     const pool = open({ idleTimeout: 100 })
     const id = await sessionId(pool)
     await expect.poll(() => countsOf(pool)).toEqual([0, 0, 0])
     await expect.poll(() => sessionsAlive([id])).toEqual([])
   })
 
-  test('that comes back serves who waits before the one that is opened for it', async () => {
+  test('that is released serves a waiting caller before the connection that is opened for it', async () => {
     const pool = open({ connectionLimit: 2 })
     const holder = await pool.getConnection()
     const waiting = pool.getConnection()
@@ -162,7 +162,7 @@ describe('a connection', () => {
   })
 })
 
-test('`release` and `acquire` are told of also where a connection passes from hand to hand', async () => {
+test('`release` and `acquire` are emitted also if a connection goes straight to a waiting caller', async () => {
   const pool = open({ connectionLimit: 1 })
   const events = eventsOf(pool)
   const first = await pool.getConnection()
@@ -172,7 +172,7 @@ test('`release` and `acquire` are told of also where a connection passes from ha
   expect(events).toEqual(['connection', 'acquire', 'enqueue', 'release', 'acquire', 'release'])
 })
 
-test('a callback is called in the context of whoever asked', async () => {
+test('a callback runs in the async context of its caller', async () => {
   const context = new AsyncLocalStorage<string>()
   const { pool } = open({ connectionLimit: 1 })
   const seen = ['first', 'second'].map(
@@ -189,7 +189,7 @@ test('a callback is called in the context of whoever asked', async () => {
   expect(await Promise.all(seen)).toEqual(['first', 'second'])
 })
 
-test('a listener that throws is an uncaught error, and the pool goes on', async () => {
+test('a listener that throws causes an uncaught exception, and the pool keeps working', async () => {
   const pool = open({ connectionLimit: 1 })
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
@@ -206,7 +206,7 @@ test('a listener that throws is an uncaught error, and the pool goes on', async 
 })
 
 describe('end', () => {
-  test('settles when the connections are closed, and not before', async () => {
+  test('settles only when the connections are closed', async () => {
     const pool = open()
     const connection = await pool.getConnection()
     const ids = [await sessionId(connection), await sessionId(pool)]
@@ -216,7 +216,7 @@ describe('end', () => {
     await expect.poll(() => sessionsAlive(ids)).toEqual([])
   })
 
-  test('a second time is the same end', async () => {
+  test('returns the same result when it is called again', async () => {
     const pool = open()
     await pool.query('SELECT 1')
     expect(await Promise.all([pool.end(), pool.end()])).toEqual([undefined, undefined])
@@ -224,7 +224,7 @@ describe('end', () => {
     expect(isClosed(pool)).toBe(true)
   })
 
-  test('ends what waits for the answer of a holder that has gone', async () => {
+  test('waits for the answers to statements of connections that were released', async () => {
     const pool = open()
     const connection = await pool.getConnection()
     const answer = connection.query('SELECT SLEEP(0.2) AS slept')
@@ -243,7 +243,7 @@ test.each([
   expect(() => createPool(options)).toThrow(message)
 })
 
-test('a server that never hangs up is left after a while', async () => {
+test('a server that never closes the connection is left after a while', async () => {
   const { proxy, stop } = await startProxy('plain')
   onTestFinished(stop)
   const pool = open(connectionTo({ proxy }))

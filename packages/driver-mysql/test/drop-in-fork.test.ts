@@ -94,7 +94,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     },
   )
 
-  test('whoever waits in the parent is served there, and told so here', async () => {
+  test('a caller that waits is served in the parent, and rejected in the child', async () => {
     const { pool } = await openRecorded({ connectionLimit: 1 })
     const connection = await pool.getConnection()
     let outcome = 'waiting'
@@ -193,7 +193,7 @@ function isEndOfClient(record: unknown): boolean {
   return kind === 'end' && direction === 'fromClient'
 }
 
-test('parent and children ask at once, and each gets its own answers', async () => {
+test('parent and children query at the same time, and each gets its own answers', async () => {
   const pool = openDropIn(createPool, { connectionLimit: 2 })
   await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')])
   const ask = async (of: number): Promise<boolean> => {

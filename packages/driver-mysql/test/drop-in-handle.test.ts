@@ -125,7 +125,7 @@ test('with callbacks it is the same', async () => {
   next.release()
 })
 
-test('the pool tells of a use by what its holder was given', async () => {
+test('events of the pool carry the connection that the holder has', async () => {
   const pool = open()
   const told: unknown[] = []
   for (const event of ['acquire', 'release'] as const) {

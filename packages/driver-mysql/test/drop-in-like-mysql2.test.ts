@@ -194,7 +194,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(countsOf(pool)).toEqual([0, 0, 0])
     })
 
-    test('throws what its callback throws as an uncaught error', async () => {
+    test('reports an error of its callback as an uncaught exception', async () => {
       const listeners = process.listeners('uncaughtException')
       process.removeAllListeners('uncaughtException')
       onTestFinished(() => {
@@ -211,7 +211,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(await uncaught).toMatchObject([{ message: 'of the callback' }, expect.anything()])
     })
 
-    test('is told to tracers', async () => {
+    test('is reported on the tracing channel', async () => {
       const { host, port, database } = connectionTo()
       const seen: unknown[] = []
       const channel = tracingChannel('mysql2:pool:connect')
@@ -275,7 +275,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(status).toEqual([{ Variable_name: 'Com_stmt_prepare', Value: '1' }])
     })
 
-    test('takes away what a statement has set, with `resetOnRelease`', async () => {
+    test('undoes what a statement has set, with `resetOnRelease`', async () => {
       const pool = open({ connectionLimit: 1, resetOnRelease: true })
       const id = await sessionId(pool)
       await pool.query("SET @mine = 'yes', SESSION lock_wait_timeout = 7")
@@ -384,7 +384,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(rows).toBeUndefined()
     })
 
-    test('tells what a statement has changed', async () => {
+    test('returns what a statement has changed', async () => {
       const name = await table(`drop_in_${verb}_${create.name}`)
       const [header] = await open()[verb](`INSERT INTO ${name} VALUES (1), (2)`)
       expect(header).toMatchObject({ affectedRows: 2, insertId: 0 })
@@ -446,7 +446,7 @@ describe.each(pools)('%s', (_, create) => {
       expect((await pool.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }])
     })
 
-    test('gives up a connection to a server that has become read-only', async () => {
+    test('ends a connection to a server that has become read-only', async () => {
       const pool = open({ connectionLimit: 1 })
       const name = await table(`drop_in_read_only_${create.name}`)
       await pool.query('SET SESSION TRANSACTION READ ONLY')
@@ -583,7 +583,7 @@ describe.each(pools)('%s', (_, create) => {
       }
     })
 
-    test('waits for the answers that were asked for, and not for who holds a connection', async () => {
+    test('waits for pending answers, and not for holders of a connection', async () => {
       const pool = open()
       const connection = await pool.getConnection()
       const answers = Promise.all([
@@ -598,7 +598,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(() => connection.release()).not.toThrow()
     })
 
-    test('refuses who waits, who is being connected, and who comes later', async () => {
+    test('rejects callers that wait, whose connection is being opened, or that come later', async () => {
       const pool = open({ connectionLimit: 1 })
       const connection = await pool.getConnection()
       const waiting = errorOf(pool.getConnection())
@@ -648,7 +648,7 @@ describe.each(pools)('%s', (_, create) => {
       expect(pool.end()).toBeInstanceOf(Mine)
     })
 
-    test('connections by whose config one opens another', async () => {
+    test('connections whose `config` opens another connection', async () => {
       const pool = open()
       await using connection = await pool.getConnection()
       // As Kysely does, to cancel a statement.
@@ -675,7 +675,7 @@ describe.each(pools)('%s', (_, create) => {
     expect(cipher?.['Value'] !== '').toBe(transport === 'TLS')
   })
 
-  test('takes a stream of its own', async () => {
+  test('accepts a `stream`', async () => {
     const { connect } = await import('node:net')
     const made: unknown[] = []
     const stream = ({ config }: { config: { host: string; port: number } }): unknown => {

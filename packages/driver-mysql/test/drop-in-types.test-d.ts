@@ -11,14 +11,14 @@ test('goes where a pool of mysql2/promise goes', () => {
   expectTypeOf(pool.pool).toEqualTypeOf<CallbackPool>()
 })
 
-test('takes what it takes', () => {
+test('accepts the same arguments', () => {
   expectTypeOf(createPool('mysql://')).toEqualTypeOf<Pool>()
   expectTypeOf(createPool({ uri: 'mysql://', connectionLimit: 3 })).toEqualTypeOf<Pool>()
   // @ts-expect-error -- there is no such option
   void createPool({ limit: 3 })
 })
 
-test('gives what it gives', () => {
+test('returns the same types', () => {
   expectTypeOf(pool.getConnection()).resolves.toEqualTypeOf<PoolConnection>()
   expectTypeOf(pool.query<RowDataPacket[]>('SELECT 1')).resolves.toEqualTypeOf<
     [RowDataPacket[], FieldPacket[]]

@@ -36,7 +36,7 @@ describe.each(transports)('over %s', (transport) => {
   // Below mysql2 a Unix socket is like any other: once is enough.
   const notices: Notice[] = transport === 'Unix socket' ? ['hooked'] : ['hooked', 'unhooked']
   describe.each(notices)('a fork whose child is %s,', (notice) => {
-    test('with idle connections, and what is prepared on them', async () => {
+    test('with idle connections and their prepared statements', async () => {
       const watched = openWatchedPool(proxy, transport, { max: 3 })
       const { pool } = watched
       const sessions = await fill(pool, 3)

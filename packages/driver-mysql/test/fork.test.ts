@@ -47,7 +47,7 @@ describe.each(transports)('over %s', (transport) => {
   })
 })
 
-test('ten children at once each have sessions of their own, while the parent works on', async () => {
+test('ten children at once each have their own sessions, while the parent keeps working', async () => {
   const pool = openPool(connectionTo(), { max: 2 })
   const before = await fill(pool, 2)
   const children: ForkedChild<number>[] = []

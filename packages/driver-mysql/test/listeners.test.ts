@@ -95,7 +95,7 @@ describe('of the drop-in', () => {
   })
 })
 
-test('a holder’s own listeners are removed, and the next holder’s are told', async () => {
+test('removes the listeners of a holder, and calls those of the next one', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const told: string[] = []
   await pool.use((client) => {

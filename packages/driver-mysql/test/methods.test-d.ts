@@ -3,7 +3,7 @@ import type { ResultSetHeader, RowDataPacket } from 'mysql2'
 import { expectTypeOf, test } from 'vitest'
 import { type MysqlClient, mysqlDriver } from '../src/index.ts'
 
-test('the methods give what mysql2 gives', () => {
+test('the methods return what mysql2 returns', () => {
   const pool = createForkSafePool(mysqlDriver, { connection: 'mysql://127.0.0.1/shop' })
   const ask = async () => {
     const [rows] = await pool.query('SELECT 1')

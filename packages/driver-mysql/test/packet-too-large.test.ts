@@ -65,7 +65,7 @@ describe.each(['query', 'execute', 'prepare'] as const)('a `%s` that is too larg
     }
   })
 
-  test('rolls back its transaction, and its outcome is known', async () => {
+  test('rolls back its transaction, and reports a known outcome', async () => {
     const pool = openPool(connection(), { max: 1 })
     await pool.query('CREATE OR REPLACE TABLE too_large (n int)')
     for (const size of [...sizes, ...sizes, ...sizes]) {

@@ -116,7 +116,7 @@ describe('a server with too many prepared statements (1461)', () => {
     expect(pool.stats.borrowed).toBe(0)
   })
 
-  test('keeps those that a holder prepared, and the order of its statements', async () => {
+  test('keeps statements that a holder prepared, and their order', async () => {
     const pool = openPool(to, { max: 1 })
     await limit(2)
     await pool.use(async (client) => {

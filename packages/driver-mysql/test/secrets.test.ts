@@ -132,7 +132,7 @@ test.each(values)('no error shows a secret that is passed by mistake: %#', async
   }
 })
 
-test('a client that rejects with its configuration shows nothing of it', async () => {
+test('a client that rejects with its configuration does not show it', async () => {
   const configuration = { host: '127.0.0.1', user: 'app', password: SECRET }
   const stream = (): never => {
     // oxlint-disable-next-line typescript/only-throw-error -- a client may

@@ -94,7 +94,7 @@ describe('where the server has rolled back all of a transaction, and its work go
   })
 })
 
-test('what was overtaken by another transaction (1020) is tried again, when asked', async () => {
+test('a transaction that another one has overtaken (1020) is retried if `retries` says so', async () => {
   const pool = openPool()
   const { update, attempts } = await overtaken(pool, 'overtaken_and_thrown')
   await pool.transaction(update, { retries: 1 })
@@ -123,7 +123,7 @@ describe('where the server rolls back all of a transaction for a lock not had in
   })
   afterAll(() => server.stop())
 
-  test('and its work goes on, it rejects, and nothing of it is in the tables', async () => {
+  test('and its work continues, it rejects, and the tables are unchanged', async () => {
     const { host, port, user, database } = server
     const pool = openPool({ host, port, user, database }, { max: 2 })
     await pool.query('CREATE TABLE late (n int PRIMARY KEY) ENGINE = InnoDB')

@@ -215,7 +215,7 @@ describe.each(endings)(
       expect(error).toBeInstanceOf(TransactionEndedError)
     })
 
-    test('does not keep what it does after that, and does not send it', async () => {
+    test('does not send its later statements', async () => {
       const error = await run(async (client) => {
         await client.query('INSERT INTO ended_and_begun VALUES (2)')
         await client.query('COMMIT')
@@ -225,7 +225,7 @@ describe.each(endings)(
   },
 )
 
-test('work that ends its transaction by a statement with a callback is told so', async () => {
+test('work that ends its transaction by a statement with a callback gets an error', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const ended = await table('ended_by_callback')
   const transaction = pool.transaction((client) => {
@@ -236,7 +236,7 @@ test('work that ends its transaction by a statement with a callback is told so',
   expect(await rowsOf(ended)).toEqual([])
 })
 
-test('what is thrown in a savepoint is the cause, if the transaction has ended in it', async () => {
+test('an error thrown in a savepoint is the cause, if the transaction has ended in it', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const mine = new Error('mine')
   const transaction = pool.transaction((_, savepoint) =>
@@ -263,7 +263,7 @@ test.each([
   await expect(ended).rejects.toThrow(TransactionEndedError)
 })
 
-describe('savepoints by hand are legal:', () => {
+describe('savepoints in SQL are allowed:', () => {
   const texts: [string, string[]][] = [
     ['plain', ['SAVEPOINT a', 'ROLLBACK TO a', 'RELEASE SAVEPOINT a']],
     [
@@ -329,7 +329,7 @@ describe('savepoints by hand are legal:', () => {
   })
 })
 
-test('a procedure that commits and then deadlocks is not retried, and its outcome is said to be unknown', async () => {
+test('a procedure that commits and then deadlocks is not retried, and its outcome is reported as unknown', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const kept = await table('kept_before_a_deadlock')
   let attempts = 0
@@ -346,7 +346,7 @@ test('a procedure that commits and then deadlocks is not retried, and its outcom
   expect(attempts).toBe(1)
 })
 
-test('a connection that is lost during a COMMIT of work leaves an outcome that is said to be unknown', async () => {
+test('if a connection is lost during a COMMIT in `work`, the outcome is reported as unknown', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const kept = await table('kept_and_lost')
   const transaction = pool.transaction(async (client) => {
@@ -360,7 +360,7 @@ test('a connection that is lost during a COMMIT of work leaves an outcome that i
   expect(await outcome).toBeInstanceOf(CommitUnknownError)
 })
 
-test('work that swallows the end of its connection is known to be rolled back', async () => {
+test('work that ignores the end of its connection is reported as rolled back', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const lost = await table('lost_and_swallowed')
   const transaction = pool.transaction(async (client) => {
@@ -454,7 +454,7 @@ describe('round trips of a transaction', () => {
     ])
   })
 
-  test('a procedure takes two more', async () => {
+  test('a procedure takes two more round trips', async () => {
     expect(await sent(query('CALL does_nothing()', 'DO 1'))).toEqual([
       'SAVEPOINT forksafe',
       'CALL does_nothing()',
@@ -464,7 +464,7 @@ describe('round trips of a transaction', () => {
     ])
   })
 
-  test('savepoints by hand take one more', async () => {
+  test('savepoints in SQL take one more round trip', async () => {
     expect(await sent(query('SAVEPOINT a', 'ROLLBACK TO a', 'RELEASE SAVEPOINT a'))).toEqual([
       'SAVEPOINT forksafe',
       'SAVEPOINT a',

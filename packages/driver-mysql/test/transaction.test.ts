@@ -14,7 +14,7 @@ import {
 
 const rowsOf = (table: string): Promise<object[]> => observe(`SELECT n FROM ${table} ORDER BY n`)
 
-test('transaction commits what its work did, and gives its result', async () => {
+test('transaction commits, and returns the result of `work`', async () => {
   const pool = openPool()
   const committed = await table('committed')
   const result = await pool.transaction(async (client) => {
@@ -25,7 +25,7 @@ test('transaction commits what its work did, and gives its result', async () => 
   expect(await rowsOf(committed)).toEqual([{ n: 1 }])
 })
 
-test('transaction rolls back before it rejects with what its work threw', async () => {
+test('transaction rolls back before it rejects with the error of `work`', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const rolledBack = await table('rolled_back')
   const failing = pool.transaction(async (client) => {
@@ -89,7 +89,7 @@ test('work that is no function is refused', async () => {
   await expect(refused).rejects.toThrow('expected a function, got a string')
 })
 
-test('a savepoint keeps what it did, or rolls back to its begin, and the transaction goes on', async () => {
+test('a savepoint keeps its changes or rolls them back, and the transaction continues', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const nested = await table('nested')
   const insert = (n: number): string => `INSERT INTO ${nested} VALUES (${n})`
@@ -168,7 +168,7 @@ test('a deadlock is not tried again, when not asked', async () => {
   expect(errors).toMatchObject([{ errno: 1213 }])
 })
 
-test('transaction rejects when a deadlock had rolled back what should have been committed', async () => {
+test('transaction rejects if a deadlock has rolled it back', async () => {
   const { errors } = await deadlock('swallowed', { swallow: true })
   expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('rolled back')])
 })
@@ -189,7 +189,7 @@ test('a lock that is not had in time is tried again, when asked, and any other e
   expect(attempts).toBe(5)
 })
 
-test('a connection that is lost during COMMIT leaves an outcome that is said to be unknown', async () => {
+test('if a connection is lost during COMMIT, the outcome is reported as unknown', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const accounts = await table('accounts')
   const transaction = pool.transaction(
@@ -213,7 +213,7 @@ test('a connection that is lost during COMMIT leaves an outcome that is said to 
   })
 })
 
-test('a connection that is lost before COMMIT leaves nothing unknown', async () => {
+test('if a connection is lost before COMMIT, the transaction is reported as rolled back', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const lost = pool.transaction(async (client) => {
     await proxy.cut()

@@ -151,7 +151,7 @@ test('a procedure’s rows that cannot be read end the connection', async () => 
   await observe('DROP PROCEDURE unread_rows')
 })
 
-test('compression changes nothing of that', async () => {
+test('compression makes no difference', async () => {
   const pool = openPool({ ...connectionTo(), compress: true }, { max: 1 })
   for (const verb of ['query', 'execute'] as const) {
     const id = await sessionId(pool)

@@ -80,7 +80,7 @@ describe('a router that drops existing connections and accepts new ones', () => 
     expect(await answer).toBeInstanceOf(Error)
   })
 
-  test('does not keep the place of a transaction that is aborted during COMMIT, whose outcome is unknown', async () => {
+  test('frees the slot of a transaction that is aborted during COMMIT, and reports the outcome as unknown', async () => {
     const { pool, proxy } = await openRecordedPool('plain', options)
     const pid = await backendPid(pool)
     const controller = new AbortController()
@@ -98,7 +98,7 @@ describe('a router that drops existing connections and accepts new ones', () => 
   })
 })
 
-test('a black hole for everything keeps no place past an abort', async () => {
+test('an abort frees the slot although the network drops everything', async () => {
   const { pool, proxy } = await openRecordedPool('plain', options)
   const pid = await backendPid(pool)
   await proxy.hold()

@@ -38,7 +38,7 @@ test('an aborted query rejects with the reason, and runs on the server no longer
   expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
-test('a signal that has aborted before keeps the query from being sent', async () => {
+test('a query whose signal has already aborted is not sent', async () => {
   const pool = openPool(connectionTo())
   const signal = AbortSignal.abort(new Error('too late'))
   await expect(pool.query('SELECT 1', [], { signal })).rejects.toThrow('too late')

@@ -136,7 +136,7 @@ describe('end', () => {
     await ending
   })
 
-  test('settles when the connections are closed, and not before', async () => {
+  test('settles only when the connections are closed', async () => {
     const pool = open()
     const pid = await pidOf(pool)
     await pool.end()
@@ -179,7 +179,7 @@ describe('query', () => {
   })
 })
 
-test('a listener that throws is an uncaught error, and the pool goes on', async () => {
+test('a listener that throws causes an uncaught exception, and the pool keeps working', async () => {
   const pool = open({ max: 1 })
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')

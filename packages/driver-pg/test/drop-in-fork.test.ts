@@ -75,7 +75,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(await pidOf(pool)).not.toBe(child.own)
   })
 
-  test('whoever waits in the parent is served there, and told so here', async () => {
+  test('a caller that waits is served in the parent, and rejected in the child', async () => {
     const { pool } = await openRecorded({ max: 1 })
     const client = await pool.connect()
     let outcome = 'waiting'
@@ -142,7 +142,7 @@ test('counts begin at zero in the child', async () => {
   expect(counts(pool)).toEqual([1, 1, 0, 0])
 })
 
-test('parent and children ask at once, and each gets its own answers', async () => {
+test('parent and children query at the same time, and each gets its own answers', async () => {
   const pool = openPool(Pool, { max: 2 })
   await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')])
   const ask = async (of: number): Promise<boolean> => {

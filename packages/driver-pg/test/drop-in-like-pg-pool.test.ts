@@ -364,7 +364,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.totalCount).toBe(0)
     })
 
-    test('throws what its callback throws as an uncaught error', async () => {
+    test('reports an error of its callback as an uncaught exception', async () => {
       const pool = open()
       const listeners = process.listeners('uncaughtException')
       process.removeAllListeners('uncaughtException')

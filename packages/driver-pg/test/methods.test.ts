@@ -52,7 +52,7 @@ test.each<[string, unknown[], string]>([
   expect(pool.stats.size).toBe(0)
 })
 
-test('transaction commits what its work did, and gives its result', async () => {
+test('transaction commits, and returns the result of `work`', async () => {
   const pool = openPool(connectionTo())
   await pool.query('CREATE TABLE committed (n int)')
   const result = await pool.transaction(async (client) => {
@@ -64,7 +64,7 @@ test('transaction commits what its work did, and gives its result', async () => 
   await pool.query('DROP TABLE committed')
 })
 
-test('transaction rolls back before it rejects with what its work threw', async () => {
+test('transaction rolls back before it rejects with the error of `work`', async () => {
   const pool = openPool(connectionTo(), { max: 2 })
   await pool.query('CREATE TABLE rolled_back (n int)')
   const failing = pool.transaction(async (client) => {

@@ -266,7 +266,7 @@ test('savepoints by hand are legal after a failed statement, prepared, and withi
   expect(await rowsOf(kept)).toEqual([{ n: 1 }])
 })
 
-test('what is thrown in a savepoint is the cause, if the transaction has ended in it', async () => {
+test('an error thrown in a savepoint is the cause, if the transaction has ended in it', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const mine = new Error('mine')
   const transaction = pool.transaction((_, savepoint) =>
@@ -308,7 +308,7 @@ test('after its signal has aborted, work sends nothing more', async () => {
   expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }])
 })
 
-test('a connection that is lost during a COMMIT of work leaves an outcome that is said to be unknown', async () => {
+test('if a connection is lost during a COMMIT in `work`, the outcome is reported as unknown', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const kept = await table('kept_by_hand')
   const transaction = pool.transaction(

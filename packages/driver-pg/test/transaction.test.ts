@@ -102,7 +102,7 @@ test('work whose own COMMIT failed is not told that all went well', async () => 
   await expect(swallowing).rejects.toBeInstanceOf(TransactionEndedError)
 })
 
-test('a savepoint keeps what it did, or rolls back to its begin, and the transaction goes on', async () => {
+test('a savepoint keeps its changes or rolls them back, and the transaction continues', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const nested = await table('nested')
   const insert = (n: number): string => `INSERT INTO ${nested} VALUES (${n})`
@@ -208,7 +208,7 @@ test('a constraint that fails at COMMIT is no unknown outcome', async () => {
   expect(await backendPid(pool)).toBe(pid)
 })
 
-test('a connection that is lost during COMMIT leaves an outcome that is said to be unknown', async () => {
+test('if a connection is lost during COMMIT, the outcome is reported as unknown', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const accounts = await table('accounts')
   const transaction = pool.transaction(
@@ -232,7 +232,7 @@ test('a connection that is lost during COMMIT leaves an outcome that is said to 
   })
 })
 
-test('a connection that is lost before COMMIT leaves nothing unknown', async () => {
+test('if a connection is lost before COMMIT, the transaction is reported as rolled back', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const lost = pool.transaction(async (client) => {
     await client.query('SELECT 1')

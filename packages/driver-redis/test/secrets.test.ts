@@ -95,7 +95,7 @@ test.each(values)('no error shows a secret that is passed by mistake: %#', async
   }
 })
 
-test('a client that rejects with its configuration shows nothing of it', async () => {
+test('a client that rejects with its configuration does not show it', async () => {
   const connection = () => {
     // oxlint-disable-next-line typescript/only-throw-error -- a program may
     throw { host: '127.0.0.1', username: 'app', password: SECRET }
