@@ -70,7 +70,7 @@ test.each(transports)('an abort is passed on over %s', async (transport) => {
   await expect.poll(() => running('102')).toBe(0)
 })
 
-test('where the server cannot be reached the caller does not wait, and the connection is not lent again', async () => {
+test('if the server cannot be reached, the caller does not wait, and the connection is not lent again', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1 })
   const id = await sessionId(pool)
   const controller = new AbortController()

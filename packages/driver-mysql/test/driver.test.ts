@@ -79,7 +79,7 @@ describe('create', () => {
 })
 
 describe('validate', () => {
-  test('tells a live session from a dead one', async () => {
+  test('distinguishes a live session from a dead one', async () => {
     const client = await openClient()
     expect(await mysqlDriver.validate?.(client)).toBe(true)
     await observe(`KILL ${await sessionId(client)}`)
@@ -129,7 +129,7 @@ describe('watch', () => {
     expect(ids).not.toContain(await sessionId(pool))
   })
 
-  test('a lent session that the server ends frees its place, also when its holder never gives it back', async () => {
+  test('a lent session that the server ends frees its slot, even if its holder never releases it', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const lease = await pool.acquire()
     const id = await sessionId(lease.resource)

@@ -131,7 +131,7 @@ test('a child that is answered in the middle of a reset notices, and goes no ste
   expect(await written()).toHaveLength(1)
 })
 
-test('the proof is no empty one: mysql2’s own `destroy()` is seen, and ends the parent’s session', async () => {
+test('the test can fail: mysql2’s own `destroy()` is seen, and ends the parent’s session', async () => {
   const { proxy, stop } = await startProxy('plain')
   onTestFinished(stop)
   const impolite = defineDriver({ ...mysqlDriver, discard: (client) => client.destroy() })

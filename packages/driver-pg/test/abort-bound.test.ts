@@ -108,7 +108,7 @@ test('an abort frees the slot although the network drops everything', async () =
   await expectServed(pool, pid)
 })
 
-test('a black hole for everything keeps no place of a transaction whose work ignores the abort', async () => {
+test('an abort frees the slot of a transaction whose work ignores it, although the network drops everything', async () => {
   const { pool, proxy } = await openRecordedPool('plain', options)
   const pid = await backendPid(pool)
   const { signal, begin } = later()
@@ -126,7 +126,7 @@ test('a black hole for everything keeps no place of a transaction whose work ign
   await expectServed(pool, pid)
 })
 
-test('a backend that is stopped keeps no place past an abort', async () => {
+test('an abort frees the slot of a stopped backend', async () => {
   const pool = openPool(own().connection, options)
   const pid = await backendPid(pool)
   process.kill(pid, 'SIGSTOP')
@@ -135,7 +135,7 @@ test('a backend that is stopped keeps no place past an abort', async () => {
   await expectServed(pool, pid)
 })
 
-test('a cancel request that is answered and ignored keeps no place past an abort', async () => {
+test('an abort frees the slot although the cancel request is answered and ignored', async () => {
   const ignoring = createServer((socket) => void socket.once('data', () => socket.end()))
   await once(ignoring.listen(0, target.host), 'listening')
   onTestFinished(() => void ignoring.close())

@@ -112,7 +112,7 @@ test.each(everyTransport)('an abort is passed on over %s', async (transport) => 
   expect(inPlain).toBe(!transport.startsWith('TLS'))
 })
 
-test('an abort reaches the server of the connection, also where its name leads to another by now', async () => {
+test('an abort reaches the server of the connection, even if its name leads to another by now', async () => {
   const { lookup } = dns
   onTestFinished(() => void Object.assign(dns, { lookup }))
   const resolvesTo = (address: string): void => {
@@ -160,7 +160,7 @@ test('an abort takes the way of the `stream` that the configuration brings', asy
   expect(given).toHaveLength(2)
 })
 
-test('where the server cannot be reached the caller does not wait, and the connection is not lent again', async () => {
+test('if the server cannot be reached, the caller does not wait, and the connection is not lent again', async () => {
   const { pool, proxy } = await openRecordedPool('plain', { max: 1, destroyTimeoutMillis: 200 })
   const pid = await backendPid(pool)
   const controller = new AbortController()

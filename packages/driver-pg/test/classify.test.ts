@@ -35,7 +35,7 @@ async function refused(
 
 const app = { user: 'app', password: 'secret' }
 
-describe('what no second try would mend rejects those who wait, at once:', () => {
+describe('a failure that a retry cannot fix immediately rejects all waiting callers:', () => {
   test.each<[string, ClientConfig, string]>([
     ['a wrong password', { user: 'app', password: 'wrong' }, '28P01'],
     ['no such role', { user: 'nobody_at_all' }, '28000'],
@@ -79,7 +79,7 @@ describe('what no second try would mend rejects those who wait, at once:', () =>
     expect(seen).toHaveProperty('cause.name', 'TypeError')
   })
 
-  test('no password, where one is asked for', async () => {
+  test('no password, although the server asks for one', async () => {
     const { seen, failure } = await refused({ user: 'app' }, 20_000)
     expect(seen).toBeInstanceOf(CreateError)
     expect(seen).toHaveProperty('cause.message', expect.stringContaining('password must be a'))
@@ -87,7 +87,7 @@ describe('what no second try would mend rejects those who wait, at once:', () =>
   })
 })
 
-describe('a server without room lets those wait who came, until they have to go:', () => {
+describe('a full server keeps callers waiting, until their timeout:', () => {
   test.each<[string, ClientConfig]>([
     ['for the role', { user: 'clerk', password: 'secret' }],
     ['for the database', { ...app, database: 'small' }],
@@ -99,7 +99,7 @@ describe('a server without room lets those wait who came, until they have to go:
   })
 })
 
-describe('what passes by itself is tried again:', () => {
+describe('a temporary failure is retried:', () => {
   test('a server that shuts down as soon as its sessions have ended, and is started anew', async () => {
     const { server, connection } = own()
     const last = new Client(connection)

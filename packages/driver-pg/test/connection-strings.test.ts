@@ -94,7 +94,7 @@ describe('a connection string reaches the server', () => {
   })
 })
 
-describe('whoever waits is told at once', () => {
+describe('waiting callers are rejected at once', () => {
   test.each<readonly [string, string, RegExp]>([
     [
       'of a certificate that nobody vouches for',

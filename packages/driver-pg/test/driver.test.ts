@@ -28,7 +28,7 @@ describe('create', () => {
     expect(rows).toEqual([{ ssl: transport === 'TLS' }])
   })
 
-  test('takes a connection string, or a function that gives one', async () => {
+  test('accepts a connection string, or a function that returns one', async () => {
     const { host, port, user, password, database } = connectionTo()
     const text = `postgres://${user}${password === undefined ? '' : `:${password as string}`}@${host}:${port}/${database}`
     expect((await openPool(text).query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
@@ -44,7 +44,7 @@ describe('create', () => {
     expect(own.bytesWritten).toBeGreaterThan(0)
   })
 
-  test('takes a stream, or a connection of pg’s, that was made already', async () => {
+  test('accepts an existing stream, or a connection of pg’s', async () => {
     const { Socket } = await import('node:net')
     const { Connection } = await import('pg')
     const made = [{ stream: new Socket() }, { connection: new Connection({}) }]
@@ -92,7 +92,7 @@ describe('classify', () => {
 })
 
 describe('validate', () => {
-  test('tells a live session from a dead one', async () => {
+  test('distinguishes a live session from a dead one', async () => {
     const client = await openClient()
     expect(await pgDriver.validate?.(client)).toBe(true)
     await observe('SELECT pg_terminate_backend($1)', [await backendPid(client)])
@@ -162,7 +162,7 @@ describe('watch', () => {
     expect(pids).not.toContain(await backendPid(pool))
   })
 
-  test('a lent session that the server ends frees its place, also when its holder never gives it back', async () => {
+  test('a lent session that the server ends frees its slot, even if its holder never releases it', async () => {
     const pool = openPool(connectionTo(), { max: 1 })
     const lease = await pool.acquire()
     const pid = await backendPid(lease.resource)

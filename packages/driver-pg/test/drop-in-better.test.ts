@@ -66,7 +66,7 @@ describe('a connection', () => {
     expect(await pidOf(pool)).toBe(pid)
   })
 
-  test('that fails while it is idle is replaced, also where nobody listens', async () => {
+  test('that fails while it is idle is replaced, also without a listener', async () => {
     const pool = open({ max: 1 })
     const pid = await pidOf(pool)
     await observe('SELECT pg_terminate_backend($1)', [pid])
@@ -74,7 +74,7 @@ describe('a connection', () => {
     expect(await pidOf(pool)).not.toBe(pid)
   })
 
-  test('that fails under its holder frees its place at once, also where nobody listens', async () => {
+  test('that fails while it is lent frees its slot at once, also without a listener', async () => {
     const pool = open({ max: 1 })
     const client = await pool.connect()
     const pid = await pidOf(client)
@@ -87,7 +87,7 @@ describe('a connection', () => {
     expect(() => client.release()).toThrow('already been released')
   })
 
-  test('that was lost without a word is found out before it is lent again after 30 s', async () => {
+  test('that was lost silently is detected before it is lent again after 30 s', async () => {
     const pool = open({ max: 1, log: () => undefined })
     const client = await pool.connect()
     const pid = await pidOf(client)
@@ -101,7 +101,7 @@ describe('a connection', () => {
     expect(await pidOf(pool)).not.toBe(pid)
   })
 
-  test('that is opened for somebody who was served meanwhile is kept', async () => {
+  test('that is opened for a caller who was served meanwhile is kept', async () => {
     const pool = open({ max: 2 })
     const holder = await pool.connect()
     const waiting = pool.connect()
@@ -126,7 +126,7 @@ test('`connectionTimeoutMillis` holds also while the only client is being rolled
 })
 
 describe('end', () => {
-  test('serves whoever waits', async () => {
+  test('serves a waiting caller', async () => {
     const pool = open({ max: 1 })
     const client = await pool.connect()
     const waiting = pool.query('SELECT 1 AS one')
@@ -156,7 +156,7 @@ test('`connect` gives a function to call also after end()', async () => {
 })
 
 describe('query', () => {
-  test('gives its client back also where the query brings a callback of its own', async () => {
+  test('releases its client also if the query has its own callback', async () => {
     const pool = open({ max: 1 })
     const own = new Promise((resolve) => {
       const query = new Query('SELECT 1 AS one', (_, result) => resolve(result.rows))
@@ -166,7 +166,7 @@ describe('query', () => {
     await expect.poll(() => pool.idleCount).toBe(1)
   })
 
-  test('calls back in the context of whoever asked', async () => {
+  test('calls back in the async context of the caller', async () => {
     const context = new AsyncLocalStorage<string>()
     const pool = open({ max: 1 })
     const seen = ['first', 'second'].map(

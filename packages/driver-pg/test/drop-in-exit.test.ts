@@ -21,7 +21,7 @@ describe.each(['pg.Pool', 'the drop-in'])('a program with an idle connection of 
     expect(await once(program, 'exit')).toEqual([0, null])
   })
 
-  test('goes on without it, until the connection has been idle for long enough', async () => {
+  test('skips it until the connection has been idle for long enough', async () => {
     const kept = await start({ idleTimeoutMillis: 60_000 })
     const brief = await start({ idleTimeoutMillis: 100 })
     expect(await once(brief, 'exit')).toEqual([0, null])

@@ -45,7 +45,7 @@ describe.each([true, false])('in a child that calls afterFork(): %s', (afterFork
     expect(await pidOf(pool)).not.toBe(pid)
   })
 
-  test('a transaction of the parent goes on there, and its client is of no use here', async () => {
+  test('a transaction of the parent continues there, and its client fails in the child', async () => {
     const { pool, stray } = await openRecorded({ max: 1 })
     const client = await pool.connect()
     await client.query('BEGIN')

@@ -87,7 +87,7 @@ describe.each(pools)('%s', (_, Pool) => {
   })
 
   describe('connect', () => {
-    test('gives a client, by promise', async () => {
+    test('returns a client by promise', async () => {
       const pool = open()
       const client = await pool.connect()
       expect(client).toBeInstanceOf(Client)
@@ -96,7 +96,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 })
     })
 
-    test('gives a client and its release, by callback', async () => {
+    test('passes a client and its release to a callback', async () => {
       const pool = open()
       const [error, client, done] = await new Promise<unknown[]>((resolve) => {
         expect(pool.connect((...given) => resolve(given))).toBeUndefined()
@@ -108,7 +108,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.idleCount).toBe(1)
     })
 
-    test('gives the client that came back last', async () => {
+    test('lends the client that was released last', async () => {
       const pool = open()
       const [first, second] = await Promise.all([pool.connect(), pool.connect()])
       second.release()
@@ -164,7 +164,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.totalCount).toBe(0)
     })
 
-    test('is traced back to whoever asked', async () => {
+    test('has a stack that leads to the caller', async () => {
       const pool = open({ port: 1 })
       async function whoAsked(): Promise<void> {
         await pool.query('SELECT 1')
@@ -197,7 +197,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.totalCount).toBe(0)
     })
 
-    test('serves whoever comes next', async () => {
+    test('serves the next caller', async () => {
       const pool = open({ max: 1, connectionTimeoutMillis: IN_TIME })
       const client = await pool.connect()
       await errorOf(pool.connect())
@@ -206,7 +206,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 })
     })
 
-    test('has no part in how long a query takes', async () => {
+    test('does not limit the duration of a query', async () => {
       const pool = open({ connectionTimeoutMillis: IN_TIME })
       await expect(pool.query('SELECT pg_sleep(1.2)')).resolves.toMatchObject({ rowCount: 1 })
     })
@@ -264,7 +264,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool).toMatchObject({ totalCount: 0, idleCount: 0 })
     })
 
-    test('makes room for whoever waits', async () => {
+    test('makes room for a waiting caller', async () => {
       const pool = open({ max: 1 })
       const client = await pool.connect()
       const next = pool.connect()
@@ -299,13 +299,13 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(result).toBeUndefined()
     })
 
-    test('takes a config', async () => {
+    test('accepts a config', async () => {
       const pool = open()
       const config = { name: 'sum', text: 'SELECT $1::int + 1', values: [1], rowMode: 'array' }
       expect((await pool.query(config as pg.QueryArrayConfig)).rows).toEqual([[2]])
     })
 
-    test('takes a query that was made already', async () => {
+    test('accepts a query object', async () => {
       const pool = open({ max: 1 })
       const rows: unknown[] = []
       const query = new Query('SELECT 1 AS one')
@@ -317,7 +317,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.idleCount).toBe(1)
     })
 
-    test('gives the error of the server, and goes on', async () => {
+    test('rejects with the error of the server, and keeps working', async () => {
       const pool = open({ max: 1 })
       const errors = await Promise.all(
         [1, 2, 3].map(() => errorOf(pool.query('SELECT asldkfjasldkf'))),
@@ -563,7 +563,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(pool.ended).toBe(true)
     })
 
-    test('waits for whoever holds a client', async () => {
+    test('waits for holders of a client', async () => {
       const pool = open()
       const client = await pool.connect()
       let ended = false
@@ -585,7 +585,7 @@ describe.each(pools)('%s', (_, Pool) => {
       expect(error).toMatchObject({ message: 'Called end on pool more than once' })
     })
 
-    test('refuses who comes later', async () => {
+    test('rejects later callers', async () => {
       const pool = open()
       await pool.end()
       const message = 'Cannot use a pool after calling end on the pool'

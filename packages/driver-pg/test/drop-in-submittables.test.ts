@@ -202,7 +202,7 @@ describe('`pool.query` takes back its client from', () => {
   })
 })
 
-test('a query object is rejected where no connection can be had', async () => {
+test('a query object is rejected if no connection can be opened', async () => {
   const pool = open({ host: '127.0.0.1', port: 1 })
   const error = await errorOf(submit(pool, new Cursor('SELECT 1')))
   expect(error).toMatchObject({ code: 'ECONNREFUSED' })

@@ -4,13 +4,13 @@ import { Pool } from '../src/index.ts'
 
 const pool = new Pool()
 
-test('goes where a pg.Pool goes', () => {
+test('is assignable to pg.Pool', () => {
   expectTypeOf<Pool>().toExtend<PgPool>()
   expectTypeOf(Pool).toExtend<typeof PgPool>()
   expectTypeOf(pool).toEqualTypeOf<Pool>()
 })
 
-test('takes what a pg.Pool takes', () => {
+test('accepts the arguments of a pg.Pool', () => {
   expectTypeOf(Pool).toBeConstructibleWith({ connectionString: 'postgres://', max: 3 })
   expectTypeOf(Pool).toBeConstructibleWith({ leakDetectionMillis: 1_000 })
   class Mine extends Pool {}
@@ -25,7 +25,7 @@ test('can be disposed', async () => {
   expectTypeOf(mine.connect()).resolves.toEqualTypeOf<PoolClient>()
 })
 
-test('gives what a pg.Pool gives', () => {
+test('returns what a pg.Pool returns', () => {
   expectTypeOf(pool.connect()).resolves.toEqualTypeOf<PoolClient>()
   expectTypeOf(pool.query<{ n: number }>('SELECT 1 AS n')).resolves.toEqualTypeOf<
     QueryResult<{ n: number }>

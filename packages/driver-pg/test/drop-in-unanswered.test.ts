@@ -153,7 +153,7 @@ describe('a long query that timed out', () => {
 })
 
 describe('a query that its holder does not wait for', () => {
-  test('goes on for as long as nobody needs its client', async () => {
+  test('continues as long as no caller needs its client', async () => {
     const pool = openPool(Pool, { max: 1 })
     const client = await pool.connect()
     const late = client.query("SELECT pg_sleep(4), 'late' AS which")

@@ -13,7 +13,7 @@ const own = useOwnServer({
 })
 const app = () => ({ ...own().connection, user: 'app', password: 'secret' })
 
-test('a pool that may be larger than the server has room for serves everybody with what it gets', async () => {
+test('a pool whose `max` exceeds the room of the server serves all callers with fewer connections', async () => {
   const pool = openPool(app(), { max: 10 })
   const kinds = new Set<string>()
   const most = { open: 0 }
@@ -26,7 +26,7 @@ test('a pool that may be larger than the server has room for serves everybody wi
   expect(most.open).toBe(ROOM)
 })
 
-test('who finds no room is served as soon as another program makes some', async () => {
+test('a caller that finds the server full is served as soon as another program makes room', async () => {
   const greedy = openPool(app(), { max: ROOM })
   const taken = await fill(greedy, ROOM)
   const pool = openPool(app(), { max: 2, backoff: { maxMillis: 100 } })

@@ -6,7 +6,7 @@ import { backendPid, fill, openPool, openRecordedPool } from './support/pools.ts
 /** Nothing is waited for that long: who ends at all, ends before. */
 const FOR_EVER = 600_000
 
-describe('a black hole, where packets vanish and nobody says so,', () => {
+describe('a network that silently drops packets', () => {
   test('holds no caller past its deadline, whatever it waits for', async () => {
     const options = { max: 2, validateAfterIdleMillis: 0, validateTimeoutMillis: 100 }
     const { pool, proxy } = await openRecordedPool('plain', options)
@@ -68,7 +68,7 @@ describe('a black hole, where packets vanish and nobody says so,', () => {
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
   })
 
-  test('does not keep a pool from closing: those who wait are refused at the deadline', async () => {
+  test('does not keep a pool from closing: waiting callers are rejected at the deadline', async () => {
     const options = { max: 1, destroyTimeoutMillis: 100, acquireTimeoutMillis: FOR_EVER }
     const { pool, proxy } = await openRecordedPool('plain', options)
     const lease = await pool.acquire()
@@ -109,7 +109,7 @@ describe('a network', () => {
     expect(await stop()).toMatchObject({ wrong: 0, errors: [] })
   })
 
-  test('that refuses connections keeps those waiting who came, until it has them again', async () => {
+  test('that refuses connections keeps callers waiting until it accepts them again', async () => {
     const { pool, proxy } = await openRecordedPool('plain', { max: 2 })
     await fill(pool, 2)
     await proxy.refuse()

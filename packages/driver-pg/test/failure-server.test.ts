@@ -69,7 +69,7 @@ describe('a session that is terminated', () => {
     expect(await backendPid(pool)).not.toBe(pid)
   })
 
-  test('in the middle of a transaction takes it along', async () => {
+  test('in the middle of a transaction ends it', async () => {
     const { connection, tell } = own()
     await tell('CREATE TABLE ledger (n int)')
     onTestFinished(() => tell('DROP TABLE ledger'))
@@ -107,7 +107,7 @@ describe('a limit of the server', () => {
     expect(before).not.toContain(await backendPid(pool))
   })
 
-  test('statement_timeout rejects the query with 57014, and the connection goes on', async () => {
+  test('statement_timeout rejects the query with 57014, and the connection stays usable', async () => {
     const pool = openPool(limited('-c statement_timeout=500'), { max: 1 })
     const pid = await backendPid(pool)
     await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })

@@ -146,7 +146,7 @@ test('after 500 generations a child has no more descriptors and no more memory t
   expect(pool.stats.generation).toBe(1)
 })
 
-test('a parent under load notices nothing of 20 children that come and go', async () => {
+test('a parent under load is unaffected by 20 children that come and go', async () => {
   const pool = openPool(connectionTo(), { max: 5 })
   const sessions = await fill(pool, 5)
   const events: unknown[] = []

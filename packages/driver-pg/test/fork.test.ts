@@ -88,7 +88,7 @@ test('a grandchild has a third session, and each process the one it opened', asy
   expect(await backendPid(pool)).toBe(parent)
 })
 
-test('a grandchild whose parent never used the pool has a session of its own', async () => {
+test('a grandchild whose parent never used the pool has its own session', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const parent = await backendPid(pool)
   const grandchild = await inChild(() => inChild(() => backendPid(pool)))
@@ -151,7 +151,7 @@ test('a child holds none of the connections open that it inherited', async () =>
   await child.result
 })
 
-test('the proof is no empty one: a driver that says goodbye instead is seen, and harms the parent', async () => {
+test('the test can fail: a driver that says goodbye instead is detected, and harms the parent', async () => {
   const proxy = await startRecordingProxy(target)
   onTestFinished(() => proxy.stop())
   const impolite = defineDriver({ ...pgDriver, discard: (client) => void client.end() })

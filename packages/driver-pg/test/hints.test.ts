@@ -46,7 +46,7 @@ describe('an option of the pool in `connection`', () => {
     },
   )
 
-  test('is treated as absent if it is undefined, and what pg itself knows is passed on', async () => {
+  test('is treated as absent if it is undefined, and pg’s own options are passed on', async () => {
     const connection = { ...connectionTo(), max: undefined, connectionTimeoutMillis: 5_000 }
     const pool = openPool({ ...connection, query_timeout: 5_000, application_name: 'shop' })
     const { rows } = await pool.query("SELECT current_setting('application_name') AS name")

@@ -180,7 +180,7 @@ test('a transaction that its work ends is noticed, whatever listeners that has r
   await expect(work).rejects.toMatchObject({ name: 'TransactionEndedError' })
 })
 
-test('a cursor that is open goes on, whatever listeners of the client are removed', async () => {
+test('an open cursor continues although listeners of the client are removed', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const pid = await backendPid(pool)
   const rows = await pool.use(async (client) => {

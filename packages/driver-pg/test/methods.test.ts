@@ -3,7 +3,7 @@ import QueryStream from 'pg-query-stream'
 import { expect, test } from 'vitest'
 import { backendPid, connectionTo, observe, openPool } from './support/pools.ts'
 
-test('query takes text, values, a named statement and array rows', async () => {
+test('query accepts text, values, a named statement and array rows', async () => {
   const pool = openPool(connectionTo())
   expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }])
   expect((await pool.query('SELECT $1::int AS n', [2])).rows).toEqual([{ n: 2 }])
@@ -15,7 +15,7 @@ test('query takes text, values, a named statement and array rows', async () => {
   expect(arrays.rows).toEqual([[4]])
 })
 
-test('a failed query rejects with the error of the server, and the connection goes on', async () => {
+test('a failed query rejects with the error of the server, and the connection stays usable', async () => {
   const pool = openPool(connectionTo(), { max: 1 })
   const pid = await backendPid(pool)
   await expect(pool.query('SELEKT')).rejects.toMatchObject({ code: '42601' })
@@ -82,7 +82,7 @@ test('transaction rolls back before it rejects with the error of `work`', async 
   await pool.query('DROP TABLE rolled_back')
 })
 
-test('transaction rejects when the server rolled back what should have been committed', async () => {
+test('transaction rejects if the server has rolled it back', async () => {
   const pool = openPool(connectionTo())
   const swallowed = pool.transaction(async (client) => {
     await client.query('SELECT 1/0').catch(() => undefined)

@@ -72,7 +72,7 @@ describe('what PgBouncer refuses', () => {
     expect(kind).toBe('full')
   })
 
-  test('in the middle of a query, because none of its sessions came free in time', async () => {
+  test('in the middle of a query, because none of its sessions became free in time', async () => {
     const settings = { default_pool_size: '1', query_wait_timeout: '1' }
     const { through } = await startBouncer(own(), { mode: 'transaction', settings })
     const pool = openPool(through, { max: 2 })

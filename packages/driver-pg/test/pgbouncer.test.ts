@@ -117,7 +117,7 @@ describe.each(MODES)('in %s mode', (mode) => {
     expect(await settled()).not.toBe(before)
   })
 
-  test('a restart of the server behind it fails what is under way, and then queries are answered again', async () => {
+  test('a restart of the server behind it rejects requests in progress, and then queries are answered again', async () => {
     const { server } = own()
     const settings = { default_pool_size: '3', server_login_retry: '1' }
     const { through } = await startBouncer(own(), { mode, settings })

@@ -236,7 +236,7 @@ test.each([
     'with quotes',
     [`SAVEPOINT "ro;ll"; SELECT $$;ROLLBACK;$$, E'\\';ROLLBACK;', '\\'; ROLLBACK TO "ro;ll"`],
   ],
-])('savepoints by hand are legal: %s', async (_, statements) => {
+])('savepoints in SQL are allowed: %s', async (_, statements) => {
   const pool = openPool(connectionTo(), { max: 1 })
   const kept = await table('kept_by_hand')
   await pool.transaction(async (client) => {
