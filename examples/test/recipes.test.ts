@@ -160,6 +160,33 @@ test('each acquire is recorded with its outcome', async () => {
   expect(record).toHaveBeenCalledExactlyOnceWith(seconds, { pool: 'pg', outcome: 'ok' })
 })
 
+test('a readiness probe answers whether a connection works, and why not', async () => {
+  const { answerProbe } = await import('../src/recipes/health.ts')
+  const probe = createServer((_request, response) => void answerProbe(response))
+  probe.listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  onTestFinished(() => {
+    probe.closeAllConnections()
+    probe.close()
+  })
+  const { port } = probe.address() as AddressInfo
+  const answer = async (): Promise<unknown[]> => {
+    const response = await fetch(`http://127.0.0.1:${port}`)
+    return [response.status, await response.text()]
+  }
+  expect(await answer()).toEqual([200, 'ready'])
+  const { pool } = recipes
+  const leases = await Promise.all(Array.from({ length: pool.stats.max }, () => pool.acquire()))
+  expect(await answer()).toEqual([503, 'busy'])
+  for (const lease of leases) lease.release()
+})
+
+test('OpenTelemetry needs one call', async () => {
+  const { instrumentation } = await import('../src/otel.ts')
+  expect(await recipes.pool.query('select 1')).toHaveProperty('rowCount', 1)
+  instrumentation.disable()
+})
+
 test('an add-on that forks makes the pools of the child discard first', async () => {
   const { forkWorker } = await import('../src/recipes/add-on.ts')
   const { pool } = recipes

@@ -58,6 +58,14 @@ function observeStats(meter: Meter): () => void {
     },
     {
       instrument: gauge(
+        'forksafe.permits',
+        '{permit}',
+        'The number of permits that the pool holds of its budget.',
+      ),
+      of: ({ permits }: PoolStats) => permits,
+    },
+    {
+      instrument: gauge(
         'forksafe.requests.in_flight',
         '{request}',
         'The number of requests that are sent on shared connections and not answered.',

@@ -26,6 +26,7 @@ test('metrics have the names, units and attributes of the semantic conventions',
     'db.client.connection.create_time': 's',
     'db.client.connection.wait_time': 's',
     'db.client.connection.use_time': 's',
+    'forksafe.permits': '{permit}',
     'forksafe.requests.in_flight': '{request}',
   })
   const values = [...metrics.keys()].map((name) => [name, valueOf(metrics, name, 'orders')])
