@@ -1,4 +1,4 @@
-import { defineDriver } from '@forksafe/core'
+import { type Budget, defineDriver } from '@forksafe/core'
 import {
   checkOptions,
   isUrl,
@@ -8,6 +8,7 @@ import {
 } from '@forksafe/core/methods'
 import { startupSnapshot } from 'node:v8'
 import type { Client, ClientConfig } from 'pg'
+import { PgBudget } from './budget/pg-budget.ts'
 import { classify } from './classify.ts'
 import { createClient, socketOf } from './create-client.ts'
 import { internalsOf, isQueryable } from './internals.ts'
@@ -49,6 +50,9 @@ export interface PgDriverOptions {
 /** Options of `pg.Pool` that mean nothing to a client. */
 const OF_PG_POOL = ['maxLifetimeSeconds', 'Client', 'verify', 'onConnect', 'log']
 
+/** These free advisory locks, or stop the session from listening. */
+const FREES_LOCKS = /\bdiscard\s+all\b|\bpg_advisory_unlock_all\b|\bunlisten\s*\*/i
+
 const aStatement = {
   expected: 'a statement',
   accepts: (value: unknown) => typeof value === 'string' && value.trim() !== '',
@@ -64,7 +68,7 @@ export function pgDriverWith(options: PgDriverOptions): typeof pgDriver {
   if (resetQuery === undefined && share === false) return pgDriver
   return {
     ...pgDriver,
-    ...(resetQuery === undefined ? {} : { reset: resetBy(resetQuery) }),
+    ...(resetQuery === undefined ? {} : resetting(resetQuery)),
     ...(share === false ? {} : sharing(share)),
   }
 }
@@ -81,6 +85,22 @@ function sharing(mode: ShareMode): Partial<typeof pgDriver> {
     },
     methods: (pool) => pgMethods(pool, mode),
   }
+}
+
+function resetting(resetQuery: string): Partial<typeof pgDriver> {
+  return {
+    reset: resetBy(resetQuery),
+    checkBudget: (budget) => refuseDiscardAll(budget, resetQuery),
+  }
+}
+
+/** @throws {TypeError} if the statement releases advisory locks, which are the permits of a `pgBudget`. */
+function refuseDiscardAll(budget: Budget, resetQuery: string): void {
+  if (!(budget instanceof PgBudget) || !FREES_LOCKS.test(resetQuery)) return
+  throw new TypeError(
+    '`pgDriverWith`: expected a `resetQuery` that keeps advisory locks, because they are the permits of the `pgBudget`. ' +
+      'Use the other statements that `DISCARD ALL` stands for, without `pg_advisory_unlock_all()` and `UNLISTEN *`.',
+  )
 }
 
 /** PostgreSQL through pg: `createForkSafePool(pgDriver, { connection })`. */

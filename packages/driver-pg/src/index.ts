@@ -1,4 +1,6 @@
 export { CommitUnknownError, RolledBackError, TransactionEndedError } from '@forksafe/sql'
+export { pgBudget } from './budget/pg-budget.ts'
+export type { PgBudgetOptions } from './budget/pg-budget.ts'
 export { pgDriver, pgDriverWith } from './driver.ts'
 export type { PgConnection, PgDriverOptions } from './driver.ts'
 export { Pool } from './drop-in/pool.ts'
