@@ -63,7 +63,7 @@ export interface PoolStats extends PoolCounts {
   readonly creating: number
   /** Resources being destroyed. */
   readonly destroying: number
-  /** Permits that the pool holds of its budget, for resources that exist. 0 without a budget. */
+  /** Bound permits that the pool holds of its budget, including those of resources being destroyed. 0 without a budget. */
   readonly permits: number
   /** Resources that the pool lacks because its budget has not granted a permit yet. 0 without a budget. */
   readonly wanted: number

@@ -42,6 +42,8 @@ export class Entry<R extends object> implements Linked<Entry<R>> {
   resource: R | undefined = undefined
   /** Set until it is released, if the pool has a budget. */
   permit: EntryPermit | undefined = undefined
+  /** Its permit is bound. */
+  bound = false
   /** Its create has failed: there is no resource. */
   failed = false
   /** Set once it has been shared. */

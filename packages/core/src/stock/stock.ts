@@ -71,10 +71,10 @@ export class Stock<R extends object> {
     return this.entries.size - this.destroying
   }
 
-  /** Resources with a permit, including those that are being opened or destroyed. */
+  /** Resources with a bound permit, including those that are being destroyed. */
   get permits(): number {
     let permits = 0
-    for (const { permit } of this.entries) if (permit !== undefined) permits++
+    for (const { bound } of this.entries) if (bound) permits++
     return permits
   }
 
@@ -315,6 +315,7 @@ export class Stock<R extends object> {
     const bind = permit.bind?.bind(permit)
     const bound = await this.hooks.call(entry, bind, entry.resource as R, signal)
     if (bound === false) throw new Refused('The budget has no permit for it.')
+    entry.bound = true
   }
 
   #opened(entry: Entry<R>): void {

@@ -35,7 +35,7 @@ async function call(): Promise<void> {
       await pool.query('SELECT pg_sleep($1)', [seconds])
       report.served++
     } catch (error) {
-      report.errors.push(`${String(error)} ${String((error as Error).cause ?? '')}`)
+      report.errors.push(String(error))
     }
   }
 }
