@@ -11,10 +11,17 @@ import { measureHeap } from './scenarios/heap.ts'
 import { measureDetection, measureLending } from './scenarios/lending.ts'
 import { measureQueries, SERVERS_PROCESSOR } from './scenarios/queries.ts'
 import { measureQuiet } from './scenarios/quiet.ts'
+import { measureSharing } from './scenarios/sharing.ts'
 import { measureStorm } from './scenarios/storm.ts'
 import { judge, type Verdict } from './targets.ts'
 
-const partsOnServer = ['queries', 'quiet', 'coldStart', 'afterFork'] as const satisfies Part[]
+const partsOnServer = [
+  'queries',
+  'sharing',
+  'quiet',
+  'coldStart',
+  'afterFork',
+] as const satisfies Part[]
 
 async function main({ json, check, quick, parts }: Arguments): Promise<void> {
   const where = environment()
@@ -45,6 +52,10 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
       results.queries = await measureQueries(quick, server.url)
       progress('queries without a server')
       results.instantQueries = await measureQueries(quick)
+    }
+    if (parts.includes('sharing')) {
+      progress('shared connections')
+      results.sharing = await measureSharing(quick, server.url)
     }
     if (parts.includes('quiet')) {
       progress('a quiet service')

@@ -4,6 +4,7 @@ import type { HeapResult } from './scenarios/heap.ts'
 import type { DetectionResult, LendingResult } from './scenarios/lending.ts'
 import type { QueriesResult } from './scenarios/queries.ts'
 import type { QuietResult } from './scenarios/quiet.ts'
+import type { SharingResult } from './scenarios/sharing.ts'
 import type { StormResult } from './scenarios/storm.ts'
 
 /** The results by part. Parts that were not requested are absent. */
@@ -13,6 +14,7 @@ export interface Results {
   queries?: QueriesResult
   /** The same with clients that answer without a server. */
   instantQueries?: QueriesResult
+  sharing?: SharingResult
   quiet?: QuietResult
   coldStart?: ColdStartResult
   storm?: StormResult
@@ -24,6 +26,7 @@ export const parts = [
   'lending',
   'detection',
   'queries',
+  'sharing',
   'quiet',
   'coldStart',
   'storm',

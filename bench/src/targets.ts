@@ -32,6 +32,15 @@ interface Target {
   readonly row: (results: Results) => Row | undefined
 }
 
+const sharingLimits = [
+  ['1 caller', 0.95],
+  ['10 callers', 0.95],
+  ['100 callers', 2.2],
+  ['1,000 callers', 2.5],
+  ['100 callers, unnamed', 2],
+  ['100 callers, 1 ms of network', 5],
+] as const
+
 const targets: readonly Target[] = [
   {
     target: 'core, page: acquire and release, to generic-pool',
@@ -68,6 +77,17 @@ const targets: readonly Target[] = [
       row: ({ queries }) => queries?.[callers][peer],
     })),
   ),
+  ...sharingLimits.map(([name, limit]): Target => ({
+    target: `forksafe, shared: queries a second, ${name}, to pg.Pool`,
+    limit: ['at least', limit],
+    row: ({ sharing }) => sharing?.rates[name]['forksafe, shared'],
+  })),
+  {
+    target: 'forksafe, shared: p99.9 of fast queries beside slow ones, to pg.Pool',
+    limit: ['at most', 1.5],
+    row: ({ sharing }) =>
+      sharing?.latencies['fast beside slow, 3,000/s, p99.9']['forksafe, shared'],
+  },
   ...(['forksafe', 'drop-in'] as const).map((peer): Target => ({
     target: `${peer}: the latency of a quiet service, to pg.Pool`,
     limit: ['at most', 1.1],

@@ -6,6 +6,7 @@ import type { LendingArgument, LendingRequest } from './lending.ts'
 import type { PrioritiesRequest } from './priorities.ts'
 import type { QueriesArgument, QueriesRequest } from './queries.ts'
 import type { QuietArgument, QuietRequest } from './quiet.ts'
+import type { SharingArgument, SharingRequest } from './sharing.ts'
 import type { StormArgument, StormRequest } from './storm.ts'
 
 /** The work of a worker process, which answers one request after another. */
@@ -19,6 +20,7 @@ export interface Job<Q, A> {
 export interface Jobs {
   lending: { argument: LendingArgument; request: LendingRequest; answer: Answer }
   queries: { argument: QueriesArgument; request: QueriesRequest; answer: Answer }
+  sharing: { argument: SharingArgument; request: SharingRequest; answer: Answer }
   quiet: { argument: QuietArgument; request: QuietRequest; answer: Answer }
   'cold-start': { argument: ColdStartArgument; request: ColdStartRequest; answer: Answer }
   storm: { argument: StormArgument; request: StormRequest; answer: Answer }

@@ -13,6 +13,7 @@ type AnyJob = Job<unknown, unknown>
 const modules: { readonly [N in keyof Jobs]: () => Promise<JobModule<N>> } = {
   lending: () => import('./lending.ts'),
   queries: () => import('./queries.ts'),
+  sharing: () => import('./sharing.ts'),
   quiet: () => import('./quiet.ts'),
   'cold-start': () => import('./cold-start.ts'),
   storm: () => import('./storm.ts'),

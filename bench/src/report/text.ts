@@ -35,6 +35,7 @@ function* sections({
   detection,
   queries,
   instantQueries,
+  sharing,
   quiet,
   coldStart,
   storm,
@@ -52,6 +53,14 @@ function* sections({
   }
   if (queries !== undefined) yield* comparisons('Queries on PostgreSQL', queries)
   if (instantQueries !== undefined) yield* comparisons('Queries without a server', instantQueries)
+  if (sharing !== undefined) {
+    for (const [name, rows] of Object.entries(sharing.rates)) {
+      yield comparison(`Shared connections, ${name}`, rows, 'queries/s', 'pg.Pool')
+    }
+    for (const [name, rows] of Object.entries(sharing.latencies)) {
+      yield comparison(`Shared connections, ${name}`, rows, 'ms', 'pg.Pool', 2)
+    }
+  }
   if (quiet !== undefined) {
     const title = 'One query every 0.7 s, a round trip of 20 ms'
     yield comparison(title, quiet, 'ms', 'pg.Pool', 2)

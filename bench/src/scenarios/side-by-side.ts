@@ -5,7 +5,7 @@ import { shuffled } from '../measure/shuffle.ts'
 import { Worker } from '../measure/worker.ts'
 import { type Row, rowsOf } from './result.ts'
 
-type Timed = 'lending' | 'queries' | 'quiet' | 'cold-start' | 'storm' | 'priorities'
+type Timed = 'lending' | 'queries' | 'sharing' | 'quiet' | 'cold-start' | 'storm' | 'priorities'
 
 export interface SideBySide<N extends Timed> {
   readonly job: N
