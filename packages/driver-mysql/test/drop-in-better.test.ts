@@ -70,10 +70,14 @@ describe('a connection', () => {
   test('that is released before its answer has arrived is lent afterwards', async () => {
     const pool = open({ connectionLimit: 2 })
     const connection = await pool.getConnection()
-    const slow = connection.query('SELECT SLEEP(0.5)').then(() => 'slow')
+    // The lock makes the first statement wait for as long as the second one takes.
+    const other = open({ connectionLimit: 1 })
+    await other.query("SELECT GET_LOCK('drop_in_slow', 0)")
+    const slow = connection.query("SELECT GET_LOCK('drop_in_slow', 60)").then(() => 'slow')
     connection.release()
     const quick = pool.query('SELECT 1').then(() => 'quick')
     expect(await Promise.race([slow, quick])).toBe('quick')
+    await other.query("SELECT RELEASE_LOCK('drop_in_slow')")
     await slow
     await expect.poll(() => countsOf(pool)).toEqual([2, 2, 0])
   })
