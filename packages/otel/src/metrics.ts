@@ -184,6 +184,11 @@ function countEvents(meter: Meter): () => void {
   }
 }
 
+/** The attributes by pool name. Names are as few as metrics can bear. */
+const attributes = new Map<string, Attributes>()
+
 function attributesOf(pool: string): Attributes {
-  return { [POOL_NAME]: pool }
+  let own = attributes.get(pool)
+  if (own === undefined) attributes.set(pool, (own = { [POOL_NAME]: pool }))
+  return own
 }

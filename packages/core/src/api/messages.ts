@@ -23,8 +23,8 @@ export interface AcquireMessage extends PoolMessage {
   readonly durationMillis: number
   /** Tells whether the caller was in the queue. */
   readonly waited: boolean
-  /** The id of the resource. `undefined` if there is an error. */
-  readonly id?: number
+  /** The id of the resource. `undefined` for a request of `share`, and if there is an error. */
+  readonly id?: number | undefined
   /** The generation of the resource. `undefined` if there is an error. */
   readonly generation?: number
   /** The error that rejected the caller. */
