@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client } from 'pg'
+import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { type DropInConfig, Pool } from '../src/index.ts'
 import { errorOf, eventsOf, openPool, pidOf } from './support/drop-in.ts'
 import { observe } from './support/pools.ts'
+import { needSharing } from './support/sharing.ts'
+
+needSharing()
 
 function resolvers<T>() {
   let resolve!: (value: T) => void
@@ -100,4 +103,23 @@ test('an outage rejects statements that wait, in the words of pg-pool', async ()
 
 test('a wrong `share` is refused', () => {
   expect(() => new Pool({ share: true as never })).toThrow("'reads', 'statements' or false")
+})
+
+test('a client whose pipeline is that of pg before 8.23.1 is not shared', async () => {
+  class Old extends Client {
+    // It refuses no query object.
+    override query(...given: unknown[]): never {
+      const [query] = given as [{ readonly submit?: unknown }]
+      const queue = (this as unknown as { _queryQueue: unknown[] })._queryQueue
+      if (typeof query.submit === 'function') return queue.push(query) as never
+      return (super.query as (...given: unknown[]) => unknown).apply(this, given) as never
+    }
+  }
+  const pool = openPool(Pool, { ...sharing, Client: Old })
+  let [out, most] = [0, 0]
+  pool.on('acquire', () => (most = Math.max(most, ++out)))
+  pool.on('release', () => out--)
+  const answers = Array.from({ length: 20 }, (_, n) => pool.query('SELECT $1::int AS n', [n]))
+  for (const [n, answer] of answers.entries()) expect((await answer).rows).toEqual([{ n }])
+  expect(most).toBe(1)
 })

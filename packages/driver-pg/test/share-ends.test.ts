@@ -3,7 +3,9 @@ import { startRecordingProxy } from '@forksafe/testkit'
 import type { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { connectionTo, observe, target } from './support/pools.ts'
-import { openSharingPool } from './support/sharing.ts'
+import { needSharing, openSharingPool } from './support/sharing.ts'
+
+needSharing()
 
 test('a connection that is left in a transaction is ended, and the statements on it are rejected', async () => {
   const pool = openSharingPool({ max: 1 })

@@ -1,7 +1,9 @@
 import { fork } from '@forksafe/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { backendPid, connectionTo, observe, type Transport, transports } from './support/pools.ts'
-import { openSharingPool } from './support/sharing.ts'
+import { needSharing, openSharingPool } from './support/sharing.ts'
+
+needSharing()
 
 const notices = [
   ['by the hook', true],

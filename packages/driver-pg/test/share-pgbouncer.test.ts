@@ -2,9 +2,10 @@ import { expect, test } from 'vitest'
 import { MODES, needPgBouncer, startBouncer } from './support/bouncers.ts'
 import { startLoad } from './support/load.ts'
 import { useOwnServer } from './support/own-server.ts'
-import { openSharingPool } from './support/sharing.ts'
+import { needSharing, openSharingPool } from './support/sharing.ts'
 
 needPgBouncer()
+needSharing()
 const own = useOwnServer({ tls: false })
 
 test.each(MODES)('through PgBouncer in %s mode, shared statements are answered', async (mode) => {

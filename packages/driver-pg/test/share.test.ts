@@ -4,7 +4,9 @@ import { startRecordingProxy } from '@forksafe/testkit'
 import { createForkSafePool } from '@forksafe/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { backendPid, connectionTo, observe, target } from './support/pools.ts'
-import { openSharingPool } from './support/sharing.ts'
+import { needSharing, openSharingPool } from './support/sharing.ts'
+
+needSharing()
 
 /** A table of its own, gone when the test ends. */
 async function createTable(columns: string): Promise<string> {

@@ -1,7 +1,17 @@
 import { createForkSafePool, type PoolOptions } from '@forksafe/core'
-import { onTestFinished } from 'vitest'
+import { createRequire } from 'node:module'
+import { beforeEach, onTestFinished } from 'vitest'
 import { type PgConnection, pgDriverWith, type PgDriverOptions } from '../../src/index.ts'
 import { connectionTo, type PgPool } from './pools.ts'
+
+const { version } = createRequire(import.meta.url)('pg/package.json') as { version: string }
+
+/** Skips a file's tests, with the reason, if this pg is too old for statements to share a connection. */
+export function needSharing(): void {
+  beforeEach(({ skip }) => {
+    if (version.localeCompare('8.23.1', undefined, { numeric: true }) < 0) skip(`pg is ${version}`)
+  })
+}
 
 /** A pool whose statements share connections. It is closed when the test ends. */
 export function openSharingPool({
