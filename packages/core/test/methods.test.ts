@@ -1,11 +1,21 @@
+import { EventEmitter } from 'node:events'
+import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createForkSafePool, type Lease, LeaseReleasedError } from '../src/index.ts'
 import {
   copyError,
   discardLease,
+  hideSecrets,
   isCertificateError,
+  isUrl,
+  keepListener,
+  keepListeners,
+  keepsListeners,
+  type KeptListeners,
   openUntilAborted,
   Outage,
+  refusePoolOptions,
+  removeOtherListeners,
 } from '../src/methods/index.ts'
 
 describe('discardLease', () => {
@@ -189,4 +199,150 @@ test('copyError keeps the class and the properties of an error, and returns othe
   expect(copy).toBeInstanceOf(TypeError)
   expect(copy).toMatchObject({ message: 'no', code: 'ENO', stack: error.stack })
   expect(copyError('no')).toBe('no')
+})
+
+describe('refusePoolOptions', () => {
+  const names = { client: ['max'], pools: ['idleTimeoutMillis', 'idleTimeout', 'allowExitOnIdle'] }
+
+  test('throws for an option of the pool, and says where it belongs', () => {
+    expect(() => refusePoolOptions({ min: 1 })).toThrow(
+      'Expected no `min` in `connection`: it is an option of the pool, so put it next to `connection`.',
+    )
+  })
+
+  test('throws for an option of the client’s own pool, and says what it is called here', () => {
+    expect(() => refusePoolOptions({ idleTimeout: 1 }, names)).toThrow(
+      /^Expected no `idleTimeout` in `connection`: it has no effect there, but is an option of the pool: .*`idleTimeoutMillis`/,
+    )
+    expect(() => refusePoolOptions({ ownPool: true }, { pools: ['ownPool'] })).toThrow(
+      /^Expected no `ownPool` in `connection`: it has no effect there\.$/,
+    )
+  })
+
+  test('accepts options of the client, absent options, and what is not a configuration', () => {
+    expect(() => refusePoolOptions({ max: 1, host: 'a', min: undefined }, names)).not.toThrow()
+    expect(() => refusePoolOptions({ host: 'a' })).not.toThrow()
+    expect(() => refusePoolOptions('server://a?min=1')).not.toThrow()
+  })
+})
+
+test('isUrl recognises a URL of any realm', () => {
+  expect(isUrl(new URL('server://a'))).toBe(true)
+  expect(isUrl({ [Symbol.toStringTag]: 'URL' })).toBe(true)
+  expect(isUrl('server://a')).toBe(false)
+  expect(isUrl(undefined)).toBe(false)
+})
+
+describe('hideSecrets', () => {
+  test('removes URLs from all texts of an error, and keeps links to web pages', () => {
+    const details = Symbol('details')
+    const error = Object.assign(
+      new Error('Bad server://user:secret@host, see https://example.org/'),
+      {
+        address: 'server://user:secret@host',
+        [details]: 'https://user:secret@host',
+        port: 1,
+      },
+    )
+    expect(hideSecrets(error)).toBe(error)
+    expect(error.message).toBe('Bad [URL] see https://example.org/')
+    expect(error).toMatchObject({ address: '[URL]', [details]: '[URL]', port: 1 })
+    expect(error.stack).not.toContain('secret')
+    expect(Object.keys(error)).toEqual(['address', 'port'])
+  })
+
+  test('removes the input of a failed parse', async () => {
+    const parse = async (): Promise<URL> => new URL('user:secret@host', 'secret')
+    const error = hideSecrets(await parse().catch((thrown: unknown) => thrown))
+    expect(error).toMatchObject({ code: 'ERR_INVALID_URL' })
+    expect(inspect(error)).not.toContain('secret')
+  })
+
+  test('includes the causes and the collected errors, also if they form a circle', () => {
+    const inner = new Error('server://inner:secret@host')
+    const cause = new AggregateError([inner, 'text'], 'server://cause:secret@host')
+    inner.cause = cause
+    const error = hideSecrets(new Error('outer', { cause }))
+    expect(inspect(error, { depth: Infinity })).not.toContain('secret')
+    expect([cause.message, inner.message]).toEqual(['[URL]', '[URL]'])
+  })
+
+  test('returns other values', () => {
+    expect(hideSecrets('server://a')).toBe('server://a')
+    expect(hideSecrets(undefined)).toBeUndefined()
+  })
+})
+
+describe('kept listeners', () => {
+  function keeping(removable?: KeptListeners) {
+    const emitter = new EventEmitter()
+    const calls: string[] = []
+    const own = (): void => void calls.push('own')
+    const first = (): void => void calls.push('first')
+    emitter.on('end', own)
+    emitter.once('end', first)
+    keepListeners(emitter, removable)
+    const other = (): void => void calls.push('other')
+    const emitted = (): string[] => {
+      emitter.emit('end')
+      return calls.splice(0)
+    }
+    return { emitter, own, first, other, emitted }
+  }
+
+  test.each([
+    ['all events', []],
+    ['one event', ['end']],
+  ])('survive `removeAllListeners` of %s', (_, events) => {
+    const { emitter, other, emitted } = keeping()
+    emitter.on('end', other).once('end', other)
+    emitter.on('data', other)
+    expect(emitter.removeAllListeners(...events)).toBe(emitter)
+    expect(emitter.listenerCount('data')).toBe(events.length)
+    expect(emitted()).toEqual(['own', 'first'])
+    expect(emitted()).toEqual(['own'])
+  })
+
+  test('survive `off` and `removeListener`', () => {
+    const { emitter, own, first, other, emitted } = keeping()
+    emitter.on('end', other).on('end', other)
+    expect(emitter.off('end', own).removeListener('end', first).off('end', other)).toBe(emitter)
+    expect(emitted()).toEqual(['own', 'first', 'other'])
+    expect(emitted()).toEqual(['own', 'other'])
+  })
+
+  test('leave all other events alone when the name of the event is `undefined`', () => {
+    const { emitter, other, emitted } = keeping()
+    emitter.on('end', other)
+    emitter.removeAllListeners(undefined)
+    expect(emitted()).toEqual(['own', 'first', 'other'])
+  })
+
+  test('are removed if the client relies on it', () => {
+    const { emitter, own, emitted } = keeping({ byOff: true, byEvent: ['data'] })
+    const { emitter: another, emitted: emittedByAnother } = keeping({ byEvent: ['end'] })
+    emitter.off('end', own)
+    expect(emitted()).toEqual(['first'])
+    another.removeAllListeners('end')
+    expect(emittedByAnother()).toEqual([])
+  })
+
+  test('include one that is added later', () => {
+    const { emitter, other, emitted } = keeping()
+    emitter.on('end', other)
+    keepListener(emitter, other)
+    emitter.removeAllListeners()
+    expect(emitted()).toEqual(['own', 'first', 'other'])
+    expect(keepsListeners(emitter)).toBe(true)
+  })
+
+  test('do not exist for an emitter that none were kept for', () => {
+    const emitter = new EventEmitter()
+    const listener = (): void => undefined
+    emitter.on('end', listener)
+    expect(keepsListeners(emitter)).toBe(false)
+    keepListener(emitter, listener)
+    removeOtherListeners(emitter)
+    expect(emitter.listenerCount('end')).toBe(0)
+  })
 })
