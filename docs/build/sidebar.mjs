@@ -6,7 +6,7 @@ import { join } from 'node:path'
 const groups = {
   Start: ['start-pg', 'start-mysql', 'start-redis', 'recipes', 'how-it-works', 'faq'],
   Switching: ['drop-in', 'drop-in-mysql', 'generic-pool', 'migrating', 'comparison'],
-  'In production': ['outages', 'budgets', 'fleet', 'redis', 'transactions', 'observing'],
+  'In production': ['outages', 'budgets', 'fleet', 'redis', 'transactions', 'sharing', 'observing'],
   'When the process changes': [
     'process-changes',
     'fork-detection',

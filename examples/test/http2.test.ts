@@ -18,6 +18,29 @@ test('the code of the example runs', async () => {
   expect(log).toHaveBeenCalledWith(200, 'hello')
 })
 
+test('the code of the guide on sharing runs', async () => {
+  vi.stubEnv('HTTP2_PORT', String(server.port))
+  const log = vi.spyOn(console, 'log').mockReturnValue()
+  onTestFinished(() => void vi.restoreAllMocks())
+  onTestFinished(() => void vi.unstubAllEnvs())
+  await import('../src/sharing.ts')
+  expect(log).toHaveBeenCalledWith(100, 2)
+})
+
+test('many requests share a session, and a slow one does not hold up the others', async () => {
+  await using pool = createForkSafePool(http2Driver, { connection: server, max: 1 })
+  const controller = new AbortController()
+  const slow = pool.share((client) => client.request({ path: '/hang' }), {
+    signal: controller.signal,
+  })
+  const paths = Array.from({ length: 50 }, (_, number) => `/echo/${number}`)
+  const answers = await Promise.all(paths.map((path) => pool.request({ path })))
+  expect(answers.map(({ body }) => `/echo/${body}`)).toEqual(paths)
+  expect(pool.stats).toMatchObject({ size: 1, shared: 1, inFlight: 1 })
+  controller.abort(new Error('gone'))
+  await expect(slow).rejects.toThrow('gone')
+})
+
 test('a request has a method, headers and a body, and an answer', async () => {
   await using pool = createForkSafePool(http2Driver, { connection: server })
   const request = { path: '/post', method: 'POST', headers: { 'x-id': '1' }, body: 'naïve ☕' }

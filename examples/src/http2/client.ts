@@ -70,6 +70,12 @@ export class Http2Client {
     return !this.#session.closed && !this.#session.destroyed && this.socket.writable
   }
 
+  /** Whether as many requests are in flight as the server allows. */
+  get full(): boolean {
+    const { maxConcurrentStreams = Infinity } = this.#session.remoteSettings
+    return this.#streams.size >= maxConcurrentStreams
+  }
+
   async request({ path, method = 'GET', headers, body }: Http2Request): Promise<Http2Response> {
     const stream = this.#session.request({ ':path': path, ':method': method, ...headers })
     this.#streams.add(stream)

@@ -25,7 +25,13 @@ export const http2Driver = defineDriver({
   ref: (client) => void client.socket.ref(),
   unref: (client) => void client.socket.unref(),
   classify: (error) => (isCertificateError(error) ? 'fatal' : 'transient'),
+  share: {
+    maxInFlight: 100,
+    begin: () => undefined, // A session always takes many requests at once.
+    end: () => undefined,
+    full: (client) => client.full,
+  },
   methods: (pool) => ({
-    request: (request: Http2Request) => pool.use((client) => client.request(request)),
+    request: (request: Http2Request) => pool.share((client) => client.request(request)),
   }),
 })
