@@ -8,7 +8,7 @@ import type { Part, Results } from './results.ts'
 import { measureAfterFork } from './scenarios/after-fork.ts'
 import { measureColdStart } from './scenarios/cold-start.ts'
 import { measureHeap } from './scenarios/heap.ts'
-import { measureDetection, measureLending } from './scenarios/lending.ts'
+import { measureDetection, measureLending, measureUnshared } from './scenarios/lending.ts'
 import { measureQueries, SERVERS_PROCESSOR } from './scenarios/queries.ts'
 import { measureQuiet } from './scenarios/quiet.ts'
 import { measureSharing } from './scenarios/sharing.ts'
@@ -33,6 +33,10 @@ async function main({ json, check, quick, parts }: Arguments): Promise<void> {
   if (parts.includes('detection')) {
     progress('looking for forks')
     results.detection = await measureDetection(quick)
+  }
+  if (parts.includes('unshared')) {
+    progress('acquires of resources that could be shared')
+    results.unshared = await measureUnshared(quick)
   }
   if (parts.includes('heap')) {
     progress('heap')

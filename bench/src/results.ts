@@ -1,7 +1,7 @@
 import type { AfterForkResult } from './scenarios/after-fork.ts'
 import type { ColdStartResult } from './scenarios/cold-start.ts'
 import type { HeapResult } from './scenarios/heap.ts'
-import type { DetectionResult, LendingResult } from './scenarios/lending.ts'
+import type { DetectionResult, LendingResult, UnsharedResult } from './scenarios/lending.ts'
 import type { QueriesResult } from './scenarios/queries.ts'
 import type { QuietResult } from './scenarios/quiet.ts'
 import type { SharingResult } from './scenarios/sharing.ts'
@@ -11,6 +11,7 @@ import type { StormResult } from './scenarios/storm.ts'
 export interface Results {
   lending?: LendingResult
   detection?: DetectionResult
+  unshared?: UnsharedResult
   queries?: QueriesResult
   /** The same with clients that answer without a server. */
   instantQueries?: QueriesResult
@@ -25,6 +26,7 @@ export interface Results {
 export const parts = [
   'lending',
   'detection',
+  'unshared',
   'queries',
   'sharing',
   'quiet',

@@ -70,6 +70,11 @@ const targets: readonly Target[] = [
     target: 'core, without koffi: 100 callers over 10, with `await null`, to generic-pool',
     row: ({ lending }) => lending?.crowdWithWork['core-without-koffi'],
   },
+  ...(['solo', 'crowd', 'use'] as const).map((scenario): Target => ({
+    target: `core, a driver that can share: ${scenario}, to one that cannot`,
+    limit: ['at most', 1.1],
+    row: ({ unshared }) => unshared?.[scenario]['core-sharing'],
+  })),
   ...(['forksafe', 'drop-in'] as const).flatMap((peer) =>
     callerCounts.map((callers): Target => ({
       target: `${peer}: queries a second of ${callers} callers, to pg.Pool`,

@@ -11,11 +11,12 @@ import type { Peer, Resource } from './peer.ts'
 
 /**
  * Core with all defaults, noticing forks by the source `identity`. With `once`, the first change has already happened, so it no
- * longer checks.
+ * longer checks. If it `shares`, its resources could be shared, but are not.
  */
 export function corePeer(
   identity: 'page' | 'ppid',
   forkDetection: ForkDetection = 'always',
+  shares = false,
 ): Peer<Resource, ForkSafePool<Resource>, Lease<Resource>> {
   return {
     newResource: () => ({ uses: 0 }),
@@ -27,6 +28,9 @@ export function corePeer(
         validate: () => true,
         destroy: () => undefined,
         discard: () => undefined,
+        ...(shares && {
+          share: { maxInFlight: 16, begin: () => undefined, end: () => undefined },
+        }),
       })
       return (max) => {
         const pool = createForkSafePool(driver, { connection: undefined, max, forkDetection })

@@ -19,12 +19,18 @@ const detections = {
   'core-hooks-without-koffi': "core, without koffi, 'hooks'",
 } as const
 
-export const labels = { ...pools, ...detections }
+/** Core with a driver that can share its resources. */
+const sharing = { 'core-sharing': 'core, page, a driver that can share' } as const
+
+export const labels = { ...pools, ...detections, ...sharing }
 
 export type PeerName = keyof typeof labels
 export type PoolName = keyof typeof pools
 export type DetectionName = keyof typeof detections | 'core' | 'core-without-koffi'
 
+export type UnsharedName = keyof typeof sharing | 'core'
+
+export const unsharedNames: readonly UnsharedName[] = ['core', 'core-sharing']
 export const poolNames = Object.keys(pools) as readonly PoolName[]
 export const detectionNames: readonly DetectionName[] = [
   'core',

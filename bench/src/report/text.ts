@@ -33,6 +33,7 @@ function head({ node, platform, cpu, cores, peers, postgres, apart }: Environmen
 function* sections({
   lending,
   detection,
+  unshared,
   queries,
   instantQueries,
   sharing,
@@ -50,6 +51,11 @@ function* sections({
   if (detection !== undefined) {
     yield comparison('Looking for forks: acquire and release', detection.solo, 'ns', 'core, page')
     yield comparison('Looking for forks: `use`', detection.use, 'ns', 'core, page')
+  }
+  if (unshared !== undefined) {
+    for (const scenario of ['solo', 'crowd', 'use'] as const) {
+      yield comparison(lendingTitles[scenario], unshared[scenario], 'ns', 'core, page')
+    }
   }
   if (queries !== undefined) yield* comparisons('Queries on PostgreSQL', queries)
   if (instantQueries !== undefined) yield* comparisons('Queries without a server', instantQueries)

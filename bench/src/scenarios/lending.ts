@@ -5,6 +5,8 @@ import {
   type PeerName,
   type PoolName,
   poolNames,
+  type UnsharedName,
+  unsharedNames,
 } from '../peers/names.ts'
 import type { Row } from './result.ts'
 import { sideBySide } from './side-by-side.ts'
@@ -34,6 +36,14 @@ export function measureLending(quick: boolean): Promise<LendingResult> {
 /** Measures the cost of checking for forks: at every use, not after the first change, and never. */
 export function measureDetection(quick: boolean): Promise<DetectionResult> {
   return measure(detectionNames, 'core', ['solo', 'use'], quick)
+}
+
+/** The times in nanoseconds, with the ratio to a driver that cannot share. */
+export type UnsharedResult = Rows<UnsharedName, 'solo' | 'crowd' | 'use'>
+
+/** Measures whether acquires cost more if the driver could share its resources. */
+export function measureUnshared(quick: boolean): Promise<UnsharedResult> {
+  return measure(unsharedNames, 'core', ['solo', 'crowd', 'use'], quick)
 }
 
 async function measure<P extends PeerName, S extends LendingScenario>(

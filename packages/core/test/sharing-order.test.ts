@@ -112,6 +112,16 @@ describe('a caller of `acquire`', () => {
     expect(leases.map(({ outcome }) => outcome.state)).toEqual(['fulfilled', 'pending'])
   })
 
+  test('does not reserve the last one that stays, although another one drains', async () => {
+    const driver = sharingDriver()
+    const pool = await openShared(driver, 2, 2)
+    driver.resource(1).retire()
+    const lease = follow(pool.acquire())
+    expect(share(pool).sentOn).toBe(driver.resource(2))
+    await answer(driver.resource(1), 2)
+    expect(lease.outcome).toMatchObject({ state: 'fulfilled', value: { resource: { id: 3 } } })
+  })
+
   test('reserves the only resource of a pool of one', async () => {
     const driver = sharingDriver()
     const pool = await openShared(driver, 1, 2)

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AcquireTimeoutError, PoolClosedError, QueueFullError } from '../src/index.ts'
 import { FakeDriver, HookError } from './support/fake-driver.ts'
 import { endsOf, openPool } from './support/pools.ts'
@@ -101,6 +101,28 @@ describe('where a request goes', () => {
     expect(second.sentOn).toBe(driver.resource(1))
     const third = share(pool)
     expect(third.sentOn).toBe(driver.resource(1))
+  })
+
+  test('requests do not wait for an attempt to open a resource after a failure', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.9)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const driver = sharingDriver()
+    const pool = openPool(driver, { max: 2 })
+    share(pool)
+    await settled()
+    driver.plans.create = 'reject'
+    share(pool)
+    await settled()
+    driver.plans.create = 'hang'
+    // Keeps the pool trying, until the attempt begins.
+    const controller = new AbortController()
+    const acquiring = pool.acquire({ signal: controller.signal })
+    acquiring.catch(() => undefined)
+    while (pool.stats.creating === 0) await pass(1)
+    controller.abort()
+    await settled()
+    expect(pool.stats).toMatchObject({ creating: 1, waiting: 0 })
+    expect(share(pool).sentOn).toBe(driver.resource(1))
   })
 
   test('a fatal failure to open another resource rejects no request that an open one can take', async () => {

@@ -165,7 +165,7 @@ export class Lending<R extends object>
     )
     if (options?.signal !== undefined) this.#listen(waiter, options.signal)
     const mayGetOne = this.supply.mayOpen || this.stock.idle.length > 0
-    if (mayGetOne || this.#sharing !== undefined) this.runSupply()
+    if (mayGetOne || this.#sharing?.isInUse === true) this.runSupply()
     return waiter.promise
   }
 

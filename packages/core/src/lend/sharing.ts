@@ -156,6 +156,10 @@ export class Sharing<R extends object> {
     return backoff.failure === undefined ? coming : 0
   }
 
+  get isInUse(): boolean {
+    return this.#shared.size > 0
+  }
+
   /** Serves the oldest caller if it is a request. Returns whether it is. */
   takes(entry: Entry<R>): boolean {
     if (!this.#isRequestsTurn) return false
@@ -174,6 +178,7 @@ export class Sharing<R extends object> {
 
   /** Reserves resources for callers of `acquire`, and sends the requests that need not wait. */
   balance(): void {
+    if (this.#shared.size === 0) return
     if (this.#unsent.size > 0) this.#context.checkProcess()
     for (;;) {
       const missing = this.#queue.waiting - this.#unsent.size - this.#coming - this.#reserved
@@ -507,7 +512,6 @@ export class Sharing<R extends object> {
   readonly #endTick = (): void => {
     this.#tickEnds = false
     this.#clockIsRead = false
-    this.#context.checkProcess()
     const unflushed = this.#unflushed
     this.#unflushed = []
     for (const shared of unflushed) this.#flush(shared)

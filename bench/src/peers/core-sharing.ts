@@ -1,0 +1,3 @@
+import { corePeer } from './core-pool.ts'
+
+export const peer = corePeer('page', 'always', true)
