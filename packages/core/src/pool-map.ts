@@ -2,6 +2,7 @@ import type { Budget } from './api/budget.ts'
 import type { Driver } from './api/driver.ts'
 import type { PoolOptions } from './api/options.ts'
 import type { CloseOptions, ForkSafePool, PoolEvents, PoolListener } from './api/pool.ts'
+import type { PoolStats } from './api/stats.ts'
 import { createForkSafePool } from './pool.ts'
 import { aFunction, checkOptions, kindOf, limit } from './tools/rules.ts'
 import { LONGEST_TIMER } from './tools/timers.ts'
@@ -21,21 +22,22 @@ export interface PoolMapOptions {
   readonly maxPools?: number | undefined
 }
 
-/** The numbers of all pools of a map together. */
-export interface PoolMapStats {
+/** The numbers of all pools of a map together: the sums of their `stats`. */
+export interface PoolMapStats extends Pick<
+  PoolStats,
+  | 'size'
+  | 'idle'
+  | 'borrowed'
+  | 'shared'
+  | 'inFlight'
+  | 'waiting'
+  | 'creating'
+  | 'destroying'
+  | 'permits'
+  | 'wanted'
+> {
   /** The number of open pools. */
   readonly pools: number
-  /** The sum of `size` of all pools, and likewise for the others. */
-  readonly size: number
-  readonly idle: number
-  readonly borrowed: number
-  readonly shared: number
-  readonly inFlight: number
-  readonly waiting: number
-  readonly creating: number
-  readonly destroying: number
-  readonly permits: number
-  readonly wanted: number
 }
 
 /** A listener for one event of all pools of a map. Its last argument is the key of the pool. */

@@ -74,7 +74,7 @@ class SharedBudget implements Budget {
     let inVain = Infinity
     for (let request = this.requests.first; request; request = request.next) {
       const { seat, theirs, takesIdle } = request
-      if (request.promised || !request.isWaiting || (theirs >= inVain && !takesIdle)) continue
+      if (request.promised || (theirs >= inVain && !takesIdle) || !request.isWaiting) continue
       const others = [...this.holders].filter((holder) => holder !== seat)
       others.sort((a, b) => b.granted - a.granted)
       request.promised = others.some(({ member }) =>
@@ -91,7 +91,7 @@ class SharedBudget implements Budget {
       let inVain = Infinity
       for (let request = this.requests.first; request; request = request.next) {
         const { theirs } = request
-        if (request.seat === seat || theirs >= inVain || !request.isWaiting) continue
+        if (theirs >= inVain || request.seat === seat || !request.isWaiting) continue
         if (!seat.holdsAny || seat.member.give(theirs)) return
         inVain = theirs
       }
