@@ -43,6 +43,7 @@ const tiers = {
   },
   Rarely: {
     destroyTimeoutMillis: 'a polite close takes longer',
+    budget: 'several pools, processes or machines [share one limit](budgets.md)',
     maxInFlight: 'callers of `share` may use a connection together',
     sealAfterMillis: 'fast requests should wait behind slower ones, or not even behind these',
     maxUses: 'the session on the server grows with each use',
@@ -157,8 +158,10 @@ function anchor(words) {
 async function pooled() {
   const { parseOptions } = await import('../../packages/core/dist/context/parse-options.js')
   const known = new Map()
-  for (const [option, value] of Object.entries(parseOptions({ name: "the driver's name" }, {}))) {
-    const parts = typeof value === 'object' ? Object.values(value) : [value]
+  const { connection: _, ...standard } = parseOptions({ name: "the driver's name" }, {})
+  for (const [option, value] of Object.entries(standard)) {
+    // Without a default there is none to check.
+    const parts = typeof value === 'object' ? Object.values(value) : [value].filter(isGiven)
     const values = parts.map(show)
     const shown = option === 'name' ? values.join() : values.map((one) => `\`${one}\``).join(' to ')
     known.set(option, { expected: expectation(parseOptions, option), values, shown })
@@ -178,6 +181,11 @@ function expectation(parseOptions, option) {
     if (expected !== undefined) return expected.replaceAll(/\{.*\}|'\w+'/g, '`$&`')
   }
   throw new Error(`Expected core to refuse a symbol for ${option}`)
+}
+
+/** @param {unknown} value */
+function isGiven(value) {
+  return value !== undefined
 }
 
 /** @param {unknown} value */
