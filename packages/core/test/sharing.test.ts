@@ -247,19 +247,23 @@ describe('sealing', () => {
     expect(share(pool).sentOn).toBe(driver.resource(1))
   })
 
-  test('a key is no longer slow after 1,000 fast answers', async () => {
+  test.each([
+    { slow: 1, fast: 31, sealed: true },
+    { slow: 1, fast: 32, sealed: false },
+    { slow: 3, fast: 95, sealed: true },
+    { slow: 3, fast: 96, sealed: false },
+    { slow: 40, fast: 999, sealed: true },
+    { slow: 40, fast: 1_000, sealed: false },
+  ])('after $slow slow and $fast fast answers', async ({ slow, fast, sealed }) => {
     const driver = sharingDriver()
     const pool = openPool(driver, { max: 1 })
-    share(pool, { key: 'once slow' })
-    await pass(50)
-    await answer(driver.resource(1))
-    for (let i = 0; i < 1_000; i++) {
-      share(pool, { key: 'once slow' })
-      await settled()
+    for (let i = 0; i < slow + fast; i++) {
+      share(pool, { key: 'text' })
+      await (i < slow ? pass(50) : settled())
       await answer(driver.resource(1))
     }
-    share(pool, { key: 'once slow' })
-    expect(share(pool).sentOn).toBe(driver.resource(1))
+    share(pool, { key: 'text' })
+    expect(share(pool).sentOn).toBe(sealed ? undefined : driver.resource(1))
   })
 
   test.each([

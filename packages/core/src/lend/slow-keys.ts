@@ -1,12 +1,14 @@
 /** How many slow keys are remembered. */
 const MOST_KEYS = 1_000
-/** A key is forgotten after so many fast answers in a row: it may have been slow because this process was. */
-const FAST_ANSWERS = 1_000
+/** Each slow answer of a key is made up for by so many fast ones: it may have been slow because a machine was busy. */
+const FAST_PER_SLOW = 32
+/** A key is fast again after at most so many fast answers. */
+const MOST_FAST = 1_000
 
 /** Learns which requests are slow, by their keys. */
 export class SlowKeys {
   readonly #slowMillis: number
-  /** The slow keys, and how many fast answers they have had since. */
+  /** The slow keys, and how many fast answers each still needs. */
   readonly #keys = new Map<string, number>()
   /** The time on the network: the shortest time between a request and its answer. It rises slowly, because the network may change. */
   #roundTrip = Infinity
@@ -38,17 +40,18 @@ export class SlowKeys {
   }
 
   #add(key: string): void {
+    const missing = Math.min((this.#keys.get(key) ?? 0) + FAST_PER_SLOW, MOST_FAST)
     // At the end of the map: the others are older.
     this.#keys.delete(key)
-    this.#keys.set(key, 0)
+    this.#keys.set(key, missing)
     const [oldest] = this.#keys.keys()
     if (this.#keys.size > MOST_KEYS && oldest !== undefined) this.#keys.delete(oldest)
   }
 
   #forgive(key: string): void {
-    const fast = this.#keys.get(key)
-    if (fast === undefined) return
-    if (fast + 1 >= FAST_ANSWERS) this.#keys.delete(key)
-    else this.#keys.set(key, fast + 1)
+    const missing = this.#keys.get(key)
+    if (missing === undefined) return
+    if (missing > 1) this.#keys.set(key, missing - 1)
+    else this.#keys.delete(key)
   }
 }
