@@ -6,6 +6,7 @@ import {
   CreateError,
   type Member,
   type Permit,
+  type Seat,
   sharedBudget,
 } from '../src/index.ts'
 import { FakeDriver } from './support/fake-driver.ts'
@@ -172,6 +173,71 @@ describe('a pool with a budget', () => {
     request?.grant()
     await pass(0)
     expect(budget).toMatchObject({ granted: 1, released: 1 })
+  })
+
+  test('releases a permit that arrives after the callers were served otherwise', async () => {
+    const budget = fakeBudget()
+    const driver = new FakeDriver()
+    const pool = openPool(driver, { budget })
+    const first = pool.acquire()
+    await pass(0)
+    budget.requests[0]?.grant()
+    const lease = await first
+    const second = pool.acquire()
+    await pass(0)
+    const [request] = budget.requests
+    lease.release()
+    await second
+    request?.grant()
+    await pass(0)
+    expect(budget).toMatchObject({ granted: 2, released: 1 })
+    expect(driver.resources).toHaveLength(1)
+  })
+
+  test('counts no failure if a withdrawn request is rejected', async () => {
+    const seat: Seat = {
+      request: (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error))
+        }),
+      leave() {},
+      abandon() {},
+    }
+    const pool = openPool(new FakeDriver(), { budget: { join: () => seat } })
+    const failures: unknown[] = []
+    pool.on('createError', (failure) => failures.push(failure))
+    const aborter = new AbortController()
+    const given = errorOf(pool.acquire({ signal: aborter.signal }))
+    await pass(0)
+    aborter.abort()
+    await given
+    await pass(1_000)
+    expect(failures).toEqual([])
+  })
+
+  test('joins, leaves and abandons no budget that it has not used', async () => {
+    const process = new FakeProcess()
+    const budget = fakeBudget()
+    const pool = process.pool(new FakeDriver(), { budget })
+    process.fork()
+    process.hook()
+    await pool.close()
+    expect(budget).toMatchObject({ members: [], left: 0, abandoned: 0 })
+  })
+
+  test('reports a create that hangs while another permit lacks', async () => {
+    const budget = fakeBudget()
+    const driver = new FakeDriver()
+    driver.plans.create = 'hang'
+    const pool = openPool(driver, { budget, acquireTimeoutMillis: 100 })
+    const failed = [errorOf(pool.acquire()), errorOf(pool.acquire())]
+    await pass(0)
+    budget.requests[0]?.grant()
+    await pass(0)
+    expect(budget.requests).toHaveLength(1)
+    await pass(100)
+    expect(await failed[0]).toMatchObject({ phase: 'creating', holders: [] })
+    await Promise.all(failed)
   })
 
   test('returns a permit only once the resource is gone', async () => {
@@ -409,6 +475,52 @@ describe('pools with one `sharedBudget`', () => {
     await pass(0)
     const other = openPool(new FakeDriver(), { budget })
     expect((await other.acquire()).active).toBe(true)
+  })
+
+  test('give nothing for a request that is withdrawn at once', async () => {
+    const budget = sharedBudget({ limit: 1 })
+    const quiet = openPool(new FakeDriver(), { budget })
+    await openIdle(quiet, 1)
+    const aborter = new AbortController()
+    const given = errorOf(
+      openPool(new FakeDriver(), { budget }).acquire({ signal: aborter.signal }),
+    )
+    aborter.abort()
+    await given
+    await pass(1_000)
+    expect(quiet.stats).toMatchObject({ idle: 1, permits: 1 })
+  })
+
+  test('take members that tell neither their name nor their idle resources', async () => {
+    const budget = sharedBudget({ limit: 2 })
+    const asked: number[] = []
+    const seat = budget.join({
+      held: 1,
+      waiting: 0,
+      min: 0,
+      give: (theirs) => asked.push(theirs) === 0,
+    })
+    await seat.request(new AbortController().signal)
+    const pool = openPool(new FakeDriver(), { budget, acquireTimeoutMillis: 1_000 })
+    await pool.acquire()
+    const refused = errorOf(pool.acquire())
+    await pass(1_000)
+    expect(await refused).toMatchObject({ phase: 'budget', holders: ['"" (1)', '"fake" (1)'] })
+    expect(new Set(asked)).toEqual(new Set([1]))
+  })
+
+  test('get back each permit once, also if its member has left', async () => {
+    const budget = sharedBudget({ limit: 1 })
+    const seat = budget.join({ held: 1, waiting: 0, min: 0, give: () => false })
+    const permit = await seat.request(new AbortController().signal)
+    seat.abandon()
+    seat.leave()
+    permit.release()
+    const pool = openPool(new FakeDriver(), { budget, max: 2, acquireTimeoutMillis: 100 })
+    await pool.acquire()
+    const refused = errorOf(pool.acquire())
+    await pass(100)
+    expect(await refused).toMatchObject({ phase: 'budget', holders: ['"fake" (1)'] })
   })
 
   test('start with all of it in a child', async () => {

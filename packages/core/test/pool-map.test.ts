@@ -63,6 +63,30 @@ test('beyond `maxPools`, the pool that has been unused for longest is closed', a
   expect(() => map.get('a')).toThrow(TypeError)
 })
 
+test('a pool in use, or used a short while ago, stays', async () => {
+  const { map } = openMap({ idleMillis: 5_000 })
+  const lease = await map.get('a').acquire()
+  const closed: string[] = []
+  map.on('close', (key) => closed.push(key))
+  await pass(3_000)
+  map.get('b')
+  await pass(3_000)
+  expect(map.size).toBe(2)
+  await pass(5_000)
+  expect(closed).toEqual(['b'])
+  lease.release()
+  await pass(20_000)
+  expect(closed).toEqual(['b', 'a'])
+  await map[Symbol.asyncDispose]()
+  expect(() => map.get('a')).toThrow(TypeError)
+})
+
+test('options that are not a function of the key are refused', () => {
+  expect(() => createPoolMap(new FakeDriver(), {} as never)).toThrow(
+    '`createPoolMap`: expected a function that returns the options for a key, got an object.',
+  )
+})
+
 test.each([{ idleMillis: 0 }, { maxPools: 0 }, { budget: {} }, { max: 5 }])(
   'the options %j are refused',
   (options) => {

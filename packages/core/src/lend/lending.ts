@@ -122,9 +122,9 @@ export class Lending<R extends object>
     const { stock } = this
     // Every resource that comes back is looked at.
     this.#shrinking = true
-    const held = (): number => Math.min(stock.kept, this.#permits?.ceiling ?? 0) - stock.creating
+    const held = (): number => Math.min(stock.kept, permits.ceiling) - stock.creating
     const waiting = (): number => this.supply.lacking
-    return new Permits(this.context, budget, {
+    const permits: Permits<R> = new Permits(this.context, budget, {
       get held() {
         return held()
       },
@@ -137,16 +137,16 @@ export class Lending<R extends object>
       get min() {
         return options.min
       },
-      give: (theirs) => this.#give(held(), theirs),
+      give: (theirs) => this.#give(permits, held(), theirs),
       changed: () => this.changed(),
     })
+    return permits
   }
 
   /** Gives a permit to a member that holds `theirs`. */
-  #give(held: number, theirs: number): boolean {
-    const permits = this.#permits
+  #give(permits: Permits<R>, held: number, theirs: number): boolean {
     const { idle, kept } = this.stock
-    if (permits === undefined || held <= this.context.options.min) return false
+    if (held <= this.context.options.min) return false
     if (idle.first !== undefined && held > theirs) this.stock.end(idle.first, 'budget')
     else if (held >= theirs + 2) {
       permits.ceiling = Math.min(permits.ceiling, kept) - 1
@@ -315,11 +315,10 @@ export class Lending<R extends object>
     const { stats } = this
     const { coming, creating, backoff } = this.stock
     const { failure } = backoff
+    const permits = this.#permits
     const isOpening = creating > 0 || failure !== undefined
     const isShort =
-      failure === undefined &&
-      this.#permits?.short === true &&
-      (creating === 0 || this.#permits.refused)
+      failure === undefined && permits?.short === true && (creating === 0 || permits.refused)
     const phase = isShort
       ? 'budget'
       : isOpening
@@ -330,7 +329,7 @@ export class Lending<R extends object>
     const waitedMillis = this.context.clock.monotonic - waiter.since
     const held = this.#longestHeldMillis(waiter.since)
     this.#counts.timedOut++
-    const holders = phase === 'budget' ? (this.#permits?.holders ?? []) : []
+    const holders = isShort ? permits.holders : []
     waiter.rejectWith(
       () => new AcquireTimeoutError(stats, waitedMillis, phase, failure, held, holders),
     )
