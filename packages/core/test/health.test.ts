@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createForkSafePool, poolHealth } from '../src/index.ts'
 import { FakeDriver } from './support/fake-driver.ts'
 import { openIdle, openPool } from './support/pools.ts'
+import { FakeProcess } from './support/process.ts'
 import { errorOf, follow, pass, settled, useFakeTime } from './support/time.ts'
 
 useFakeTime()
@@ -137,6 +138,48 @@ test('a validation that returns false is reported', async () => {
     { connection: 'db' },
   )
   expect(await poolHealth(pool)).toMatchObject({ healthy: false, reason: 'invalid' })
+})
+
+test('a resource that dies as the check gets it is reported', async () => {
+  const driver = withValidate()
+  const pool = openPool(driver, { max: 1 })
+  const lease = await pool.acquire()
+  const health = poolHealth(pool)
+  lease.release()
+  driver.resource(1).lose()
+  expect(await health).toMatchObject({
+    healthy: false,
+    reason: 'failed',
+    error: { code: 'FORKSAFE_LEASE_RELEASED' },
+    stats: { borrowed: 0 },
+  })
+})
+
+test('a change of process during a check is reported', async () => {
+  const process = new FakeProcess()
+  const driver = withValidate()
+  driver.plans.create = 'hang'
+  const health = poolHealth(process.pool(driver))
+  process.fork()
+  process.hook()
+  expect(await health).toMatchObject({
+    reason: 'failed',
+    error: { code: 'FORKSAFE_STALE_RESOURCE' },
+  })
+})
+
+test('a check that waits in vain for a reset leaves it alone', async () => {
+  const driver = new FakeDriver({ hooks: ['reset', 'watch'] })
+  const pool = openPool(driver, { max: 1 })
+  const lease = await pool.acquire()
+  const health = poolHealth(pool, { timeoutMillis: 100 })
+  driver.plans.reset = 'hang'
+  lease.release()
+  await pass(101)
+  expect(await health).toMatchObject({ healthy: false, stats: { size: 1 } })
+  driver.settle('reset')
+  await settled()
+  expect(pool.stats).toMatchObject({ size: 1, idle: 1 })
 })
 
 test('a closed pool says so', async () => {

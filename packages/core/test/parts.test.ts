@@ -6,6 +6,8 @@ import { ProcessIdentity } from '../src/identity/identity.ts'
 import { defineDriver } from '../src/index.ts'
 import { type Linked, LinkedList } from '../src/tools/list.ts'
 import { Queue } from '../src/lend/queue.ts'
+import { SlowKeys } from '../src/lend/slow-keys.ts'
+import { kindOf } from '../src/tools/rules.ts'
 import { FakeDriver, type FakeResource } from './support/fake-driver.ts'
 
 // Cases that a user of the pool cannot cause, or would only notice by their cost.
@@ -108,6 +110,21 @@ describe('an identity', () => {
     expect(Math.max(...looks)).toBeLessThanOrEqual(2)
     expect(looks.filter((looks) => looks === 0).length).toBeLessThanOrEqual(16)
   })
+})
+
+test('beyond a thousand slow keys, the oldest is forgotten', () => {
+  const keys = new SlowKeys(10)
+  keys.limitRoundTrip(1)
+  for (let key = 0; key <= 1_000; key++) keys.answered(`key ${key}`, 0, 0, 100)
+  expect(keys.has('key 0')).toBe(false)
+  expect(keys.has('key 1')).toBe(true)
+  expect(keys.has('key 1000')).toBe(true)
+})
+
+test('kindOf does not throw for an object that throws when it is examined', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  expect(kindOf(proxy)).toBe('an object')
 })
 
 describe('a clock', () => {

@@ -168,6 +168,80 @@ describe('a resource that dies', () => {
   })
 })
 
+describe('a hook', () => {
+  test.each(['accepts', 'begin'] as const)(
+    '`%s` during which the resource dies sends nothing on it',
+    async (hook) => {
+      const driver = sharingDriver()
+      const pool = openPool(driver, { max: 1 })
+      driver.onCall = (called, resource) => {
+        if (called === hook && resource?.id === 1) resource.lose()
+      }
+      const request = share(pool)
+      await settled()
+      await pass(1_000)
+      expect(request.sentOn).toBe(driver.resource(2))
+    },
+  )
+
+  test('`ref` during which the resource dies sends nothing on it, also if it was shared before', async () => {
+    const driver = sharingDriver({ hooks: ['watch', 'ref', 'unref'] })
+    const pool = openPool(driver, { max: 1, allowExitOnIdle: true })
+    share(pool)
+    await settled()
+    await answer(driver.resource(1))
+    driver.onCall = (hook, resource) => {
+      if (hook === 'ref' && resource?.id === 1) resource.lose()
+    }
+    const request = share(pool)
+    await settled()
+    expect(request.sentOn).toBe(driver.resource(2))
+  })
+
+  test('`begin` during which the only request is withdrawn leaves the resource idle', async () => {
+    const driver = sharingDriver()
+    const pool = openPool(driver, { max: 1 })
+    const controller = new AbortController()
+    driver.onCall = (hook) => {
+      if (hook === 'begin') controller.abort(new Error('withdrawn'))
+    }
+    const request = share(pool, { signal: controller.signal })
+    expect(await errorOf(request.promise)).toEqual(new Error('withdrawn'))
+    await settled()
+    expect(request.sentOn).toBeUndefined()
+    expect(pool.stats).toMatchObject({ idle: 1, shared: 0 })
+    expect(driver.resource(1).sharing).toBe(false)
+  })
+
+  test('`flush` that fails after the last answer ends the resource', async () => {
+    const driver = sharingDriver()
+    const pool = openPool(driver, { max: 1 })
+    const ends = endsOf(pool)
+    share(pool)
+    await settled()
+    await answer(driver.resource(1))
+    driver.plans.flush = 'throw'
+    await Promise.resolve()
+    // It is answered before the end of this tick.
+    expect(await pool.share(() => Promise.resolve('answer'))).toBe('answer')
+    await settled()
+    expect(ends).toEqual(['broken'])
+    expect(driver.count('end')).toBe(1)
+  })
+})
+
+test('a request with a key that fails is not measured', async () => {
+  const driver = sharingDriver()
+  const pool = openPool(driver, { max: 1 })
+  const [failing, following] = [share(pool, { key: 'a' }), share(pool, { key: 'a' })]
+  await settled()
+  driver.resource(1).requests[0]?.fail()
+  expect(await errorOf(failing.promise)).toEqual(new Error('the request failed'))
+  await answerAll(driver)
+  expect(following.outcome.state).toBe('fulfilled')
+  expect(pool.stats).toMatchObject({ inFlight: 0, idle: 1 })
+})
+
 describe('`close`', () => {
   test('waits for requests in flight and in the queue', async () => {
     const driver = sharingDriver()
@@ -262,6 +336,36 @@ describe('a change of process', () => {
     expect(driver.resource(1).discards).toBe(1)
   })
 
+  test('is noticed when a resource comes back to a waiting request', async () => {
+    const driver = sharingDriver()
+    const world = new FakeProcess()
+    const pool = world.pool(driver, { max: 1 })
+    const lease = await pool.acquire()
+    // The clocks, and with them the process, are not read at each use of a burst.
+    const waiting = shareMany(pool, 50)
+    world.fork()
+    lease.release()
+    for (const { promise } of waiting) {
+      expect(await errorOf(promise)).toBeInstanceOf(StaleResourceError)
+    }
+    expect(driver.count('begin')).toBe(0)
+    expect(driver.resource(1)).toMatchObject({ discards: 1, destroys: 0 })
+  })
+
+  test('is noticed by the watch for abandoned requests', async () => {
+    const driver = sharingDriver()
+    const world = new FakeProcess()
+    const pool = world.pool(driver, { max: 1 })
+    const controller = new AbortController()
+    share(pool, { signal: controller.signal })
+    await settled()
+    controller.abort()
+    world.fork()
+    await pass(5_000)
+    expect(driver.resource(1)).toMatchObject({ discards: 1, destroys: 0 })
+    expect(pool.stats).toMatchObject({ size: 0, destroyed: { broken: 0 } })
+  })
+
   test('ends the watch for abandoned requests', async () => {
     const driver = sharingDriver()
     const world = new FakeProcess()
@@ -292,9 +396,13 @@ test('the channel of acquires tells when a request is sent, and why one is not',
   const late = share(pool, { signal: AbortSignal.abort(new Error('gone')) })
   await errorOf(late.promise)
   await expect(pool.share(undefined as never)).rejects.toThrow(TypeError)
+  const failing = share(pool)
+  driver.resource(1).requests[0]?.fail()
+  await errorOf(failing.promise)
   acquires.unsubscribe(listen)
   expect(messages).toMatchObject([
     { pool: 'fake', generation: 1, durationMillis: 0, waited: true },
     { pool: 'fake', error: new Error('gone'), durationMillis: 0, waited: false },
+    { pool: 'fake', generation: 1, durationMillis: 0, waited: false },
   ])
 })

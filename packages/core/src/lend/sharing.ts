@@ -200,8 +200,9 @@ export class Sharing<R extends object> {
     return true
   }
 
-  #take({ waiter }: Request<R>): void {
-    if (waiter === undefined) return
+  /** Removes a request from the queue. */
+  #take(request: Request<R>): void {
+    const waiter = request.waiter as Waiter<R>
     this.#queue.served(waiter)
     this.#queue.remove(waiter)
   }
@@ -342,7 +343,6 @@ export class Sharing<R extends object> {
 
   /** There is room for another request. */
   #freed(shared: Shared<R>): void {
-    if (shared.entry.state !== 'shared') return
     if (shared.requests.length === 0) this.#emptied(shared)
     else {
       this.#rank(shared)

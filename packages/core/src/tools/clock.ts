@@ -48,7 +48,7 @@ export class Clock {
    * Called during the reading that finds that time is missing: once for each freeze, and whenever the monotonic clock has gone
    * `back`.
    */
-  leapt: (back: boolean) => void = () => undefined
+  leapt!: (back: boolean) => void
   readonly #endBurst = (): void => {
     this.#inBurst = false
     if (this.#unread !== undefined) this.read()

@@ -3,7 +3,7 @@ const UNITS = /(?:milliseconds|millis|ms|seconds|secs)$/
 /** Returns a name without what different libraries spell differently: case, separators, and the unit of a time. */
 export function stemOf(name: string): string {
   const letters = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
-  return letters.replace(UNITS, '') || letters
+  return letters.replace(UNITS, '')
 }
 
 /** Returns the name that is spelled most like `given`, if one is similar enough to be meant. */
