@@ -274,6 +274,23 @@ describe.each(libraries)('%s', (_, { createPool, DefaultEvictor, Pool, ...queues
       expect(errors).toMatchObject([2, 1, 0].map((left) => ({ message: `not yet: ${left}` })))
       expect(numbersOf(pool)).toMatchObject({ size: 1, borrowed: 1, pending: 0 })
     })
+
+    test('emits what `create` rejected with, also if that is not an error', async () => {
+      const factory = new ThingFactory()
+      const { pool } = open({}, factory)
+      const errors: unknown[] = []
+      pool.on('factoryCreateError', (error) => errors.push(error))
+      let failures = 1
+      factory.create = async () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- factories do
+        if (failures-- > 0) throw 'down'
+        return factory.make()
+      }
+      const acquiring = pool.acquire()
+      await pass(1_000)
+      await acquiring
+      expect(errors).toEqual(['down'])
+    })
   })
 
   describe('release', () => {
