@@ -626,4 +626,12 @@ export const mutations: readonly Mutation[] = [
     'now - sentAt - this.#roundTrip',
     'sharing',
   ),
+  inCore(
+    'the time in a busy event loop counts as slow',
+    'lend/slow-keys.ts',
+    'servedMillis - this.#loop.busyMillis(now) > this.#slowMillis',
+    'servedMillis > this.#slowMillis',
+    'sharing',
+    'sharing-busy',
+  ),
 ]

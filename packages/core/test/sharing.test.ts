@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { performance as machine } from 'node:perf_hooks'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AcquireTimeoutError, PoolClosedError, QueueFullError } from '../src/index.ts'
 import { FakeDriver, HookError } from './support/fake-driver.ts'
 import { endsOf, openPool } from './support/pools.ts'
@@ -178,6 +179,12 @@ describe('where a request goes', () => {
 })
 
 describe('sealing', () => {
+  // In fake time, the event loop waits for events, unless a test blocks it.
+  beforeEach(() => {
+    vi.spyOn(machine.nodeTiming, 'idleTime', 'get').mockImplementation(() => performance.now())
+    return () => void vi.restoreAllMocks()
+  })
+
   test('nothing is sent behind a sealed request until it is answered', async () => {
     const driver = sharingDriver()
     const pool = openPool(driver, { max: 1 })
@@ -231,6 +238,19 @@ describe('sealing', () => {
     await pass(50)
     await answer(driver.resource(1), 2)
     share(pool, { key: 'fast' })
+    expect(share(pool).sentOn).toBe(driver.resource(1))
+  })
+
+  test('an answer that was read late because the event loop was blocked is not slow', async () => {
+    const driver = sharingDriver()
+    const pool = openPool(driver, { max: 1 })
+    share(pool, { key: 'text' })
+    await settled()
+    const waited = performance.now()
+    vi.spyOn(machine.nodeTiming, 'idleTime', 'get').mockReturnValue(waited)
+    await pass(50)
+    await answer(driver.resource(1))
+    share(pool, { key: 'text' })
     expect(share(pool).sentOn).toBe(driver.resource(1))
   })
 

@@ -37,8 +37,8 @@ export interface BasePoolOptions {
   readonly maxInFlight?: number | undefined
   /**
    * The time after which an answer is slow. If a request of `share` with a `key` was slow, no request is sent behind later ones with that
-   * key until they are answered. Counted without the time on the network and behind other requests. At least 0. With `Infinity`, no
-   * answer is slow. Default 5.
+   * key until they are answered. Counted without the time on the network, behind other requests, and in a busy event loop. At least 0.
+   * With `Infinity`, no answer is slow. Default 5.
    */
   readonly sealAfterMillis?: number | undefined
   /**

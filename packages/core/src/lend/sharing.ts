@@ -11,6 +11,7 @@ import { Heap } from '../tools/heap.ts'
 import { expected } from '../tools/rules.ts'
 import { onAbort } from '../tools/signals.ts'
 import { startTimer } from '../tools/timers.ts'
+import { EventLoop } from './event-loop.ts'
 import type { Queue, Waiter } from './queue.ts'
 import { Request } from './request.ts'
 import { Shared } from './shared.ts'
@@ -93,7 +94,9 @@ export class Sharing<R extends object> {
     this.#flushHook = this.#hooks?.flush?.bind(this.#hooks)
     this.#maxInFlight = driver.share === undefined ? 1 : options.maxInFlight
     const learns = this.#maxInFlight > 1 && options.sealAfterMillis < Infinity
-    this.#slow = learns ? new SlowKeys(options.sealAfterMillis) : undefined
+    this.#slow = learns
+      ? new SlowKeys(options.sealAfterMillis, new EventLoop(context.clock))
+      : undefined
   }
 
   share(work: (resource: R) => unknown, options: ShareOptions | undefined): Promise<unknown> {
@@ -515,8 +518,10 @@ export class Sharing<R extends object> {
     const unflushed = this.#unflushed
     this.#unflushed = []
     for (const shared of unflushed) this.#flush(shared)
-    if (this.#tick !== undefined) this.#tick.at = this.#context.clock.now()
+    if (this.#tick === undefined) return
+    this.#tick.at = this.#context.clock.now()
     this.#tick = undefined
+    this.#slow?.sent()
   }
 
   #flush(shared: Shared<R>): void {
