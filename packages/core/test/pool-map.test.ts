@@ -31,15 +31,15 @@ test('a pool is created at its first use, and is the same until it is closed', a
   await map.close()
 })
 
-test('a thousand keys are all served under one budget', async () => {
+test('hundreds of keys are all served under one budget', async () => {
   const { driver, map } = openMap({ budget: sharedBudget({ limit: 50 }) })
   let served = 0
-  const work = Array.from({ length: 1_000 }, async (_, n) => {
+  const work = Array.from({ length: 300 }, async (_, n) => {
     await map.get(`tenant ${n}`).use(() => new Promise((resolve) => setTimeout(resolve, 1)))
     served++
   })
   await pass(3_000)
-  expect(served).toBe(1_000)
+  expect(served).toBe(300)
   await Promise.all(work)
   expect(driver.mostAtOnce).toBeLessThanOrEqual(50)
   await map.close()
