@@ -1,7 +1,7 @@
 // The limit is for all of core as it is published, in CommonJS. A new feature states here, and in the pull request, what it adds:
 //
 //   checks of drivers and options, with advice on misspelled names   3.6 kB
-//   `share`                                                          3.0 kB
+//   `share`                                                          3.2 kB
 //   what notices a process change                                    1.5 kB
 //   `sharedBudget`, permits and pool maps                              2.2 kB
 //   priorities and deadlines of waiting callers                      1.4 kB
