@@ -184,6 +184,20 @@ describe('a hook', () => {
     },
   )
 
+  test('`begin` during which the resource dies lets the request go behind another', async () => {
+    const driver = sharingDriver()
+    const pool = openPool(driver, { max: 2, maxWaitingClients: 0 })
+    for (const lease of [await pool.acquire(), await pool.acquire()]) lease.release()
+    driver.plans.destroy = 'hang'
+    driver.onCall = (hook, resource) => {
+      if (hook === 'begin' && driver.count('begin') === 2) resource?.lose()
+    }
+    const first = share(pool)
+    const second = share(pool)
+    expect(second.sentOn).toBe(first.sentOn)
+    await answerAll(driver)
+  })
+
   test('`ref` during which the resource dies sends nothing on it, also if it was shared before', async () => {
     const driver = sharingDriver({ hooks: ['watch', 'ref', 'unref'] })
     const pool = openPool(driver, { max: 1, allowExitOnIdle: true })
