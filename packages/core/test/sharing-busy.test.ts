@@ -11,7 +11,7 @@ function block(millis: number): void {
 
 test('with real clocks, a request is slow if its answer came late, and not if it was read late', async () => {
   const driver = sharingDriver()
-  const pool = openPool(driver, { max: 1, sealAfterMillis: 500 })
+  const pool = openPool(driver, { max: 1, sealAfterMillis: 1_500 })
   const ask = async (key: string, wait: () => unknown): Promise<void> => {
     const { promise } = share(pool, { key })
     await sleep(1)
@@ -22,8 +22,8 @@ test('with real clocks, a request is slow if its answer came late, and not if it
   }
   await pool.use(async () => undefined)
   for (let i = 0; i < 3; i++) await ask('warm up', () => undefined)
-  await ask('server', () => sleep(1_500))
-  await ask('loop', () => block(1_500))
+  await ask('server', () => sleep(2_500))
+  await ask('loop', () => block(2_500))
 
   const isSealed = async (key: string): Promise<boolean> => {
     const first = share(pool, { key })
