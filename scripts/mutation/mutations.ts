@@ -615,8 +615,8 @@ export const mutations: readonly Mutation[] = [
   inCore(
     'a slow request is not learned',
     'lend/slow-keys.ts',
-    'if (servedMillis > this.#slowMillis) this.#add(key)',
-    'if (servedMillis > Infinity) this.#add(key)',
+    'if (servedMillis <= this.#slowMillis) {',
+    'if (servedMillis <= Infinity) {',
     'sharing',
   ),
   inCore(
