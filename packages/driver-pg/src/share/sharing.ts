@@ -146,7 +146,8 @@ export function send(client: ClientBase, statement: ShareableStatement): Promise
   const values = statement.values?.map((value) => (prepareValue as PrepareValue)(value))
   if (sharing?.active !== true) return client.query({ ...config, text, values } as QueryConfig)
   const connection = connectionOf(client) as Connection
-  if (!sharing.corked) {
+  // The first statement leaves at once: a caller that awaits each answer would only wait longer.
+  if (!sharing.corked && isPending(client)) {
     sharing.corked = true
     connection.stream.cork()
   }
