@@ -69,5 +69,8 @@ export function copyError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const copy = new Error(error.message)
   Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
-  return Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error))
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error))
+  // Since Node 22, the property copied above is a getter of the copy's own stack.
+  const stack = { value: error.stack, writable: true, configurable: true, enumerable: false }
+  return Object.defineProperty(copy, 'stack', stack)
 }
