@@ -7,7 +7,7 @@ import type {
   ProcessChangeEvent,
 } from './pool.ts'
 
-/** What every message of a channel contains. */
+/** The fields of every message of a channel. */
 export interface PoolMessage {
   /** The pool's name. */
   readonly pool: string
@@ -73,7 +73,7 @@ export type ProcessChangeMessage = PoolMessage & ProcessChangeEvent
 
 /** A message of `forksafe:pool`: a pool was created, or has closed. */
 export interface PoolLifeMessage extends PoolMessage {
-  /** What happened to the pool. */
+  /** The change: created or closed. */
   readonly event: 'created' | 'closed'
 }
 

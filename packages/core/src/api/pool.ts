@@ -110,7 +110,7 @@ export type DestroyReason =
   | 'late'
   | 'budget'
 
-/** What every event about a resource tells. */
+/** The fields of every event about a resource. */
 export interface ResourceEvent {
   /** The id of the resource, also `lease.id`. For a failed create: the id that it would have had. */
   readonly id: number
@@ -118,7 +118,7 @@ export interface ResourceEvent {
   readonly generation: number
 }
 
-/** What every event at the end of a driver's hook tells. */
+/** The fields of every event at the end of a driver's hook. */
 export interface HookEvent extends ResourceEvent {
   /** The duration of the hook, in milliseconds. */
   readonly durationMillis: number

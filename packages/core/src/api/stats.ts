@@ -1,7 +1,7 @@
 import type { DestroyReason } from './pool.ts'
 
 /**
- * What a pool has done since it was created. The numbers only rise. A forked child continues from the numbers that it inherits,
+ * The cumulative counters of a pool since it was created. The numbers only rise. A forked child continues from the numbers that it inherits,
  * so that `created` minus all that were destroyed or discarded is never negative.
  */
 export interface PoolCounts {

@@ -68,7 +68,7 @@ class SharedBudget implements Budget {
     })
   }
 
-  /** For each request that nobody has promised a permit yet: asks whoever holds most first. */
+  /** For each request that nobody has promised a permit yet: asks the member that holds most first. */
   #ask(): void {
     // Who gives nothing to a member gives nothing to one that holds more.
     let inVain = Infinity

@@ -20,7 +20,7 @@ const reasons: readonly DestroyReason[] = [
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** What a pool has done since it was created. The numbers only rise, also over a change of process. */
+/** The cumulative counters of a pool. The numbers only rise, also over a change of process. */
 export type Counts = Writable<Omit<PoolCounts, 'destroyed'>> & {
   destroyed: Record<DestroyReason, number>
 }

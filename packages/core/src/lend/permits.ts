@@ -6,7 +6,7 @@ import { runApart } from '../tools/uncaught.ts'
 /** The longest pause after a refusal. A budget may add a pause of its own. */
 const REFUSED_MILLIS = 50
 
-/** What a pool's permits need to know of the pool, and tell it. */
+/** The pool, as its permits see it. */
 export interface Holder extends Omit<Required<Member>, 'name'> {
   /** A permit may have become available: opens what is wanted. */
   changed(): void

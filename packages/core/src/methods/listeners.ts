@@ -4,7 +4,7 @@ import type { EventEmitter } from 'node:events'
 type Event = string | symbol
 type Listener = (...details: unknown[]) => void
 
-/** What holders may remove although it is kept. */
+/** The kept listeners that holders may remove. */
 export interface KeptListeners {
   /** Whether `off` and `removeListener` remove kept listeners. Default `false`. */
   readonly byOff?: boolean

@@ -10,7 +10,7 @@ import { Generation } from './generation.ts'
 import { Hooks } from './hooks.ts'
 import { Idle } from './idle.ts'
 
-/** What the stock reports to the part that lends. */
+/** Receives the reports of the stock. Implemented by the part that lends. */
 export interface Demand<R extends object> {
   /** A resource is open, works and is reset: it can be lent. */
   ready(entry: Entry<R>): void

@@ -1,6 +1,6 @@
 import { nearest } from './spelling.ts'
 
-/** What an option may be. */
+/** The values that an option accepts. */
 export interface Rule {
   /** The end of the sentence "expected it to be …". */
   readonly expected: string
