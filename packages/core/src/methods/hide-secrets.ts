@@ -22,8 +22,8 @@ function hide(error: unknown, seen: Set<unknown>): void {
     const value: unknown = Reflect.get(error, key)
     if (typeof value === 'string') {
       const hidden = value.replaceAll(SECRET_URL, '[URL]')
-      // Assigned, even a read-only property would become enumerable.
-      if (hidden !== value) Reflect.defineProperty(error, key, { value: hidden })
+      // Not assigned: that may call a setter. Since Node 22, `stack` has one, and clients assign to it.
+      if (hidden !== value) Reflect.defineProperty(error, key, { value: hidden, writable: true })
     }
   }
   hide(error.cause, seen)
