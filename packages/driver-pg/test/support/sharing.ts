@@ -6,10 +6,14 @@ import { connectionTo, type PgPool } from './pools.ts'
 
 const { version } = createRequire(import.meta.url)('pg/package.json') as { version: string }
 
-/** Skips a file's tests, with the reason, if this pg is too old for statements to share a connection. */
+/** Why statements cannot share a connection: this pg is too old. */
+export const noSharing: string | undefined =
+  version.localeCompare('8.23.1', undefined, { numeric: true }) < 0 ? `pg is ${version}` : undefined
+
+/** Skips a file's tests, with the reason, if statements cannot share a connection. */
 export function needSharing(): void {
   beforeEach(({ skip }) => {
-    if (version.localeCompare('8.23.1', undefined, { numeric: true }) < 0) skip(`pg is ${version}`)
+    if (noSharing !== undefined) skip(noSharing)
   })
 }
 
